@@ -1,0 +1,54 @@
+# The two commands of the README are `make demo` and `make test`; `make help` lists the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV := .uv/uv
+BIN := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check unit spark integration e2e format bench build clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.locked ## the environment in .venv, with the streamjoin command in it
+
+.venv/.locked: pyproject.toml uv.lock scripts/bootstrap_uv.py
+	@$(PYTHON) scripts/bootstrap_uv.py
+	@$(UV) sync --frozen --all-extras --python $(PYTHON) --quiet
+	@touch $@
+
+demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARGS="--dataset flights"
+	@$(BIN)/streamjoin demo $(ARGS)
+
+test: check unit spark integration e2e ## everything that CI checks
+
+check: setup ## ruff, mypy strict, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: setup ## tests without Spark and network
+	@$(BIN)/pytest tests/unit
+
+spark: setup ## tests on a local Spark
+	@$(BIN)/pytest tests/spark
+
+integration: setup ## tests on the emulators
+	@$(BIN)/pytest tests/integration
+
+e2e: setup ## jobs as processes, killed and started again
+	@$(BIN)/pytest tests/e2e
+
+format: setup ## let ruff format and sort
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## today's way beside this one; writes benchmarks/results/
+	@$(BIN)/python benchmarks/micro_batches.py
+
+build: setup ## wheel and sdist in dist/
+	@$(BIN)/python -m build --installer uv
+
+clean: ## remove what make made
+	rm -rf .venv .uv .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
