@@ -1,0 +1,49 @@
+"""Kinesis events, joined with reference data that keeps changing in DynamoDB, upserted into Apache Hudi exactly once.
+
+What a notebook imports::
+
+    from streamjoin import local_session, read_kinesis, load_reference, decode, enrich, keep_latest, upsert, load_config
+
+Names are imported on first use: `streamjoin query` needs no Spark, and must not wait for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamjoin.config import load_config
+    from streamjoin.pipelines.notebook import read_kinesis, upsert
+    from streamjoin.reference.snapshot import load_reference
+    from streamjoin.session import local_session
+    from streamjoin.transforms.decode import decode
+    from streamjoin.transforms.enrich import enrich
+    from streamjoin.transforms.order import keep_latest
+
+_MODULES = {
+    "decode": "streamjoin.transforms.decode",
+    "enrich": "streamjoin.transforms.enrich",
+    "keep_latest": "streamjoin.transforms.order",
+    "load_config": "streamjoin.config",
+    "load_reference": "streamjoin.reference.snapshot",
+    "local_session": "streamjoin.session",
+    "read_kinesis": "streamjoin.pipelines.notebook",
+    "upsert": "streamjoin.pipelines.notebook",
+}
+__version__ = "0.1.0"
+__all__ = [
+    "decode",
+    "enrich",
+    "keep_latest",
+    "load_config",
+    "load_reference",
+    "local_session",
+    "read_kinesis",
+    "upsert",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    message = f"module 'streamjoin' has no attribute '{name}'"
+    raise AttributeError(message)

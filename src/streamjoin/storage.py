@@ -1,0 +1,39 @@
+"""Base paths, on this machine and on S3, without Spark."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pyarrow import fs
+
+from streamjoin.errors import SinkError
+
+
+def is_s3(path: str) -> bool:
+    """Tell whether `path` is on S3."""
+    return path.startswith("s3://")
+
+
+def open_path(path: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system of `path`, and the path within it.
+
+    On S3 the endpoint is the SDK's own `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, credentials come from its chain.
+
+    Raises:
+        SinkError: The scheme is neither `s3://` nor a local path.
+    """
+    parts = urlsplit(path)
+    if parts.scheme == "s3":
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        location = urlsplit(endpoint) if endpoint else None
+        s3 = fs.S3FileSystem(
+            region=region,
+            endpoint_override=location.netloc if location else None,
+            scheme="http" if location and location.scheme == "http" else "https",
+        )
+        return s3, f"{parts.netloc}{parts.path}".rstrip("/")
+    if parts.scheme in ("", "file"):
+        return fs.LocalFileSystem(), str(Path(parts.path).absolute())
+    message = f"'{path}': expected s3://bucket/…, file:/… or a local path, found the scheme '{parts.scheme}'"
+    raise SinkError(message)
