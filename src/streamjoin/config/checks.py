@@ -1,0 +1,112 @@
+"""What spans several keys of a configuration: two that exclude each other, paths that must differ, columns that exist.
+
+Every check takes a configuration that may have holes: a value with a problem of its own is None there (`Unset` where
+None has a meaning), and checks that need it say nothing. So all problems are found in one go, and none twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from os.path import abspath
+from typing import Annotated, Any, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pyspark.sql.types import StructType
+
+from streamjoin.config.columns import column_problems
+from streamjoin.config.problems import Unset, nested_model, shown
+from streamjoin.config.stages import EnrichConfig
+
+
+def draft(model: type[BaseModel], values: object) -> Any:
+    """Return a `model` of what is valid in `values`; what is left out has its default, all else is a hole."""
+    # Only a partition's name stands alone.
+    given = values if isinstance(values, Mapping) else {"name": values}
+    parts = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        inner = nested_model(field.annotation)
+        if key in given:
+            parts[name] = _valid(field, inner, given[key])
+        elif field.is_required():
+            parts[name] = draft(inner, {}) if inner else None
+        else:
+            parts[name] = field.get_default(call_default_factory=True)
+    return model.model_construct(None, **parts)
+
+
+def _valid(field: FieldInfo, inner: type[BaseModel] | None, value: object) -> object:
+    whole: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    try:
+        return TypeAdapter(whole).validate_python(value)
+    except ValidationError:
+        if inner is None:
+            return Unset() if field.default is None else None
+        if get_origin(field.annotation) is not list:
+            return draft(inner, value)
+        return [draft(inner, element) for element in value] if isinstance(value, list) else None
+
+
+def problems(config: EnrichConfig, payload_schema: StructType | None = None) -> list[str]:
+    """Return what is wrong across the keys of `config`.
+
+    Args:
+        config: The configuration, or a draft of it.
+        payload_schema: The events' columns, where the configuration only names a catalog table.
+    """
+    return [*_source(config), *_references(config), *_paths(config), *column_problems(config, payload_schema)]
+
+
+def _source(config: EnrichConfig) -> Iterator[str]:
+    kinesis, at = config.source.kinesis, "source.kinesis"
+    if kinesis.stream_name is None and kinesis.stream_arn is None:
+        yield f"{at}: found neither stream_name nor stream_arn; give one of them"
+    if kinesis.stream_name is not None and kinesis.stream_arn is not None:
+        yield f"{at}: found both stream_name and stream_arn; give one of them"
+    if isinstance(kinesis.stream_arn, str) and isinstance(kinesis.region, str):
+        named = kinesis.stream_arn.split(":")[3]
+        if named != kinesis.region:
+            yield f"{at}.region: found '{kinesis.region}', but stream_arn names '{named}'; leave region out"
+    if kinesis.starting_position == "AT_TIMESTAMP" and kinesis.timestamp is None:
+        yield f"{at}.timestamp: missing; starting_position AT_TIMESTAMP needs it, such as 2026-01-31T00:00:00Z"
+    if kinesis.starting_position in ("TRIM_HORIZON", "LATEST") and kinesis.timestamp is not None:
+        yield f"{at}.timestamp: allowed with AT_TIMESTAMP only; found {kinesis.starting_position}"
+
+
+def _references(config: EnrichConfig) -> Iterator[str]:
+    first: dict[str, int] = {}
+    for index, reference in enumerate(config.references or []):
+        at, refresh = f"references[{index}]", reference.refresh
+        if reference.name is not None and first.setdefault(reference.name, index) != index:
+            yield (
+                f"{at}.name: found '{reference.name}', which is also the name of references[{first[reference.name]}]; "
+                "give every reference its own"
+            )
+        if reference.columns == {} and reference.how == "left":
+            yield f"{at}.columns: found none, with how: left; name a column, or set how: inner to filter events"
+        interval, staleness = refresh.interval_seconds, refresh.max_staleness_seconds
+        if interval is not None and staleness is not None and staleness < interval:
+            yield (
+                f"{at}.refresh.max_staleness_seconds: found {staleness:g}, less than interval_seconds, {interval:g}; "
+                "allowed: at least interval_seconds"
+            )
+
+
+def _paths(config: EnrichConfig) -> Iterator[str]:
+    table, letters = config.sink.hudi.base_path, config.dead_letters.base_path
+    if table is None or letters is None:
+        return
+    ours, theirs = _parts(letters), _parts(table)
+    shorter = min(len(ours), len(theirs))
+    if ours[:shorter] == theirs[:shorter]:
+        how = "equal to" if len(ours) == len(theirs) else "inside of" if len(ours) > shorter else "around"
+        yield (
+            f"dead_letters.base_path: found {shown(letters)}, {how} sink.hudi.base_path {shown(table)}; "
+            "allowed: a path beside it"
+        )
+
+
+def _parts(path: str) -> list[str]:
+    """Return what tells whether two paths are one in another, however they are written."""
+    if not path.startswith("s3://"):
+        path = abspath(path.removeprefix("file:").replace("///", "/", 1) or "/")
+    return [part for part in path.split("/") if part]

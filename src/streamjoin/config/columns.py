@@ -1,0 +1,269 @@
+"""Which columns events have from stage to stage, and which keys of a configuration name one that isn't there."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pyspark.sql import types as T
+
+from streamjoin.config.problems import Unset, dotted
+from streamjoin.config.stages import EnrichConfig, ReferenceSettings
+from streamjoin.config.values import did_you_mean, reserved_problem
+
+# Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
+_STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NESTED: Final = (T.ArrayType, T.MapType, T.StructType)
+_TIMES: Final = (T.StringType, T.DateType, T.TimestampType, T.LongType, T.IntegerType)
+_ORDERED: Final = (*_TIMES, T.ShortType, T.ByteType)
+_NAMES_SHOWN: Final = 20
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column at some stage; `type` is None where it is only known when the job runs."""
+
+    name: str
+    type: T.DataType | None
+    origin: str
+    key: str
+
+
+class Columns:
+    """The columns of one stage. `complete` is false where there may be others, so that a missing one is no problem."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Column] = {}
+        self.complete = True
+
+    def __iter__(self) -> Iterator[Column]:
+        """Go through the columns in order."""
+        return iter(list(self._by_name.values()))
+
+    def add(self, column: Column) -> None:
+        """Add a column, or replace the one of its name."""
+        self._by_name[column.name.lower()] = column
+
+    def remove(self, name: str) -> None:
+        """Take a column away."""
+        self._by_name.pop(name.lower(), None)
+
+    def like(self, name: str) -> Column | None:
+        """Return the column of this name, upper and lower case being one, as they are to Spark and catalogs."""
+        return self._by_name.get(name.lower())
+
+    def get(self, name: str) -> Column | None:
+        """Return the column of exactly this name."""
+        found = self.like(name)
+        return found if found and found.name == name else None
+
+    def missing(self, name: str) -> str | None:
+        """Return how to go on when there is no column `name`; None when there is, or may be."""
+        if self.get(name) or (not self.complete and not self.like(name)):
+            return None
+        names = [column.name for column in self._by_name.values()]
+        rest = ", …" if len(names) > _NAMES_SHOWN else ""
+        return f"{did_you_mean(name, names)}allowed: {', '.join(names[:_NAMES_SHOWN])}{rest}"
+
+
+def column_problems(config: EnrichConfig, payload_schema: T.StructType | None) -> list[str]:
+    """Return what is wrong with the columns that `config` names.
+
+    Args:
+        config: A configuration, or a draft of one.
+        payload_schema: The events' columns. Default: those that the configuration declares, if it does.
+    """
+    columns = Columns()
+    found = [
+        *_payload(config, payload_schema, columns),
+        *_joins(config, columns),
+        *_derive(config, columns),
+    ]
+    output = Columns()
+    found += _output(config, columns, output)
+    found += _record_key(config, columns, output)
+    found += _ordering(config, columns)
+    return [*found, *_partitions(config, columns, output), *_names(output)]
+
+
+def _payload(config: EnrichConfig, payload_schema: T.StructType | None, columns: Columns) -> Iterator[str]:
+    schema = payload_schema or config.payload.schema_
+    if not isinstance(schema, T.StructType):
+        columns.complete = False
+        return
+    for field in schema.fields:
+        reserved = reserved_problem(field.name)
+        if reserved:
+            yield f"payload.schema: {reserved}"
+        columns.add(Column(field.name, field.dataType, "the payload", "payload.schema"))
+
+
+def _joins(config: EnrichConfig, columns: Columns) -> Iterator[str]:
+    if config.references is None:
+        columns.complete = False
+    for index, reference in enumerate(config.references or []):
+        at = f"references[{index}]"
+        for event_column in reference.on or {}:
+            key = dotted(("references", index, "on", event_column))
+            missing = columns.missing(event_column)
+            found = columns.get(event_column)
+            if missing:
+                yield f"{key}: no such column where {at} is joined{_hint(config, event_column)}; {missing}"
+            elif found and isinstance(found.type, _NESTED):
+                yield f"{key}: found a column of type {found.type.simpleString()}; allowed: a column of a simple type"
+        yield from _attributes(reference, at)
+        if reference.columns is None:
+            columns.complete = False
+        types = reference.schema_ if isinstance(reference.schema_, T.StructType) else T.StructType()
+        known = {field.name: field.dataType for field in types.fields}
+        for attribute, name in (reference.columns or {}).items():
+            key = dotted(("references", index, "columns", attribute))
+            other = columns.like(name)
+            if other:
+                yield (
+                    f"{key}: the column '{other.name}' is one of {other.origin} already ({other.key}); "
+                    f"give it another name: {{{attribute}: {_free_name(reference, name, columns)}}}"
+                )
+            else:
+                columns.add(Column(name, known.get(attribute), f"reference '{reference.name or at}'", key))
+
+
+def _hint(config: EnrichConfig, name: str) -> str:
+    if name in (config.output.derive or {}):
+        return " (output.derive runs after the joins)"
+    for index, reference in enumerate(config.references or []):
+        if name in (reference.columns or {}).values():
+            return f" (references[{index}] gives it, which is joined no earlier)"
+    return ""
+
+
+def _free_name(reference: ReferenceSettings, name: str, columns: Columns) -> str:
+    free = f"{reference.name or 'reference'}_{name}"
+    while columns.like(free):
+        free += "_"
+    return free
+
+
+def _attributes(reference: ReferenceSettings, at: str) -> Iterator[str]:
+    if not isinstance(reference.schema_, T.StructType):
+        return
+    names = reference.schema_.names
+    for key, used in (("on", (reference.on or {}).values()), ("columns", (reference.columns or {}).keys())):
+        for attribute in used:
+            if attribute not in names:
+                yield (
+                    f"{at}.{key}: attribute '{attribute}' is not in {at}.schema; "
+                    f"{did_you_mean(attribute, names)}allowed: {', '.join(names)}"
+                )
+
+
+def _derive(config: EnrichConfig, columns: Columns) -> Iterator[str]:
+    derived: dict[str, str] = {}
+    for name in config.output.derive or {}:
+        key = dotted(("output", "derive", name))
+        other = columns.like(name)
+        twin = derived.setdefault(name.lower(), name)
+        if twin != name or (other and other.name != name):
+            yield f"{key}: differs from '{other.name if other else twin}' in case only; use another name"
+        else:
+            columns.add(Column(name, None, "output.derive", key))
+    if config.output.derive is None:
+        columns.complete = False
+
+
+def _output(config: EnrichConfig, columns: Columns, output: Columns) -> Iterator[str]:
+    drop, select = config.output.drop, config.output.select
+    if drop and select is not None:
+        yield "output: found both drop and select; give one of them"
+    for kind, names in (("drop", drop), ("select", select)):
+        for index, name in enumerate(names if isinstance(names, list) else []):
+            missing = columns.missing(name)
+            if missing:
+                yield f"output.{kind}[{index}]: found '{name}': no such column; {missing}"
+    output.complete = columns.complete and drop is not None and not isinstance(select, Unset)
+    if isinstance(select, list):
+        # A name that is not known yet is there when the schema is, or a problem then.
+        for name in select:
+            output.add(columns.get(name) or Column(name, None, "output.select", "output.select"))
+        output.complete = True
+        return
+    for column in columns:
+        output.add(column)
+    for name in drop or []:
+        output.remove(name)
+
+
+def _record_key(config: EnrichConfig, columns: Columns, output: Columns) -> Iterator[str]:
+    for index, name in enumerate(config.sink.hudi.record_key or []):
+        key = f"sink.hudi.record_key[{index}]"
+        absent = _not_written(config, name, columns, output)
+        found = output.get(name)
+        if absent:
+            yield f"{key}: {absent}"
+        elif found and isinstance(found.type, _NESTED):
+            yield f"{key}: found a column of type {found.type.simpleString()}; allowed: a column of a simple type"
+
+
+def _not_written(config: EnrichConfig, name: str, columns: Columns, output: Columns) -> str | None:
+    if name in (config.output.drop or []):
+        return f"found '{name}', which output.drop leaves out; allowed: a column of the output"
+    missing = columns.missing(name)
+    if missing:
+        return f"found '{name}': no such column; {missing}"
+    if isinstance(config.output.select, list) and not output.get(name):
+        return f"found '{name}', which output.select leaves out; allowed: a column of the output"
+    return None
+
+
+def _ordering(config: EnrichConfig, columns: Columns) -> Iterator[str]:
+    ordering, at = config.sink.hudi.ordering, "sink.hudi.ordering"
+    if ordering is None or ordering.column is None:
+        return
+    missing, found = columns.missing(ordering.column), columns.get(ordering.column)
+    if missing:
+        yield f"{at}.column: found '{ordering.column}': no such column; {missing}"
+    elif found and found.type is not None:
+        kind = found.type.simpleString()
+        if ordering.format is not None and not isinstance(found.type, T.StringType):
+            yield f"{at}.format: column '{ordering.column}' is of type {kind}; a format is for text only: leave it out"
+        elif not isinstance(found.type, _ORDERED):
+            yield f"{at}.column: found a column of type {kind}; allowed: an integer, a date, a timestamp, or text"
+
+
+def _partitions(config: EnrichConfig, columns: Columns, output: Columns) -> Iterator[str]:
+    taken: dict[str, int] = {}
+    for index, partition in enumerate(config.sink.hudi.partition_by or []):
+        at, name = f"sink.hudi.partition_by[{index}]", partition.name
+        if partition.from_ is None and partition.format is not None:
+            yield f"{at}.format: found without from; name the column that the value is made from"
+        if isinstance(partition.from_, str):
+            missing, found = columns.missing(partition.from_), columns.get(partition.from_)
+            if missing:
+                yield f"{at}.from: found '{partition.from_}': no such column; {missing}"
+            elif partition.format is not None and found and found.type and not isinstance(found.type, _TIMES):
+                kind = found.type.simpleString()
+                yield f"{at}.format: column '{found.name}' is of type {kind}; allowed: a time, or no format"
+        if name is None:
+            continue
+        first = taken.setdefault(name.lower(), index)
+        if first != index:
+            yield f"{at}.name: found '{name}', which is also the name of sink.hudi.partition_by[{first}]; use another"
+        elif partition.from_ is None:
+            absent = _not_written(config, name, columns, output)
+            if absent:
+                yield f"{at}.name: {absent}; or give from, the column that its value is made from"
+        else:
+            # A partition's column may replace its own source, but no other column.
+            other = output.like(name)
+            if other and other.name != partition.from_:
+                yield f"{at}.name: '{other.name}' is a column of {other.origin} already; use another name"
+            output.add(Column(name, T.StringType(), "sink.hudi.partition_by", f"{at}.name"))
+
+
+def _names(output: Columns) -> Iterator[str]:
+    for column in output:
+        if not _STORABLE_NAME.fullmatch(column.name):
+            yield (
+                f"{column.key}: Hudi can't store a column named '{column.name}'; drop it, or give it a name of "
+                "letters, digits and _ (a payload's column: by output.derive)"
+            )

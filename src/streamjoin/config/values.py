@@ -1,0 +1,241 @@
+"""The kinds of single values that a configuration has. Each says what is allowed, to people and to editors."""
+
+import difflib
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Final, NoReturn
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from streamjoin.config.datetime_pattern import formatting_problems, parsing_problems
+
+RESERVED_PREFIXES: Final = ("_hoodie_", "_reference_")
+# Columns that travel beside an event's own, from stage to stage.
+RESERVED_COLUMNS: Final = frozenset(
+    {"_detail", "_end", "_event", "_matched", "_ordering_us", "_partition"}
+    | {"_reason", "_record", "_superseded", "_unmatched"}
+)
+
+_SIZE: Final = re.compile(r"([0-9]+)\s*(B|[kK]B|MB|GB|KiB|MiB|GiB)?")
+_UNIT_BYTES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_S3_PATH: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^/].*")
+_PATHS_ALLOWED: Final = "allowed: s3://bucket/prefix, file:/absolute/path, or a path on this machine"
+
+
+def refuse(text: str) -> NoReturn:
+    """Raise the error that `problems` shows as `text`, after the key's path and what was found."""
+    raise PydanticCustomError("streamjoin", "{text}", {"text": text})
+
+
+def did_you_mean(found: object, allowed: list[str]) -> str:
+    """Return `did you mean '…'? ` for the nearest of `allowed`, or nothing."""
+    by_lower = {name.lower(): name for name in allowed}
+    near = difflib.get_close_matches(found.lower(), by_lower, 1, cutoff=0.6) if isinstance(found, str) else []
+    return f"did you mean '{by_lower[near[0]]}'? " if near else ""
+
+
+def reserved_problem(name: str) -> str | None:
+    """Return why a column can't have this name, or None."""
+    lowered = name.lower()
+    if lowered in RESERVED_COLUMNS or lowered.startswith(RESERVED_PREFIXES):
+        return (
+            f"'{name}' is reserved for {'Hudi' if lowered.startswith('_hoodie_') else 'streamjoin'}; use another name"
+        )
+    return None
+
+
+class Choice:
+    """One of a few words; `not_yet` are those of later versions, refused by name."""
+
+    def __init__(self, *not_yet: str, **meanings: str) -> None:
+        self._not_yet, self._meanings = not_yet, meanings
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check by word; the annotation's `Literal` is for type checkers."""
+        return core_schema.no_info_plain_validator_function(self._check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """List the words, with what editors show beside each."""
+        return {"type": "string", "enum": list(self._meanings), "enumDescriptions": list(self._meanings.values())}
+
+    def _check(self, value: object) -> object:
+        words = list(self._meanings)
+        if value in self._not_yet:
+            refuse(f"not supported yet by this version; allowed: {', '.join(words)}")
+        if value not in words:
+            refuse(f"{did_you_mean(value, words)}allowed: {', '.join(words)}")
+        return value
+
+
+class Matching:
+    """Text of one form; `allowed` says it in words."""
+
+    def __init__(self, pattern: str, allowed: str) -> None:
+        self._pattern, self._allowed = re.compile(pattern), allowed
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the form after the type."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Add the form, which may also come from a variable of the environment."""
+        return {**handler(schema), "pattern": rf"^(?:{self._pattern.pattern})$|\$\{{"}
+
+    def _check(self, value: str) -> str:
+        if not self._pattern.fullmatch(value):
+            refuse(f"allowed: {self._allowed}")
+        return value
+
+
+def _not_yet(value: object) -> None:
+    if value is not None:
+        refuse("not supported yet by this version; leave it out")
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        refuse("allowed: a number")
+    return value
+
+
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value.strip())
+        if found:
+            return int(found[1]) * _UNIT_BYTES[(found[2] or "B").lower()]
+    if isinstance(value, bool) or not isinstance(value, int):
+        refuse("allowed: a number of bytes, or a size such as 512KiB, 256MiB or 10MB")
+    return value
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            value = None
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, datetime):
+        refuse("allowed: an ISO 8601 time such as 2026-01-31T00:00:00Z (UTC where no zone is given)")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _path(value: str) -> str:
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", value)
+    word = scheme[1].lower() if scheme else ""
+    if word in ("s3a", "s3n"):
+        refuse(f"use s3:// instead of {word}://, which catalogs and Athena don't open")
+    if word not in ("", "s3", "file") or not value.strip():
+        refuse(_PATHS_ALLOWED)
+    if word == "s3" and not _S3_PATH.fullmatch(value):
+        refuse("allowed: s3://bucket/prefix, with a prefix (the root of a bucket can't be a table)")
+    if word == "file" and not re.match(r"file:(/|///)[^/]", value):
+        refuse("allowed: file:/absolute/path")
+    if re.search(r"[*?{}\[\]]", value) or value.startswith("~"):
+        refuse("allowed: a whole path, without ~ and without the characters * ? { } [ ]")
+    return value.rstrip("/")
+
+
+def _zone(value: str) -> str:
+    known = available_timezones()
+    # Small images have no time zone database; Java brings its own.
+    if value != "UTC" and known and value not in known:
+        near = did_you_mean(value, sorted(known))
+        refuse(f"{near}allowed: UTC or the name of a time zone such as Europe/Berlin")
+    return value
+
+
+def _pattern(problems: Callable[[str], list[str]]) -> AfterValidator:
+    def check(value: str) -> str:
+        found = problems(value)
+        if found:
+            refuse(f"{'; '.join(found)}. Allowed: a Java DateTimeFormatter pattern such as yyyy-MM-dd or M/d/yy")
+        return value
+
+    return AfterValidator(check)
+
+
+def _column_name(value: str) -> str:
+    reserved = reserved_problem(value)
+    if reserved:
+        refuse(reserved)
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        refuse("allowed: text that is not empty")
+    return value
+
+
+def _names_to_mapping(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    if not all(isinstance(name, str) for name in value):
+        refuse("allowed: a list of attribute names, or a mapping {attribute: output name}")
+    twice = sorted({name for name in value if value.count(name) > 1})
+    if twice:
+        refuse(f"'{twice[0]}' is listed twice; allowed: every attribute once")
+    return {name: name for name in value}
+
+
+def _once(value: list[str]) -> list[str]:
+    lowered = [name.lower() for name in value]
+    twice = next((name for index, name in enumerate(value) if name.lower() in lowered[:index]), None)
+    if twice is not None:
+        refuse(f"'{twice}' is listed twice; allowed: every name once")
+    return value
+
+
+def _option_value(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+NotYet = Annotated[None, BeforeValidator(_not_yet)]
+Count = Annotated[int, Field(gt=0), BeforeValidator(_no_boolean)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+SizeBytes = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(gt=0),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}),
+]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Text = Annotated[str, AfterValidator(_not_blank), Field(json_schema_extra={"minLength": 1})]
+Path = Annotated[str, AfterValidator(_path)]
+Zone = Annotated[str, AfterValidator(_zone)]
+ParsingPattern = Annotated[str, _pattern(parsing_problems)]
+FormattingPattern = Annotated[str, _pattern(formatting_problems)]
+ColumnName = Annotated[Text, AfterValidator(_column_name)]
+AttributeColumns = Annotated[
+    dict[Text, ColumnName],
+    BeforeValidator(_names_to_mapping),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+                {"type": "object", "additionalProperties": {"type": "string"}},
+            ]
+        }
+    ),
+]
+ColumnNames = Annotated[list[Text], AfterValidator(_once)]
+OptionValue = Annotated[
+    str,
+    BeforeValidator(_option_value),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
