@@ -1,0 +1,1 @@
+"""Streams, read in batches with positions."""

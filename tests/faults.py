@@ -1,0 +1,270 @@
+"""A fake Kinesis that does what no emulator does: reshard, throttle, expire, trim, fail; a clock that tests move."""
+
+import hashlib
+import itertools
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+MAX_RECORDS_PER_CALL = 10_000
+MAX_BYTES_PER_CALL = 10 * 1024 * 1024
+ITERATOR_LIFE_SECONDS = 300
+
+
+def client_error(code: str, operation: str, message: str = "made up by a test", status: int = 400) -> ClientError:
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)  # type: ignore[arg-type]
+
+
+def throttled() -> ClientError:
+    return client_error("ProvisionedThroughputExceededException", "GetRecords", "Rate exceeded for shard")
+
+
+def internal_error() -> ClientError:
+    return client_error("InternalFailureException", "GetRecords", "internal", status=500)
+
+
+class FakeClock:
+    """Time that passes only when something sleeps, or a test says so."""
+
+    def __init__(self, start_ms: int = 1_700_000_000_000) -> None:
+        self.start_ms, self.elapsed_seconds = start_ms, 0.0
+        self.sleeps: list[float] = []
+
+    def now_ms(self) -> int:
+        return self.start_ms + round(self.elapsed_seconds * 1000)
+
+    def monotonic(self) -> float:
+        return self.elapsed_seconds
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.sleeps.append(seconds)
+        self.elapsed_seconds += seconds
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.elapsed_seconds += seconds
+
+
+@dataclass
+class FakeShard:
+    shard_id: str
+    parents: tuple[str, ...]
+    starting: int
+    ending: int | None = None
+    records: list[dict[str, Any]] = field(default_factory=list)
+    trimmed_up_to: int = 0
+    empty_pages: int = 0
+
+    def held(self) -> list[dict[str, Any]]:
+        return [r for r in self.records if int(r["SequenceNumber"]) > self.trimmed_up_to]
+
+
+class FakeKinesis:
+    """boto3's Kinesis client over lists, with the service's rules for shards, iterators, pages and limits.
+
+    Sequence numbers begin with few digits, so that their width changes while a test runs.
+    """
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        shards: int = 2,
+        name: str = "orders",
+        *,
+        list_page: int = 3,
+        call_seconds: float = 0.0,
+        refuses_trimmed: bool = False,
+    ) -> None:
+        self.clock, self.name, self.list_page, self.call_seconds = clock, name, list_page, call_seconds
+        self.refuses_trimmed = refuses_trimmed
+        self.retention_hours = 24
+        self.exists = True
+        self.calls: list[tuple[str, dict[str, Any], float]] = []
+        self.shards: dict[str, FakeShard] = {}
+        self._numbers = itertools.count(1)
+        self._tokens: dict[str, tuple[str, int, float]] = {}
+        self._faults: dict[str, deque[Exception]] = defaultdict(deque)
+        for _ in range(shards):
+            self._add(())
+
+    # what a test does to the stream
+
+    def put(self, shard_id: str, data: bytes = b"{}", key: str = "k") -> str:
+        shard = self.shards[shard_id]
+        assert shard.ending is None, "put to a closed shard"
+        number = str(next(self._numbers))
+        arrived = datetime.fromtimestamp(self.clock.now_ms() / 1000, UTC)
+        shard.records.append(
+            {"SequenceNumber": number, "ApproximateArrivalTimestamp": arrived, "Data": data, "PartitionKey": key}
+        )
+        return number
+
+    def put_many(self, shard_id: str, count: int, data: bytes = b"{}") -> list[str]:
+        return [self.put(shard_id, data) for _ in range(count)]
+
+    def split(self, shard_id: str) -> tuple[str, str]:
+        self._close(shard_id)
+        return self._add((shard_id,)), self._add((shard_id,))
+
+    def merge(self, shard_id: str, other_id: str) -> str:
+        self._close(shard_id)
+        self._close(other_id)
+        return self._add((shard_id, other_id))
+
+    def forget(self, shard_id: str) -> None:
+        del self.shards[shard_id]
+
+    def trim(self, shard_id: str, up_to: str) -> None:
+        self.shards[shard_id].trimmed_up_to = int(up_to)
+
+    def fail(self, operation: str, *errors: Exception) -> None:
+        self._faults[operation].extend(errors)
+
+    def expire_iterators(self) -> None:
+        self._tokens.clear()
+
+    def times_called(self, operation: str) -> int:
+        return sum(1 for called, _, _ in self.calls if called == operation)
+
+    # what the reader calls
+
+    def list_shards(self, **arguments: Any) -> dict[str, Any]:
+        self._called("ListShards", arguments)
+        token = arguments.get("NextToken")
+        assert not token or set(arguments) == {"NextToken"}, "the service refuses NextToken with other arguments"
+        begin = int(token or 0)
+        page = sorted(self.shards)[begin : begin + self.list_page]
+        answer: dict[str, Any] = {"Shards": [self._listed(self.shards[shard_id]) for shard_id in page]}
+        if begin + self.list_page < len(self.shards):
+            answer["NextToken"] = str(begin + self.list_page)
+        return answer
+
+    def describe_stream_summary(self, **arguments: Any) -> dict[str, Any]:
+        self._called("DescribeStreamSummary", arguments)
+        return {"StreamDescriptionSummary": {"RetentionPeriodHours": self.retention_hours}}
+
+    def get_shard_iterator(self, **arguments: Any) -> dict[str, Any]:
+        self._called("GetShardIterator", arguments)
+        shard, kind = self._shard(arguments["ShardId"], "GetShardIterator"), arguments["ShardIteratorType"]
+        number = arguments.get("StartingSequenceNumber")
+        if kind == "TRIM_HORIZON":
+            begin = 0
+        elif kind == "AT_SEQUENCE_NUMBER":
+            begin = int(number)
+            if self.refuses_trimmed and not any(r["SequenceNumber"] == number for r in shard.held()):
+                raise client_error("InvalidArgumentException", "GetShardIterator", "StartingSequenceNumber is invalid")
+        else:
+            assert kind == "AT_TIMESTAMP", kind
+            at_ms = round(arguments["Timestamp"] * 1000)
+            if at_ms > self.clock.now_ms():
+                raise client_error("InvalidArgumentException", "GetShardIterator", "timestampInMillis is in the future")
+            later = (int(r["SequenceNumber"]) for r in shard.records if _arrived_ms(r) >= at_ms)
+            begin = next(later, self._end(shard))
+        return {"ShardIterator": self._token(shard.shard_id, begin)}
+
+    def get_records(self, **arguments: Any) -> dict[str, Any]:
+        self.clock.elapsed_seconds += self.call_seconds
+        token = arguments["ShardIterator"]
+        assert token is not None, "the null iterator of a closed shard used again"
+        assert 1 <= arguments["Limit"] <= MAX_RECORDS_PER_CALL
+        shard_id, begin, made_at = self._tokens.get(token, ("", 0, -1e9))
+        self._called("GetRecords", {**arguments, "ShardId": shard_id})
+        if self.clock.monotonic() - made_at > ITERATOR_LIFE_SECONDS:
+            raise client_error("ExpiredIteratorException", "GetRecords", "Iterator expired")
+        shard = self._shard(shard_id, "GetRecords")
+        rest = [r for r in shard.held() if int(r["SequenceNumber"]) >= begin]
+        if shard.empty_pages and rest:
+            shard.empty_pages -= 1
+            return {"Records": [], "NextShardIterator": self._token(shard_id, begin), "MillisBehindLatest": 1}
+        size, page = 0, []
+        for record in rest[: arguments["Limit"]]:
+            size += len(record["Data"])
+            if page and size > MAX_BYTES_PER_CALL:
+                break
+            page.append(record)
+        behind_ms = max(1, self.clock.now_ms() - _arrived_ms(rest[len(page)])) if len(page) < len(rest) else 0
+        answer: dict[str, Any] = {"Records": page, "MillisBehindLatest": behind_ms}
+        if behind_ms or shard.ending is None:
+            begin = int(page[-1]["SequenceNumber"]) + 1 if page else begin
+            answer["NextShardIterator"] = self._token(shard_id, begin)
+        return answer
+
+    def _called(self, operation: str, arguments: dict[str, Any]) -> None:
+        self.calls.append((operation, arguments, self.clock.monotonic()))
+        if self._faults[operation]:
+            raise self._faults[operation].popleft()
+        if not self.exists:
+            raise client_error("ResourceNotFoundException", operation, f"Stream {self.name} not found")
+
+    def _shard(self, shard_id: str, operation: str) -> FakeShard:
+        if shard_id not in self.shards:
+            raise client_error("ResourceNotFoundException", operation, f"Shard {shard_id} not found")
+        return self.shards[shard_id]
+
+    def _token(self, shard_id: str, begin: int) -> str:
+        token = f"iterator-{len(self.calls)}-{shard_id}"
+        self._tokens[token] = (shard_id, begin, self.clock.monotonic())
+        return token
+
+    def _add(self, parents: tuple[str, ...]) -> str:
+        number = next(self._numbers)
+        shard_id = f"shardId-{number:012d}"
+        self.shards[shard_id] = FakeShard(shard_id, parents, number)
+        return shard_id
+
+    def _close(self, shard_id: str) -> None:
+        assert self.shards[shard_id].ending is None
+        self.shards[shard_id].ending = next(self._numbers)
+
+    def _end(self, shard: FakeShard) -> int:
+        return int(shard.records[-1]["SequenceNumber"]) + 1 if shard.records else 0
+
+    def _listed(self, shard: FakeShard) -> dict[str, Any]:
+        numbers = {"StartingSequenceNumber": str(shard.starting)}
+        if shard.ending is not None:
+            numbers["EndingSequenceNumber"] = str(shard.ending)
+        listed: dict[str, Any] = {"ShardId": shard.shard_id, "SequenceNumberRange": numbers}
+        return listed | dict(zip(("ParentShardId", "AdjacentParentShardId"), shard.parents, strict=False))
+
+
+def _arrived_ms(record: dict[str, Any]) -> int:
+    return round(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
+
+
+# Records as the Kinesis Producer Library packs them.
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def delimited(number: int, content: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def sealed(message: bytes) -> bytes:
+    return b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message, usedforsecurity=False).digest()
+
+
+def aggregate(records: list[tuple[str, bytes]], hash_keys: list[str] | None = None, *, tag: bool = False) -> bytes:
+    """Pack records of (partition key, data) into one, as the producer library does."""
+    keys = sorted({key for key, _ in records})
+    message = b"".join(delimited(1, key.encode()) for key in keys)
+    message += b"".join(delimited(2, key.encode()) for key in hash_keys or [])
+    for key, data in records:
+        record = varint(1 << 3) + varint(keys.index(key))
+        if hash_keys:
+            record += varint(2 << 3) + varint(0)
+        record += delimited(3, data)
+        if tag:
+            record += delimited(4, delimited(1, b"name") + delimited(2, b"value"))
+        message += delimited(3, record)
+    return sealed(message)

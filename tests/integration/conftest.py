@@ -1,0 +1,71 @@
+"""The embedded services for this tier: one process for all tests, a fresh stream, table and bucket for each."""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from streamjoin.clients import aws_client
+from streamjoin.local.stack import LocalStack
+from streamjoin.local.tables import Item, create_stream, create_table, put_items
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    """Embedded services that this process, and whatever it starts, talks to."""
+    with LocalStack() as running, running.active():
+        yield running
+
+
+@pytest.fixture
+def kinesis(stack: LocalStack) -> Any:
+    return aws_client("kinesis")
+
+
+@pytest.fixture
+def dynamodb(stack: LocalStack) -> Any:
+    return aws_client("dynamodb")
+
+
+@pytest.fixture
+def s3(stack: LocalStack) -> Any:
+    return aws_client("s3")
+
+
+@pytest.fixture
+def fresh_name() -> Callable[[str], str]:
+    """Return names that no other test has, instead of cleaning up after it."""
+    return lambda stem: f"{stem}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def make_stream(kinesis: Any, fresh_name: Callable[[str], str]) -> Callable[..., str]:
+    """Create a stream of so many shards; returns its name."""
+
+    def make(shards: int = 1) -> str:
+        name = fresh_name("stream")
+        create_stream(kinesis, name, shards)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def make_table(dynamodb: Any, fresh_name: Callable[[str], str]) -> Callable[..., str]:
+    """Create a DynamoDB table with these keys and items; returns its name."""
+
+    def make(keys: Mapping[str, str], items: Iterable[Item] = ()) -> str:
+        name = fresh_name("table")
+        create_table(dynamodb, name, keys)
+        put_items(dynamodb, name, items)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def bucket(s3: Any, fresh_name: Callable[[str], str]) -> str:
+    name = fresh_name("bucket")
+    s3.create_bucket(Bucket=name)
+    return name
