@@ -1,0 +1,1 @@
+"""Reference tables of DynamoDB as versioned snapshots."""

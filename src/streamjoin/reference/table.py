@@ -1,0 +1,245 @@
+"""Read a DynamoDB table whole: what it is (`describe`), and all of its items (`scan`)."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from threading import Event
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as EndpointError
+from botocore.parsers import ResponseParserError
+
+from streamjoin.errors import ReferenceTableError
+
+Item = Mapping[str, Mapping[str, Any]]
+"""An item as the service sends it: attribute name -> {type: value}."""
+
+MAX_SEGMENTS = 8
+_SEGMENT_BYTES = 16 * 1024 * 1024
+_SEGMENT_ITEMS = 50_000
+
+_THROTTLED = {
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "UnrecognizedClientException",
+}
+
+
+class TableClient(Protocol):
+    """The two calls of boto3's DynamoDB client that a reference needs, and its `meta.region_name`."""
+
+    @property
+    def meta(self) -> Any:
+        """The client's metadata."""
+
+    def describe_table(self, **request: Any) -> Mapping[str, Any]:
+        """Call DescribeTable."""
+
+    def scan(self, **request: Any) -> Mapping[str, Any]:
+        """Call Scan."""
+
+
+@dataclass(frozen=True)
+class KeyAttribute:
+    """One attribute of a table's primary key; `type` is S, N or B."""
+
+    name: str
+    type: str
+
+    def rank(self, item: Item) -> Any:
+        """Return what orders items here: numbers by value, text by its UTF-8 bytes, binary by its bytes."""
+        value = item[self.name][self.type]
+        if self.type == "N":
+            return Decimal(value)
+        return value.encode() if self.type == "S" else bytes(value)
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """What DescribeTable says; counts and sizes are the service's, up to six hours old."""
+
+    table_name: str
+    hash_key: KeyAttribute
+    range_key: KeyAttribute | None
+    items: int
+    size_bytes: int
+    stream_arn: str | None
+    stream_view_type: str | None
+
+    @property
+    def key(self) -> tuple[KeyAttribute, ...]:
+        """The primary key's attributes, hash key first."""
+        return (self.hash_key,) if self.range_key is None else (self.hash_key, self.range_key)
+
+    def rank(self, item: Item) -> tuple[Any, ...]:
+        """Return what orders items by primary key: hash key, then range key."""
+        return tuple(attribute.rank(item) for attribute in self.key)
+
+    def name_item(self, item: Item) -> str:
+        """Return the item's primary key as text for messages."""
+        return ", ".join(f"{attribute.name}={item[attribute.name][attribute.type]!r}" for attribute in self.key)
+
+    @property
+    def default_segments(self) -> int:
+        """How many scan segments suit the table: 1 for a small one, 8 at most."""
+        wanted = max(math.ceil(self.size_bytes / _SEGMENT_BYTES), math.ceil(self.items / _SEGMENT_ITEMS))
+        return min(max(wanted, 1), MAX_SEGMENTS)
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """All items of a table, in no particular order, with what reading them consumed."""
+
+    items: list[Item]
+    consumed_read_units: float
+    pages: int
+
+
+def describe(client: TableClient, table_name: str) -> TableDescription:
+    """Ask what the table's key, size and stream are.
+
+    Raises:
+        ReferenceTableError: The table is missing, denied or unreachable.
+    """
+    with _translated(client, table_name, "DescribeTable"):
+        table = client.describe_table(TableName=table_name)["Table"]
+    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+    key = {
+        each["KeyType"]: KeyAttribute(each["AttributeName"], types[each["AttributeName"]])
+        for each in table["KeySchema"]
+    }
+    stream = table.get("StreamSpecification") or {}
+    # A stream that was switched off keeps its ARN for a day; only an enabled one will be told of later changes.
+    enabled = bool(stream.get("StreamEnabled"))
+    return TableDescription(
+        table_name=table_name,
+        hash_key=key["HASH"],
+        range_key=key.get("RANGE"),
+        items=int(table.get("ItemCount", 0)),
+        size_bytes=int(table.get("TableSizeBytes", 0)),
+        stream_arn=table.get("LatestStreamArn") if enabled else None,
+        stream_view_type=stream.get("StreamViewType") if enabled else None,
+    )
+
+
+def scan(client: TableClient, table_name: str, attributes: Sequence[str], segments: int = 1) -> ScanResult:
+    """Read the named attributes of all items, page by page to the end, a thread a segment.
+
+    Args:
+        client: boto3's DynamoDB client; it is shared by the threads.
+        table_name: Name or ARN.
+        attributes: Top-level attribute names; reserved words and dots are allowed.
+        segments: How many parts are read at the same time.
+
+    Raises:
+        ReferenceTableError: Any page of any segment could not be read; there is no partial result.
+
+    Source: Scan reads 1 MB a page; https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+    """
+    names = {f"#a{index}": attribute for index, attribute in enumerate(dict.fromkeys(attributes))}
+    request: dict[str, Any] = {
+        "TableName": table_name,
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": names,
+        "ConsistentRead": True,
+        "ReturnConsumedCapacity": "TOTAL",
+    }
+    stop = Event()
+    if segments == 1:
+        parts = [_scan_segment(client, request, stop)]
+    else:
+        with ThreadPoolExecutor(max_workers=segments, thread_name_prefix="scan") as pool:
+            running = [
+                pool.submit(_scan_segment, client, request | {"Segment": index, "TotalSegments": segments}, stop)
+                for index in range(segments)
+            ]
+            try:
+                wait(running, return_when=FIRST_EXCEPTION)
+            finally:
+                # What the other segments still read would be thrown away: they end at their next page.
+                stop.set()
+            failed = next((each for each in running if each.done() and each.exception()), None)
+            parts = [] if failed else [each.result() for each in running]
+        if failed:
+            failed.result()
+    return ScanResult(
+        items=[item for part in parts for item in part.items],
+        consumed_read_units=sum(part.consumed_read_units for part in parts),
+        pages=sum(part.pages for part in parts),
+    )
+
+
+def _scan_segment(client: TableClient, request: Mapping[str, Any], stop: Event) -> ScanResult:
+    items: list[Item] = []
+    consumed_read_units = 0.0
+    pages = 0
+    start: dict[str, Any] = {}
+    while not stop.is_set():
+        with _translated(client, request["TableName"], "Scan"):
+            page = client.scan(**request, **start)
+        items.extend(page.get("Items", ()))
+        consumed_read_units += float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
+        pages += 1
+        # An empty page is no end: only a page without this key is.
+        if not page.get("LastEvaluatedKey"):
+            break
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    return ScanResult(items, consumed_read_units, pages)
+
+
+@contextmanager
+def _translated(client: TableClient, table_name: str, operation: str) -> Iterator[None]:
+    """Turn the SDK's errors into a ReferenceTableError that says what to do."""
+    failed = f"reference table '{table_name}' in region '{client.meta.region_name}': {operation}"
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "unknown")
+        said = error.response.get("Error", {}).get("Message") or "no message"
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code == "ResourceNotFoundException":
+            message = (
+                f"{failed} found no such table. Set dynamodb.table_name (and dynamodb.region) of the reference to an "
+                "existing table, or create it."
+            )
+            raise ReferenceTableError(message) from error
+        if code in _DENIED:
+            message = (
+                f"{failed} was denied ({code}: {said}). Allow dynamodb:{operation} on the table to the job's role, "
+                "or set dynamodb.role_arn of the reference to a role that has it."
+            )
+            raise ReferenceTableError(message) from error
+        if code in _THROTTLED:
+            message = (
+                f"{failed} was throttled ({code}) and still was after the SDK's retries. Raise the table's read "
+                "capacity, or lower dynamodb.scan_segments of the reference."
+            )
+            raise ReferenceTableError(message, retryable=True) from error
+        message = f"{failed} failed ({code}: {said})."
+        raise ReferenceTableError(message, retryable=status >= 500) from error
+    except (EndpointError, HTTPClientError, ResponseParserError) as error:
+        message = (
+            f"{failed} could not reach the service ({error}). Check the network, dynamodb.region of the reference "
+            "and AWS_ENDPOINT_URL."
+        )
+        raise ReferenceTableError(message, retryable=True) from error
+    except BotoCoreError as error:
+        message = f"{failed} could not be sent ({error}). Check the credentials and dynamodb.region of the reference."
+        raise ReferenceTableError(message) from error

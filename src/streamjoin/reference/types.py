@@ -1,0 +1,295 @@
+"""DynamoDB's typed values as values of Spark's types: exactly, or not at all.
+
+A value either has an exact counterpart in its column's type or its item does not fit (`MisfitError`); nothing is
+rounded, cut or made null. Numbers have up to 38 digits and never pass through a float on their way.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+"""
+
+import base64
+import json
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import types as T
+
+from streamjoin.errors import SchemaError
+from streamjoin.reference.table import Item
+
+Value = Mapping[str, Any]
+"""A value as the service sends it: one DynamoDB type name -> its content, such as {"N": "1.5"}."""
+
+JSON_TEXT = {"streamjoin.text": "json"}
+"""Metadata of a string column whose values are all JSON text, so that a text there has its quotes."""
+
+_DIGITS = 38
+_INTEGERS: dict[type[T.DataType], int] = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
+_JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?")
+
+
+class MisfitError(ValueError):
+    """A value has no exact counterpart in its column's type. Its item is counted and named; the job goes on."""
+
+
+def infer_schema(items: Iterable[Item], attributes: Sequence[str]) -> T.StructType:
+    """Choose for each attribute the narrowest type that holds all of its values exactly.
+
+    All S: string. All N: bigint, else decimal(38, least scale), else string with the numbers' own text.
+    All BOOL: boolean. All B: binary. Sets, lists, maps and mixtures: string holding JSON text. No value at all: string.
+    """
+    seen = {attribute: _Seen() for attribute in attributes}
+    for item in items:
+        for attribute, kinds in seen.items():
+            value = item.get(attribute)
+            if value is not None:
+                kinds.add(value)
+    return T.StructType([kinds.field(attribute) for attribute, kinds in seen.items()])
+
+
+def converter(schema: T.StructType) -> Callable[[Item], tuple[Any, ...]]:
+    """Return a function from an item to its values in the order of `schema`; a missing attribute is None.
+
+    Values are what pyarrow takes: a map is a list of pairs, a struct a dict. Equal values have one `repr`. The
+    function raises MisfitError, naming the attribute, for an item that does not fit.
+
+    Raises:
+        SchemaError: `schema` has a type that no DynamoDB value can have.
+    """
+    columns = [(field.name, _from(field.dataType, field.metadata == JSON_TEXT, field.name)) for field in schema.fields]
+
+    def convert(item: Item) -> tuple[Any, ...]:
+        return tuple(each(item[name]) if name in item else None for name, each in columns)
+
+    return convert
+
+
+def json_text(value: Value) -> str:
+    """Return `value` as plain JSON: numbers with their own digits, binary as base64, sets as sorted arrays."""
+    kind, content = _only(value)
+    if kind in _SCALAR_TEXT:
+        return _SCALAR_TEXT[kind](content)
+    if kind == "M":
+        # The service keeps no order of a map's names; ours makes equal maps equal text.
+        return "{" + ",".join(f"{_quoted(name)}:{json_text(content[name])}" for name in sorted(content)) + "}"
+    elements = content if kind == "L" else _sorted_set(kind, content)
+    return "[" + ",".join(map(json_text, elements)) + "]"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+_SCALAR_TEXT: dict[str, Callable[[Any], str]] = {
+    "NULL": lambda _: "null",
+    "BOOL": lambda content: "true" if content else "false",
+    "N": lambda content: content if _JSON_NUMBER.fullmatch(content) else str(exact(content)),
+    "S": _quoted,
+    "B": lambda content: f'"{base64.b64encode(content).decode()}"',
+}
+
+
+def exact(text: str) -> Decimal:
+    """Return a number's text as a decimal without trailing zeros, whatever the decimal context says."""
+    # The service lets no other text than a finite number pass, so that a failure here is a bug and must show.
+    sign, digits, exponent = Decimal(text).as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101
+    kept = len(digits)
+    while kept and digits[kept - 1] == 0:
+        kept -= 1
+    return Decimal((sign, digits[:kept], exponent + len(digits) - kept)) if kept else Decimal(0)
+
+
+class _Seen:
+    """What an attribute's values have had in common so far."""
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+        self.fits_bigint = True
+        self.integral_digits = 0
+        self.scale = 0
+
+    def add(self, value: Value) -> None:
+        kind, content = _only(value)
+        if kind == "NULL":
+            return
+        self.kinds.add(kind)
+        if kind == "N":
+            number = exact(content)
+            integral_digits, scale = _measure(number)
+            self.integral_digits = max(self.integral_digits, integral_digits)
+            self.scale = max(self.scale, scale)
+            self.fits_bigint = self.fits_bigint and not scale and -(2**63) <= number < 2**63
+
+    def field(self, name: str) -> T.StructField:
+        if self.kinds == {"N"}:
+            return T.StructField(name, self._number())
+        if self.kinds <= {"S"}:
+            return T.StructField(name, T.StringType())
+        if self.kinds == {"BOOL"}:
+            return T.StructField(name, T.BooleanType())
+        if self.kinds == {"B"}:
+            return T.StructField(name, T.BinaryType())
+        return T.StructField(name, T.StringType(), metadata=JSON_TEXT)
+
+    def _number(self) -> T.DataType:
+        if self.fits_bigint:
+            return T.LongType()
+        if self.integral_digits + self.scale <= _DIGITS:
+            return T.DecimalType(_DIGITS, self.scale)
+        return T.StringType()
+
+
+def _measure(number: Decimal) -> tuple[int, int]:
+    """Return how many digits a number from `exact` has before and after the point."""
+    _, digits, exponent = number.as_tuple()
+    exponent = int(exponent)
+    return (max(len(digits) + exponent, 0) if number else 0), max(-exponent, 0)
+
+
+def _only(value: Value) -> tuple[str, Any]:
+    ((kind, content),) = value.items()
+    return kind, content
+
+
+def _sorted_set(kind: str, content: Iterable[Any]) -> list[Value]:
+    if kind == "NS":
+        return [{"N": each} for each in sorted(content, key=exact)]
+    return [{kind[0]: each} for each in sorted(content)]
+
+
+def _from(target: T.DataType, is_json: bool, path: str) -> Callable[[Value], Any]:
+    """Return a function from a DynamoDB value to `target`'s; `path` is the attribute's, for messages."""
+    convert = json_text if is_json else _non_null(target, path)
+
+    def checked(value: Value) -> Any:
+        if "NULL" in value:
+            return None
+        try:
+            return convert(value)
+        except MisfitError as error:
+            if error.__cause__ is not None:
+                raise
+            kind, _ = _only(value)
+            message = f"attribute '{path}' of type {kind} does not fit {target.simpleString()}: {error}"
+            raise MisfitError(message) from error
+
+    return checked
+
+
+def _non_null(target: T.DataType, path: str) -> Callable[[Value], Any]:  # noqa: PLR0911
+    match target:
+        case T.StringType():
+            return _to_string
+        case T.BooleanType():
+            return lambda value: _content(value, "BOOL")
+        case T.BinaryType():
+            return lambda value: bytes(_content(value, "B"))
+        case T.ByteType() | T.ShortType() | T.IntegerType() | T.LongType():
+            limit = 2 ** (_INTEGERS[type(target)] - 1)
+            return lambda value: _to_integer(exact(_content(value, "N")), limit)
+        case T.DecimalType():
+            precision, scale = target.precision, target.scale
+            return lambda value: _to_decimal(exact(_content(value, "N")), precision, scale)
+        case T.DoubleType():
+            return lambda value: _to_float(exact(_content(value, "N")), "d", 17)
+        case T.FloatType():
+            return lambda value: _to_float(exact(_content(value, "N")), "f", 9)
+        case T.DateType():
+            return lambda value: _to_date(_content(value, "S"))
+        case T.TimestampType():
+            return lambda value: _to_timestamp(_content(value, "S"))
+        case T.ArrayType():
+            element = _from(target.elementType, False, f"{path}[]")
+            return lambda value: [element(each) for each in _elements(value)]
+        case T.MapType(keyType=T.StringType()):
+            inner = _from(target.valueType, False, f"{path}{{}}")
+            return lambda value: [(name, inner(each)) for name, each in sorted(_content(value, "M").items())]
+        case T.StructType():
+            fields = {each.name: _from(each.dataType, False, f"{path}.{each.name}") for each in target.fields}
+            return lambda value: _to_struct(_content(value, "M"), fields)
+    message = f"attribute '{path}': no DynamoDB value can be {target.simpleString()}. Declare another type for it."
+    raise SchemaError(message)
+
+
+def _content(value: Value, kind: str) -> Any:
+    if kind not in value:
+        message = f"only {kind} does"
+        raise MisfitError(message)
+    return value[kind]
+
+
+def _to_string(value: Value) -> str:
+    for kind in ("S", "N"):
+        if kind in value:
+            return str(value[kind])
+    if "B" in value:
+        raise MisfitError("binary is not text")
+    return json_text(value)
+
+
+def _to_integer(number: Decimal, limit: int) -> int:
+    if _measure(number)[1]:
+        raise MisfitError("it has a fraction")
+    if not -limit <= number < limit:
+        raise MisfitError("it is out of range")
+    return int(number)
+
+
+def _to_decimal(number: Decimal, precision: int, scale: int) -> Decimal:
+    integral_digits, number_scale = _measure(number)
+    if number_scale > scale or integral_digits > precision - scale:
+        message = f"it has {integral_digits} digits before the point and {number_scale} after it"
+        raise MisfitError(message)
+    sign, digits, exponent = number.as_tuple()
+    # Not quantize(): that rounds to the context's 28 digits.
+    return Decimal((sign, digits + (0,) * (int(exponent) + scale), -scale)) if number else Decimal((0, (0,), -scale))
+
+
+def _to_float(number: Decimal, code: str, most_digits: int) -> float:
+    """Return the float that gives the number's own digits back, where there is one."""
+    digits = len(number.as_tuple().digits)
+    try:
+        near: float = struct.unpack(f"<{code}", struct.pack(f"<{code}", float(number)))[0]
+    except OverflowError:
+        raise MisfitError("it is out of range") from None
+    if digits > most_digits or Decimal(f"{near:.{digits - 1}e}") != number:
+        raise MisfitError("its digits would change")
+    return near
+
+
+def _to_date(text: str) -> date:
+    if not _DATE.fullmatch(text):
+        raise MisfitError("it is not yyyy-MM-dd")
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise MisfitError(str(error)) from None
+
+
+def _to_timestamp(text: str) -> datetime:
+    if not _TIMESTAMP.fullmatch(text):
+        raise MisfitError("it is not yyyy-MM-ddTHH:mm:ss, with up to 6 decimals and with Z, an offset or (UTC) nothing")
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise MisfitError(str(error)) from None
+
+
+def _elements(value: Value) -> Iterable[Value]:
+    kind, content = _only(value)
+    if kind == "L":
+        return list(content)
+    if kind in {"SS", "NS", "BS"}:
+        return _sorted_set(kind, content)
+    raise MisfitError("only L, SS, NS and BS do")
+
+
+def _to_struct(content: Mapping[str, Value], fields: Mapping[str, Callable[[Value], Any]]) -> dict[str, Any]:
+    return {name: convert(content[name]) if name in content else None for name, convert in fields.items()}
