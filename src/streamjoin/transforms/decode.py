@@ -1,0 +1,82 @@
+"""Records to events: every payload becomes a typed event, or is rejected with a reason."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.schema import RECORD_SCHEMA, arrow_schema, parse_schema
+from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events
+from streamjoin.transforms.payload import PayloadDecoder, Rejected
+
+_EVENT = "_event"
+
+
+def decode(records: DataFrame, schema: str | T.StructType) -> Events:
+    """Decode the JSON payloads of `records` in the executors.
+
+    Columns in: `data` (binary); the other columns of a record where they are known.
+    Columns out: those of `schema`; `_record`. Reasons: EMPTY_PAYLOAD, NOT_UTF8, MALFORMED_JSON, NOT_AN_OBJECT,
+    WRONG_TYPE.
+
+    Args:
+        records: A frame as `read_kinesis` gives it, or any with a column `data`.
+        schema: The events' columns, as DDL or as a struct type.
+
+    Raises:
+        SchemaError: The schema can't be parsed, or has a type without a JSON form.
+    """
+    struct = parse_schema(schema) if isinstance(schema, str) else schema
+    struct = T.StructType([T.StructField(f.name, f.dataType, nullable=True) for f in struct.fields])
+    out = T.StructType(
+        [
+            *(T.StructField(f.name, f.dataType) for f in records.schema.fields),
+            T.StructField(_EVENT, struct),
+            T.StructField(REASON_COLUMN, T.StringType()),
+            T.StructField(DETAIL_COLUMN, T.StringType()),
+        ]
+    )
+    decoded = records.mapInArrow(_batch_decoder(struct), out)
+    return Events.of(
+        decoded.select(f"{_EVENT}.*", _record(records.schema).alias(RECORD_COLUMN), REASON_COLUMN, DETAIL_COLUMN)
+    )
+
+
+def _record(found: T.StructType) -> Column:
+    """Return the struct that says where an event came from; what the frame doesn't know is null."""
+    known = set(found.names)
+    return F.struct(
+        *(
+            (F.col(f.name) if f.name in known else F.lit(None)).cast(f.dataType).alias(f.name)
+            for f in RECORD_SCHEMA.fields
+        )
+    )
+
+
+def _batch_decoder(schema: T.StructType) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
+    def decode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        decoder, arrow = PayloadDecoder(schema), arrow_schema(schema)
+        for batch in batches:
+            yield _append_events(batch, decoder, arrow)
+
+    return decode_batches
+
+
+def _append_events(batch: pa.RecordBatch, decoder: PayloadDecoder, schema: pa.Schema) -> pa.RecordBatch:
+    """Return `batch` with the columns `_event`, `_reason` and `_detail`."""
+    rows: list[Any] = [decoder(payload) for payload in batch.column("data").to_pylist()]
+    nothing = [None] * len(schema)
+    values = list(zip(*(nothing if isinstance(row, Rejected) else row for row in rows), strict=True))
+    if not rows:
+        values = [()] * len(schema)
+    event = pa.StructArray.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)], fields=list(schema)
+    )
+    reasons = pa.array([row.reason.value if isinstance(row, Rejected) else None for row in rows], pa.string())
+    details = pa.array([row.detail if isinstance(row, Rejected) else None for row in rows], pa.string())
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, event, reasons, details], names=[*batch.schema.names, _EVENT, REASON_COLUMN, DETAIL_COLUMN]
+    )

@@ -1,0 +1,92 @@
+"""The two outputs that every transform has: events kept, and records rejected with a reason."""
+
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from streamjoin.errors import RejectReason
+from streamjoin.schema import RECORD_SCHEMA
+
+# Reserved columns that travel beside an event's own until the event is written.
+RECORD_COLUMN = "_record"
+REASON_COLUMN = "_reason"
+DETAIL_COLUMN = "_detail"
+SUPERSEDED_COLUMN = "_superseded"
+UNMATCHED_COLUMN = "_unmatched"
+RESERVED_COLUMNS = (RECORD_COLUMN, REASON_COLUMN, DETAIL_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events and rejects of one batch in one frame, a row for every record, whatever became of it.
+
+    Keeping both in one frame makes `records read = kept + rejected` true by construction, and lets one cached frame
+    serve the join, the dead letters and the counts.
+
+    Args:
+        frame: Columns: the event's own; `_record` (struct, where it came from), `_reason` (null while kept), `_detail`,
+            `_unmatched` (array: the references without a row for it), `_superseded` (a newer event of its key is here).
+    """
+
+    frame: DataFrame
+
+    @classmethod
+    def of(cls, frame: "DataFrame | Events") -> "Events":
+        """Return `frame` as events that are all kept, unless it is `Events` already.
+
+        A frame from elsewhere (a notebook, Glue's `forEachBatch`) need not have any of the reserved columns.
+        """
+        if isinstance(frame, Events):
+            return frame
+        missing = {
+            RECORD_COLUMN: F.lit(None).cast(RECORD_SCHEMA),
+            REASON_COLUMN: F.lit(None).cast("string"),
+            DETAIL_COLUMN: F.lit(None).cast("string"),
+            SUPERSEDED_COLUMN: F.lit(False),
+            UNMATCHED_COLUMN: F.array().cast("array<string>"),
+        }
+        return cls(frame.withColumns({name: column for name, column in missing.items() if name not in frame.columns}))
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the event's own columns."""
+        return [c for c in self.frame.columns if c not in RESERVED_COLUMNS]
+
+    @property
+    def kept(self) -> DataFrame:
+        """The events that go on. Columns out: the event's own."""
+        return self.frame.where(F.col(REASON_COLUMN).isNull()).drop(*RESERVED_COLUMNS)
+
+    @property
+    def latest(self) -> DataFrame:
+        """The newest event of each record key, once `mark_superseded` has told. Columns out: the event's own."""
+        newest = F.col(REASON_COLUMN).isNull() & ~F.col(SUPERSEDED_COLUMN)
+        return self.frame.where(newest).drop(*RESERVED_COLUMNS)
+
+    @property
+    def rejected(self) -> DataFrame:
+        """The dead letters. Columns out: those of a record, `reason`, `detail`."""
+        return self.frame.where(F.col(REASON_COLUMN).isNotNull()).select(
+            f"{RECORD_COLUMN}.*", F.col(REASON_COLUMN).alias("reason"), F.col(DETAIL_COLUMN).alias("detail")
+        )
+
+    def with_columns(self, columns: dict[str, Column]) -> "Events":
+        """Return these events with `columns` added or replaced."""
+        return replace(self, frame=self.frame.withColumns(columns))
+
+    def reject_where(self, condition: Column, reason: RejectReason, detail: Column) -> "Events":
+        """Return these events with those for which `condition` holds rejected; an earlier reason stands.
+
+        Args:
+            condition: A null counts as false.
+            reason: Why.
+            detail: What was observed against what was expected.
+        """
+        now = F.col(REASON_COLUMN).isNull() & F.coalesce(condition, F.lit(False))
+        return self.with_columns(
+            {
+                DETAIL_COLUMN: F.when(now, detail).otherwise(F.col(DETAIL_COLUMN)),
+                REASON_COLUMN: F.when(now, F.lit(reason.value)).otherwise(F.col(REASON_COLUMN)),
+            }
+        )

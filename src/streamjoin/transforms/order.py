@@ -1,0 +1,99 @@
+"""The order of events with one record key: one number decides, on a tie the place in the shard."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.transforms.events import REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events
+from streamjoin.transforms.times import to_instant
+
+# One bigint: text compares wrongly ("2/15/11" beats "12/2/12"), and later Hudi versions fail on dates.
+ORDERING_COLUMN = "_ordering_us"
+# Sequence numbers are decimal strings of up to 56 digits, of differing width: compared padded.
+SEQUENCE_NUMBER_DIGITS = 64
+
+
+def require_key(events: Events, record_key: Sequence[str]) -> Events:
+    """Reject events whose record key has a null or empty part, as MISSING_RECORD_KEY."""
+    for column in record_key:
+        value = F.col(f"`{column}`")
+        empty = value.isNull() | (value.cast("string") == "")
+        events = events.reject_where(
+            empty, RejectReason.MISSING_RECORD_KEY, F.lit(f"column '{column}' of the record key is null or empty")
+        )
+    return events
+
+
+def with_ordering(events: Events, column: str | None = None, format: str | None = None) -> Events:
+    """Add the ordering field; reject events that have none, as INVALID_ORDERING.
+
+    Columns in: `column`, or of `_record` the arrival time.
+    Columns out: `_ordering_us` (bigint): microseconds since 1970, or the integer itself.
+
+    Args:
+        events: Decoded events.
+        column: What orders the events of one record key: a string with a time, a date, a timestamp, or an integer.
+            Default: when the record arrived.
+        format: Pattern of a string column; default: ISO 8601.
+
+    Raises:
+        SchemaError: The column's type has no exact order as a bigint.
+    """
+    if column is None:
+        arrived = F.unix_micros(F.col(f"{RECORD_COLUMN}.approximate_arrival_timestamp"))
+        return events.with_columns({ORDERING_COLUMN: F.coalesce(arrived, F.lit(0).cast("bigint"))})
+    found, data_type = F.col(f"`{column}`"), events.frame.schema[column].dataType
+    if isinstance(data_type, T.IntegralType):
+        value = found.cast("bigint")
+    else:
+        try:
+            value = F.unix_micros(to_instant(found, data_type, format=format))
+        except SchemaError as error:
+            message = (
+                f"sink.hudi.ordering.column '{column}': {error}; "
+                "use a string with a time, a date, a timestamp or an integer"
+            )
+            raise SchemaError(message) from error
+    expected = f"a time in the format {format}" if format else "a value to order by"
+    detail = F.concat(
+        F.lit(f"column '{column}': expected {expected}, found "), F.coalesce(found.cast("string"), F.lit("null"))
+    )
+    ordered = events.with_columns({ORDERING_COLUMN: value})
+    return ordered.reject_where(F.col(ORDERING_COLUMN).isNull(), RejectReason.INVALID_ORDERING, detail)
+
+
+def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
+    """Mark all but the newest event of each record key.
+
+    Columns in: the record key, `_ordering_us`, `_record`.
+    Columns out: the same; `_superseded` is true where a newer event of the same key is in the frame.
+
+    The greatest ordering value wins; on a tie the one later in its shard, which has the greater sequence number.
+    """
+    rejected = F.col(REASON_COLUMN).isNotNull()
+    place = [F.col(f"{RECORD_COLUMN}.{part}") for part in ("shard_id", "sequence_number", "sub_sequence_number")]
+    # Rejected rows have no key: spread by their place, else they would all meet in one task.
+    group = [
+        *(F.when(~rejected, F.col(f"`{column}`")) for column in record_key),
+        rejected,
+        *(F.when(rejected, part) for part in place),
+    ]
+    newest_first: list[Column] = [
+        F.col(ORDERING_COLUMN).desc(),
+        F.lpad(place[1], SEQUENCE_NUMBER_DIGITS, "0").desc_nulls_last(),
+        place[2].desc_nulls_last(),
+    ]
+    rank = F.row_number().over(Window.partitionBy(*group).orderBy(*newest_first))
+    return events.with_columns({SUPERSEDED_COLUMN: ~rejected & (rank > 1)})
+
+
+def keep_latest(events: DataFrame | Events, record_key: Sequence[str]) -> DataFrame:
+    """Keep the newest event of each record key.
+
+    Columns in: the record key, `_ordering_us`; `_record` where it is known, for ties.
+    Columns out: the event's own; one row a record key.
+    """
+    return mark_superseded(Events.of(events), record_key).latest

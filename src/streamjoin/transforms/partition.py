@@ -1,0 +1,54 @@
+"""Partition columns derived from a time in the event."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import functions as F
+
+from streamjoin.errors import RejectReason
+from streamjoin.transforms.events import Events
+from streamjoin.transforms.times import to_instant
+
+
+@dataclass(frozen=True)
+class PartitionColumn:
+    """How one partition column comes about.
+
+    Args:
+        name: The column, and the name in the path (`name=value`).
+        source: The event column it is derived from; None: the event has the column itself.
+        format: Pattern of the derived value, such as `yyyyMMdd`; None: the source's own text.
+        zone: Time zone of the derived value.
+    """
+
+    name: str
+    source: str | None = None
+    format: str | None = None
+    zone: str = "UTC"
+
+
+def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
+    """Add the partition columns; reject events for which one has no value, as INVALID_PARTITION.
+
+    Columns in: the sources.
+    Columns out: a column a partition; derived ones are strings.
+    """
+    for column in columns:
+        source = column.source or column.name
+        found, data_type = F.col(f"`{source}`"), events.frame.schema[source].dataType
+        value = found
+        if column.format is not None:
+            instant = to_instant(found, data_type)
+            value = F.date_format(F.from_utc_timestamp(instant, column.zone), column.format)
+        elif column.source is not None:
+            value = found.cast("string")
+        # Judged under another name: the partition column may replace its own source.
+        judged = events.with_columns({"_partition": value}).reject_where(
+            F.col("_partition").isNull() | (F.col("_partition").cast("string") == ""),
+            RejectReason.INVALID_PARTITION,
+            F.concat(
+                F.lit(f"partition column '{column.name}': no value from column '{source}', found "),
+                F.coalesce(found.cast("string"), F.lit("null")),
+            ),
+        )
+        events = Events(judged.with_columns({column.name: F.col("_partition")}).frame.drop("_partition"))
+    return events

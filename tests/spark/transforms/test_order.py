@@ -1,0 +1,77 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from streamjoin.errors import SchemaError
+from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.transforms.decode import decode
+from streamjoin.transforms.events import Events
+from streamjoin.transforms.order import keep_latest, require_key, with_ordering
+
+ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def micros(*when: int) -> int:
+    return int(datetime(*when, tzinfo=UTC).timestamp()) * 1_000_000  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ddl", "format", "value", "expected"),
+    [
+        ("v string", "M/d/yy", "2/15/11", micros(2011, 2, 15)),
+        ("v string", "M/d/yy", "12/2/12", micros(2012, 12, 2)),
+        ("v string", "M/d/yy", "2/30/11", None),
+        ("v string", "M/d/yy", "2011-02-15", None),
+        ("v string", None, "2022-03-24T02:27:41Z", micros(2022, 3, 24, 2, 27, 41)),
+        ("v string", None, "2022-03-24T04:27:41+02:00", micros(2022, 3, 24, 2, 27, 41)),
+        ("v string", None, "2022-13-24T02:27:41Z", None),
+        ("v string", None, "12:30", None),
+        ("v string", None, None, None),
+        ("v date", None, date(2022, 3, 24), micros(2022, 3, 24)),
+        ("v timestamp", None, datetime(2022, 3, 24, tzinfo=UTC), micros(2022, 3, 24)),
+        ("v int", None, 17, 17),
+    ],
+)
+def test_an_ordering_value_is_exact_microseconds_or_the_event_is_rejected(
+    spark: SparkSession, ddl: str, format: str | None, value: Any, expected: int | None
+) -> None:
+    ordered = with_ordering(Events.of(spark.createDataFrame([(value,)], ddl)), "v", format)
+    assert [r["_ordering_us"] for r in ordered.kept.collect()] == ([] if expected is None else [expected])
+    assert [r["reason"] for r in ordered.rejected.collect()] == (["INVALID_ORDERING"] if expected is None else [])
+
+
+def test_without_an_ordering_column_the_arrival_time_orders(spark: SparkSession) -> None:
+    records = spark.createDataFrame([("s", "x", "1", 0, "k", ARRIVED, bytearray(b'{"id": "a"}'))], RECORD_SCHEMA)
+    ordered = with_ordering(decode(records, "id string"))
+    assert [r["_ordering_us"] for r in ordered.kept.collect()] == [micros(2026, 1, 31)]
+
+
+def test_a_column_without_an_exact_order_is_refused(spark: SparkSession) -> None:
+    with pytest.raises(SchemaError, match="double"):
+        with_ordering(Events.of(spark.createDataFrame([], "v double")), "v")
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_an_event_without_its_whole_record_key_is_rejected(spark: SparkSession, key: str | None) -> None:
+    events = Events.of(spark.createDataFrame([("x", key), ("x", "y")], "a string, b string"))
+    judged = require_key(events, ["a", "b"])
+    assert [tuple(r) for r in judged.kept.collect()] == [("x", "y")]
+    assert [r["reason"] for r in judged.rejected.collect()] == ["MISSING_RECORD_KEY"]
+
+
+def test_on_a_tie_the_later_in_its_shard_wins_whatever_the_width_of_the_sequence_number(spark: SparkSession) -> None:
+    payload = '{{"id": "a", "v": {}}}'
+    rows = [
+        ("s", "x", sequence, sub, "k", ARRIVED, bytearray(payload.format(value).encode()))
+        for sequence, sub, value in [("99", 0, 1), ("100", 0, 2), ("100", 1, 3), ("9", 5, 4)]
+    ]
+    events = with_ordering(decode(spark.createDataFrame(rows, RECORD_SCHEMA), "id string, v int"))
+    assert [r["v"] for r in keep_latest(events, ["id"]).collect()] == [3]
+
+
+def test_a_greater_ordering_value_beats_a_later_place(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([("a", "2/15/11"), ("a", "12/2/12"), ("a", "1/4/10")], "id string, at string")
+    latest = keep_latest(with_ordering(Events.of(frame), "at", "M/d/yy"), ["id"])
+    assert [r["at"] for r in latest.collect()] == ["12/2/12"]
