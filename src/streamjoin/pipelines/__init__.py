@@ -1,0 +1,1 @@
+"""The jobs: what a batch goes through, and the loop around it."""

@@ -1,0 +1,102 @@
+"""From a configuration to the parts of a running job."""
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.clients import aws_client
+from streamjoin.config import EnrichConfig, check_columns
+from streamjoin.errors import ConfigError
+from streamjoin.pipelines.job import EnrichJob, Ordering, Output
+from streamjoin.reference.snapshot import Reference
+from streamjoin.reference.table import describe
+from streamjoin.schema import schema_from_glue
+from streamjoin.sinks import hudi
+from streamjoin.sinks.dead_letters import DeadLetters
+from streamjoin.sources import kinesis
+from streamjoin.sources.kinesis import Stream
+from streamjoin.transforms.order import ORDERING_COLUMN
+from streamjoin.transforms.partition import PartitionColumn
+
+
+def resolve_schema(config: EnrichConfig) -> T.StructType:
+    """Return the payload's schema; one of the Glue catalog is looked up, and the columns checked against it.
+
+    Raises:
+        ConfigError: The catalog's columns don't have what the configuration names.
+        SchemaError: The catalog's table can't be read.
+    """
+    declared = config.payload.schema_
+    if isinstance(declared, T.StructType):
+        return declared
+    table = declared.glue_catalog
+    found = schema_from_glue(aws_client("glue"), table.database, table.table)
+    check_columns(config, found)
+    return found
+
+
+def check_services(config: EnrichConfig, stream: Stream) -> None:
+    """Ask for the stream and each reference table, before Spark takes its seconds to start.
+
+    Raises:
+        SourceError: The stream is missing or denied.
+        ReferenceTableError: A reference table is.
+    """
+    kinesis.stream_client(stream).shards()
+    for reference in config.references:
+        table = reference.dynamodb
+        describe(aws_client("dynamodb", table.region, table.role_arn), table.table_name)
+
+
+def assemble(config: EnrichConfig, schema: T.StructType, spark: SparkSession) -> EnrichJob:
+    """Return the job of `config`; nothing is read or written yet."""
+    settings = config.sink.hudi
+    return EnrichJob(
+        name=config.name,
+        schema=schema,
+        references=tuple(
+            Reference(
+                reference,
+                client=aws_client("dynamodb", reference.dynamodb.region, reference.dynamodb.role_arn),
+                spark=spark,
+            )
+            for reference in config.references
+        ),
+        output=Output(derive=config.output.derive, drop=config.output.drop, select=config.output.select),
+        ordering=Ordering(settings.ordering.column, settings.ordering.format) if settings.ordering else Ordering(),
+        partition_by=tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in settings.partition_by),
+        table=hudi.HudiTable(
+            base_path=settings.base_path,
+            table_name=settings.table_name,
+            database=settings.database,
+            record_key=tuple(settings.record_key),
+            ordering=ORDERING_COLUMN,
+            partition_by=tuple(p.name for p in settings.partition_by),
+            table_type=settings.table_type,
+            options=settings.options,
+        ),
+        dead_letters=DeadLetters(config.dead_letters.base_path, f"{settings.table_name}_dead_letters"),
+    )
+
+
+def check_formats(config: EnrichConfig, spark: SparkSession) -> None:
+    """Let Spark judge the patterns that only it can.
+
+    Raises:
+        ConfigError: Names each pattern that Spark doesn't take.
+    """
+    settings = config.sink.hudi
+    patterns = {f"sink.hudi.partition_by[{i}].format": p.format for i, p in enumerate(settings.partition_by)}
+    if settings.ordering is not None:
+        patterns["sink.hudi.ordering.format"] = settings.ordering.format
+    problems = []
+    for key, pattern in patterns.items():
+        if pattern is None:
+            continue
+        try:
+            spark.range(1).select(F.date_format(F.current_timestamp(), pattern)).collect()
+        except PySparkException as error:
+            problems.append(f"{key}: {pattern!r} is no datetime pattern of Spark: {hudi.root_cause(error)}")
+    if problems:
+        raise ConfigError(problems, where=config.name)

@@ -1,0 +1,251 @@
+"""The main job: a stream of events, joined with references that keep changing, upserted into a Hudi table."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from streamjoin import checkpoint
+from streamjoin.config import EnrichConfig
+from streamjoin.errors import SchemaError, SourceError
+from streamjoin.frames import tasks_for
+from streamjoin.metrics import BatchCounts, BatchReport
+from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
+from streamjoin.pipelines.batch import Batch
+from streamjoin.pipelines.job import EnrichJob
+from streamjoin.pipelines.pace import Pace
+from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
+from streamjoin.pipelines.signals import stop_on_signals
+from streamjoin.reference.snapshot import Reference, Snapshot
+from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.session import job_session
+from streamjoin.sinks import hudi
+from streamjoin.sources import kinesis
+from streamjoin.sources.kinesis import BatchLimits, Position, Stream
+from streamjoin.storage import is_s3
+from streamjoin.transforms.decode import decode
+from streamjoin.transforms.enrich import enrich
+from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
+from streamjoin.transforms.order import ORDERING_COLUMN, mark_superseded, require_key, with_ordering
+from streamjoin.transforms.output import derive, output_columns
+from streamjoin.transforms.partition import with_partitions
+
+# The steps between which a batch may die; tests kill it at each.
+STEPS = ("read", "counted", "dead_letters_written", "committed")
+
+
+def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = lambda step: None) -> BatchReport:
+    """Take one batch from records to a commit.
+
+    1. decode: every payload becomes an event, or is rejected.
+    2. reference: one version of each for the whole batch.
+    3. enrich: broadcast joins; unmatched events are kept (or rejected, with `inner`).
+    4. order: the table's columns; the newest event of each record key.
+    5. dead letters are written: keyed by shard and sequence number, so that repeating it changes nothing.
+    6. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
+
+    Delivery: exactly once. Before step 6 ends nothing has happened that a repeat doesn't overwrite with the same.
+
+    Args:
+        job: The job's parts.
+        batch: What to process.
+        at: Called with the name of each step that has been done.
+
+    Raises:
+        StreamJoinError: The batch did not happen, or (`SinkError`) may have: the timeline knows.
+    """
+    started = time.monotonic()
+    at("read")
+    events = decode(batch.records, job.schema)  # 1
+    snapshots = {reference.name: reference.current() for reference in job.references}  # 2
+    enriched = join(events, job.references, snapshots)  # 3
+    ordered = order(job, enriched)  # 4
+    ordered.frame.persist()
+    try:
+        counts = _count(ordered, list(snapshots))
+        _check_complete(batch, counts)
+        at("counted")
+        parallelism = tasks_for(batch.records.sparkSession, counts.read)
+        if counts.rejected:
+            job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
+        at("dead_letters_written")
+        versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
+        metadata = _metadata(batch, versions, counts)
+        hudi.upsert(table_rows(job, ordered), job.table, commit_metadata=metadata, parallelism=parallelism)  # 6
+        at("committed")
+    finally:
+        ordered.frame.unpersist()
+    return BatchReport(
+        job=job.name,
+        batch_id=batch.batch_id,
+        counts=counts,
+        reference_versions={name: version["version"] for name, version in versions.items()},
+        millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
+        seconds=time.monotonic() - started,
+        fetch_seconds=batch.fetch_seconds,
+    )
+
+
+def join(events: Events, references: Sequence[Reference], snapshots: Mapping[str, Snapshot]) -> Events:
+    """Join `events` with one version of each reference, in the order of the configuration."""
+    for reference in references:
+        events = enrich(
+            events,
+            snapshots[reference.name].frame,
+            on=reference.on,
+            columns=list(reference.columns),
+            how=reference.how,
+            name=reference.name,
+        )
+    return events
+
+
+def order(job: EnrichJob, events: Events) -> Events:
+    """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
+    events = derive(events, job.output.derive)
+    events = require_key(events, job.table.record_key)
+    events = with_ordering(events, job.ordering.column, job.ordering.format)
+    events = with_partitions(events, list(job.partition_by))
+    return mark_superseded(events, job.table.record_key)
+
+
+def table_rows(job: EnrichJob, events: Events) -> DataFrame:
+    """Return the rows to upsert: the output's columns, partition columns that it lacks, the ordering field."""
+    own = [c for c in events.columns if c != ORDERING_COLUMN and c not in _derived_partitions(job)]
+    chosen = output_columns(own, drop=job.output.drop, select=job.output.select)
+    columns = [*chosen, *(c for c in job.table.partition_by if c not in chosen), ORDERING_COLUMN]
+    return events.latest.select(*(f"`{column}`" for column in columns))
+
+
+def _derived_partitions(job: EnrichJob) -> set[str]:
+    return {p.name for p in job.partition_by if p.source is not None and p.source != p.name}
+
+
+def _count(events: Events, references: Sequence[str]) -> BatchCounts:
+    """Count the batch in one pass, which also fills the cache that every later step reads."""
+    reasons = events.frame.groupBy(REASON_COLUMN).agg(
+        F.count(F.lit(1)).alias("records"),
+        F.count_if(F.col(SUPERSEDED_COLUMN)).alias("superseded"),
+        *(
+            F.count_if(F.array_contains(UNMATCHED_COLUMN, name)).alias(f"unmatched_{i}")
+            for i, name in enumerate(references)
+        ),
+    )
+    rows: list[Row] = reasons.collect()
+    kept = next((row for row in rows if row[REASON_COLUMN] is None), None)
+    rejected = {str(row[REASON_COLUMN]): int(row["records"]) for row in rows if row[REASON_COLUMN] is not None}
+    superseded = int(kept["superseded"]) if kept else 0
+    return BatchCounts(
+        read=sum(int(row["records"]) for row in rows),
+        kept=int(kept["records"]) - superseded if kept else 0,
+        superseded=superseded,
+        rejected=sum(rejected.values()),
+        rejected_by_reason=rejected,
+        unmatched={name: int(kept[f"unmatched_{i}"]) if kept else 0 for i, name in enumerate(references)},
+    )
+
+
+def _check_complete(batch: Batch, counts: BatchCounts) -> None:
+    """Stop before the commit when rows came up short of, or beyond, what the commit would say was read."""
+    expected = sum(r.records for r in batch.ranges)
+    if batch.position is not None and counts.read != expected:
+        message = (
+            f"batch '{batch.batch_id}': {expected} records were read from the stream, {counts.read} arrived in the "
+            "batch; nothing was committed, the batch is read again"
+        )
+        raise SourceError(message, retryable=True)
+
+
+def _metadata(batch: Batch, references: Mapping[str, Mapping[str, Any]], counts: BatchCounts) -> dict[str, str]:
+    if batch.position is None:
+        return {"batch_id": batch.batch_id}
+    metadata = checkpoint.to_metadata(batch.position, batch.ranges, references, counts.to_dict())
+    return {"batch_id": batch.batch_id, **metadata}
+
+
+def run(
+    config: EnrichConfig,
+    *,
+    until_caught_up: bool = False,
+    max_batches: int | None = None,
+    at: Callable[[str], None] = lambda step: None,
+) -> RunSummary:
+    """Run the job of `config` until it is asked to stop (Ctrl-C, SIGTERM), or as far as told.
+
+    Delivery: exactly once, as `process_batch`; it goes on where the newest commit says.
+
+    Args:
+        config: A checked configuration.
+        until_caught_up: End when every shard has been read to its tip.
+        max_batches: End after so many batches with records.
+        at: Called with each step of a batch that has been done.
+
+    Raises:
+        StreamJoinError: The job can't go on; every commit made so far stands.
+    """
+    schema = resolve_schema(config)
+    stream = Stream.from_config(config.source.kinesis)
+    # Whatever is missing or denied is said before Spark takes its seconds to start.
+    check_services(config, stream)
+    spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
+    check_formats(config, spark)
+    job = assemble(config, schema, spark)
+    limits = BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
+    stream_job = StreamJob(
+        stream=stream,
+        start=starting_point(config, job, stream, spark),
+        process=lambda batch: process_batch(job, batch, at=at),
+        interval_seconds=config.trigger.interval_seconds,
+    )
+    with stop_on_signals() as stop:
+        return run_stream(
+            spark,
+            stream_job,
+            Pace(limits, config.limits.target_batch_seconds),
+            stop,
+            Until(caught_up=until_caught_up, batches=max_batches),
+        )
+
+
+def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: SparkSession) -> Callable[[], Position]:
+    """Return the function that says where the job starts: from the table's newest position, else the configured one.
+
+    At the very first start the position is committed before anything is read, in a commit without rows: LATEST means
+    the moment of the first start, also for a job that is stopped before its first record.
+    """
+
+    def start() -> Position:
+        found = checkpoint.read(job.table.base_path)
+        if found is None:
+            position = kinesis.start(stream, config.source.kinesis, int(time.time() * 1000))
+            _commit_start(job, position, spark)
+            return position
+        if not stream.is_of(found.position):
+            message = (
+                f"table '{job.table.table_name}' holds the position of stream '{found.position.stream}', the "
+                f"configuration names '{stream.identity}'. Use another sink.hudi.base_path for another stream."
+            )
+            raise SourceError(message)
+        for reference in job.references:
+            if reference.name in found.references:
+                reference.restore(found.references[reference.name])
+        return found.position
+
+    return start
+
+
+def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
+    """Create the table with its columns and its first position."""
+    snapshots = {reference.name: reference.current() for reference in job.references}
+    nothing = decode(spark.createDataFrame([], RECORD_SCHEMA), job.schema)
+    try:
+        rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
+    except PySparkException as error:
+        message = f"job '{job.name}': its columns don't fit together: {hudi.root_cause(error)}"
+        raise SchemaError(message) from error
+    versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
+    metadata = checkpoint.to_metadata(position, (), versions, BatchCounts().to_dict())
+    hudi.upsert(rows, job.table, commit_metadata={"batch_id": "start", **metadata})

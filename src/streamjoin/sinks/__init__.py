@@ -1,0 +1,1 @@
+"""Where rows and rejected records are written."""

@@ -1,0 +1,163 @@
+"""Upserts into an Apache Hudi table; the commit carries the batch's metadata, so that both happen or neither."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+
+from streamjoin.errors import SinkError
+
+log = logging.getLogger(__name__)
+
+COMMIT_METADATA_PREFIX = "streamjoin."
+DEFAULT_BUCKETS = 4
+
+# Every table, whoever reads it. Table version 6 is the newest that Athena reads (Hudi 0.14 and 0.15 tables); the
+# metadata table doubled the time of a commit on it. See docs/adr/0003-hudi-settings.md for what was measured.
+_TABLE_SETTINGS = {
+    "hoodie.datasource.write.operation": "upsert",
+    "hoodie.write.table.version": "6",
+    "hoodie.write.auto.upgrade": "false",
+    "hoodie.metadata.enable": "false",
+    "hoodie.datasource.write.hive_style_partitioning": "true",
+    # A value with a slash in it must not make a folder of its own.
+    "hoodie.datasource.write.partitionpath.urlencode": "true",
+    "hoodie.datasource.write.commitmeta.key.prefix": COMMIT_METADATA_PREFIX,
+    # Greater ordering wins, equal: the later batch, lower: ignored.
+    "hoodie.write.record.merge.mode": "EVENT_TIME_ORDERING",
+    "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
+    # The frame has one row a key already.
+    "hoodie.combine.before.upsert": "false",
+}
+
+# Where the speed comes from; a user's option may replace each of them.
+_DEFAULT_SETTINGS = {
+    "hoodie.write.markers.type": "DIRECT",
+    "hoodie.embed.timeline.server": "false",
+    "hoodie.bucket.index.num.buckets": str(DEFAULT_BUCKETS),
+    # Old file versions and old commits are removed every tenth commit, not in every one.
+    "hoodie.clean.max.commits": "10",
+    "hoodie.clean.commits.retained": "20",
+    "hoodie.keep.min.commits": "40",
+    "hoodie.keep.max.commits": "60",
+    "hoodie.parquet.compression.codec": "snappy",
+}
+_MERGE_ON_READ_SETTINGS = {
+    "hoodie.compact.inline": "true",
+    "hoodie.compact.inline.max.delta.commits": "20",
+}
+
+
+@dataclass(frozen=True)
+class HudiTable:
+    """What a table is, as the writer has to know it.
+
+    Args:
+        base_path: Where the table lies: `s3://…`, `file:/…` or a local path.
+        table_name: Its name in the timeline and the catalog.
+        record_key: The columns that identify a row.
+        ordering: The bigint column by which the newer of two rows is told.
+        partition_by: Partition columns; empty: not partitioned.
+        table_type: COPY_ON_WRITE or MERGE_ON_READ.
+        database: Its database in the catalog.
+        options: More `hoodie.*` options.
+    """
+
+    base_path: str
+    table_name: str
+    record_key: tuple[str, ...]
+    ordering: str
+    partition_by: tuple[str, ...] = ()
+    table_type: str = "COPY_ON_WRITE"
+    database: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def writer_options(self, parallelism: int) -> dict[str, str]:
+        """Return the options of one write.
+
+        Args:
+            parallelism: Tasks of a shuffle; follows the size of the batch, not Hudi's default of 200.
+        """
+        names = {"hoodie.database.name": self.database} if self.database else {}
+        shuffles = ("upsert", "insert", "bulkinsert", "delete")
+        return {
+            **_DEFAULT_SETTINGS,
+            **(_MERGE_ON_READ_SETTINGS if self.table_type == "MERGE_ON_READ" else {}),
+            **{f"hoodie.{kind}.shuffle.parallelism": str(parallelism) for kind in shuffles},
+            **self._index(),
+            **self.options,
+            **_TABLE_SETTINGS,
+            **names,
+            "hoodie.table.name": self.table_name,
+            "hoodie.datasource.write.table.type": self.table_type,
+            "hoodie.datasource.write.recordkey.field": ",".join(self.record_key),
+            "hoodie.datasource.write.precombine.field": self.ordering,
+            **self._key_generator(),
+        }
+
+    def _key_generator(self) -> dict[str, str]:
+        """Return the key generator: one whose encoding is the same in all Hudi versions.
+
+        `ComplexKeyGenerator` with one key field writes `value` or `field:value`, depending on the version.
+        """
+        if not self.partition_by:
+            kind, path = "NonpartitionedKeyGenerator", ""
+        elif len(self.record_key) == len(self.partition_by) == 1:
+            kind, path = "SimpleKeyGenerator", self.partition_by[0]
+        else:
+            kind, path = "CustomKeyGenerator", ",".join(f"{column}:SIMPLE" for column in self.partition_by)
+        return {
+            "hoodie.datasource.write.keygenerator.class": f"org.apache.hudi.keygen.{kind}",
+            "hoodie.datasource.write.partitionpath.field": path,
+        }
+
+    def _index(self) -> dict[str, str]:
+        """Return the index: a bucket index where a row can't change its partition, else a global one.
+
+        A bucket index finds a key in its own partition only; a row that moved would be there twice.
+        """
+        if set(self.partition_by) <= set(self.record_key):
+            return {"hoodie.index.type": "BUCKET"}
+        return {
+            "hoodie.index.type": "GLOBAL_SIMPLE",
+            "hoodie.simple.index.update.partition.path": "true",
+            "hoodie.bloom.index.update.partition.path": "true",
+            "hoodie.record.index.update.partition.path": "true",
+        }
+
+
+def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, str], parallelism: int = 2) -> None:
+    """Upsert `rows` in one commit that carries `commit_metadata`.
+
+    Columns in: those of the table, with the record key, the partition columns and the ordering field; one row a key.
+    Delivery: one commit, or none. Repeating it leaves the same rows: equal ordering replaces a row by itself. An empty
+        frame commits too, for its metadata.
+
+    Args:
+        rows: The newest event of each record key.
+        table: Where they go; created when missing.
+        commit_metadata: Texts that are stored in the commit under `streamjoin.<key>`.
+        parallelism: Tasks of a shuffle.
+
+    Raises:
+        SinkError: The write failed. Whether the commit happened is known only from the timeline: read it again.
+    """
+    options = table.writer_options(parallelism)
+    metadata = {f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in commit_metadata.items()}
+    try:
+        rows.write.format("hudi").options(**options, **metadata).mode("append").save(table.base_path)
+    except (PySparkException, Py4JError) as error:
+        message = f"table '{table.table_name}' at {table.base_path}: the upsert failed: {root_cause(error)}"
+        raise SinkError(message, retryable=True) from error
+
+
+def root_cause(error: Exception) -> str:
+    """Return the first line of the innermost cause that Java gave, without its stack."""
+    java = getattr(error, "java_exception", None)
+    while java is not None and java.getCause() is not None:
+        java = java.getCause()
+    text = str(java.toString()) if java is not None else str(error)
+    return text.strip().splitlines()[0][:500]

@@ -1,0 +1,65 @@
+"""The main job over plain lists: what every property is compared with. No Spark, no Hudi, nothing of streamjoin."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+EVENT_SCHEMA = "id string, country string, at string, amount int"
+
+
+@dataclass(frozen=True)
+class Record:
+    shard_id: str
+    sequence: int
+    payload: bytes
+
+
+@dataclass
+class Expected:
+    """Rows by record key, and the reason of each dead letter by its place in the stream."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dead_letters: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def expected_table(records: Iterable[Record], reference: Mapping[str, str], *, inner: bool = False) -> Expected:
+    """Events with `id`, `country`, `at` (M/d/yy), `amount`; joined by country; the newest `at` of an id wins."""
+    expected, newest = Expected(), dict[str, tuple[int, int]]()
+    for record in records:
+        verdict = judge(record.payload, reference, inner=inner)
+        if isinstance(verdict, str):
+            expected.dead_letters[record.shard_id, record.sequence] = verdict
+            continue
+        key, order = verdict["id"], (verdict["_ordering_us"], record.sequence)
+        if key not in newest or order > newest[key]:
+            newest[key], expected.rows[key] = order, verdict
+    return expected
+
+
+def judge(payload: bytes, reference: Mapping[str, str], *, inner: bool) -> dict[str, Any] | str:  # noqa: PLR0911
+    """Return the row, or the reason why there is none."""
+    if not payload.strip():
+        return "EMPTY_PAYLOAD"
+    try:
+        event = json.loads(payload.decode())
+    except UnicodeDecodeError:
+        return "NOT_UTF8"
+    except ValueError:
+        return "MALFORMED_JSON"
+    if not isinstance(event, dict):
+        return "NOT_AN_OBJECT"
+    if not isinstance(event.get("amount"), int | None):
+        return "WRONG_TYPE"
+    if inner and event.get("country") not in reference:
+        return "UNMATCHED_REFERENCE"
+    if not event.get("id"):
+        return "MISSING_RECORD_KEY"
+    try:
+        at = datetime.strptime(event["at"], "%m/%d/%y").replace(tzinfo=UTC)
+    except (KeyError, TypeError, ValueError):
+        return "INVALID_ORDERING"
+    ordering = int(at.timestamp()) * 1_000_000
+    row = {name: event.get(name) for name in ("id", "country", "at", "amount")}
+    return {**row, "combinedname": reference.get(event.get("country")), "_ordering_us": ordering}
