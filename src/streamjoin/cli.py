@@ -1,0 +1,204 @@
+"""The command `streamjoin`. Each command imports what it needs itself: `query` must not wait for Spark."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from streamjoin.entry import ExitCode, exit_code_of, report_defect
+from streamjoin.local.names import DatasetName
+from streamjoin.rendering import OutputFormat
+
+app = typer.Typer(
+    help="Kinesis events, joined with changing DynamoDB reference data, upserted into Apache Hudi exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local_app = typer.Typer(help="The embedded Kinesis, DynamoDB and S3 of this machine.", no_args_is_help=True)
+checkpoint_app = typer.Typer(help="The job's position, as its table has it.", no_args_is_help=True)
+app.add_typer(local_app, name="local")
+app.add_typer(checkpoint_app, name="checkpoint")
+
+Config = Annotated[Path, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
+Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
+
+
+class CheckpointFormat(StrEnum):
+    """What `checkpoint show --format` takes."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        typer.echo(f"streamjoin {version('streamjoin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of unexpected errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version
+    if not debug:
+        sys.excepthook = report_defect
+
+
+@app.command()
+def run(
+    config: Config,
+    until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="Stop when all is read.")] = False,
+    max_batches: Annotated[int | None, typer.Option(min=1, help="Stop after so many micro-batches.")] = None,
+) -> None:
+    """Run the job of CONFIG. Ctrl-C and SIGTERM finish the batch in hand."""
+    from streamjoin.entry import run_enrich  # noqa: PLC0415
+
+    run_enrich(str(config), until_caught_up=until_caught_up, max_batches=max_batches)
+
+
+@app.command()
+def validate(config: Config) -> None:
+    """Check CONFIG without touching any service; every problem is listed."""
+    from streamjoin.config import load_config  # noqa: PLC0415
+
+    settings = load_config(config)
+    kinesis = settings.source.kinesis
+    references = ", ".join(r.name for r in settings.references) or "none"
+    typer.echo(
+        f"{config}: valid. Job '{settings.name}', stream '{kinesis.stream_name or kinesis.stream_arn}', "
+        f"references: {references}, table '{settings.sink.hudi.table_name}' at {settings.sink.hudi.base_path}"
+    )
+
+
+@app.command()
+def query(
+    target: Annotated[str, typer.Argument(metavar="PATH_OR_CONFIG", help="A table's base path, or a job's YAML file.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="The table is `t`, or by its name in the config.")],
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+) -> None:
+    """Run SQL on a Hudi table, without Spark."""
+    from streamjoin.query import query as run_query  # noqa: PLC0415
+    from streamjoin.rendering import write  # noqa: PLC0415
+
+    write(run_query(target, sql), form, _output())
+
+
+@checkpoint_app.command("show")
+def checkpoint_show(
+    config: Config,
+    form: Annotated[CheckpointFormat, typer.Option("--format", help="How to print.")] = CheckpointFormat.TABLE,
+) -> None:
+    """Show where the job of CONFIG will go on, and what its newest commit holds."""
+    from streamjoin.checkpoint import show  # noqa: PLC0415
+    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.rendering import as_tree  # noqa: PLC0415
+
+    found = show(load_config(config))
+    if form is CheckpointFormat.JSON:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _output().print(as_tree(found))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    from streamjoin.config import json_schema  # noqa: PLC0415
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def produce(
+    stream_name: Annotated[str, typer.Option(help="An existing Kinesis stream.", show_default=False)],
+    dataset: Data = DatasetName.ORDERS,
+    records: Annotated[int, typer.Option(min=1, help="How many to send.")] = 1_000,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Records per second. Default: unbounded.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other orders.")] = 0,
+    start: Annotated[int, typer.Option(min=0, help="Number of the first record; go on where you stopped.")] = 0,
+    region: Annotated[str | None, typer.Option(help="Default: the SDK's.")] = None,
+) -> None:
+    """Send sample data to a Kinesis stream."""
+    from streamjoin.local.sending import produce_dataset  # noqa: PLC0415
+
+    summary = produce_dataset(
+        stream_name, dataset, records=records, start=start, seed=seed, records_per_second=rate, region=region
+    )
+    typer.echo(f"stream '{stream_name}': {summary}")
+
+
+@local_app.command("up")
+def local_up(
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Default: 4566, or a free one.")] = None,
+    export: Annotated[bool, typer.Option("--export", help="Print the shell lines alone, for eval.")] = False,
+) -> None:
+    """Start the embedded services in the background: eval "$(streamjoin local up --export)"."""
+    from streamjoin.local.background import up  # noqa: PLC0415
+
+    running = up(port)
+    lines = "\n".join(running.shell_lines())
+    if not export:
+        typer.echo(f"Embedded services at {running.endpoint} (process {running.pid}); end them: streamjoin local down")
+        typer.echo('To use them, run these lines, or eval "$(streamjoin local up --export)":\n')
+    typer.echo(lines)
+
+
+@local_app.command("status")
+def local_status() -> None:
+    """Exit with 0 when the embedded services run, else with 1."""
+    from streamjoin.local.background import status  # noqa: PLC0415
+
+    running = status()
+    if running is None:
+        typer.echo("The embedded services don't run. Start them: streamjoin local up")
+        raise typer.Exit(ExitCode.FAILED)
+    typer.echo(f"The embedded services run at {running.endpoint} (process {running.pid})")
+
+
+@local_app.command("down")
+def local_down() -> None:
+    """End the embedded services; all that they hold is gone."""
+    from streamjoin.local.background import down  # noqa: PLC0415
+
+    ended = down()
+    typer.echo(f"Ended the embedded services at {ended.endpoint}" if ended else "The embedded services don't run.")
+
+
+@app.command()
+def demo(
+    dataset: Data = DatasetName.ORDERS,
+    records: Annotated[
+        int | None, typer.Option(min=100, help="Default: 20,000 orders or 50,000 flights.", show_default=False)
+    ] = None,
+    s3: Annotated[bool, typer.Option("--s3", help="Write the tables to the embedded S3.")] = False,
+) -> None:
+    """Show the whole job on this machine: stream, reference change, table, query."""
+    from streamjoin.local.demo import demo as run_demo  # noqa: PLC0415
+
+    run_demo(dataset, records=records, s3=s3, console=_output())
+
+
+def _output() -> Console:
+    console = Console()
+    # A file or a pipe has no width to which a table would have to be folded.
+    return console if console.is_terminal else Console(width=1_000)
+
+
+def main() -> None:
+    """Run the command line; exit with 0 done, 1 failed, 2 wrong configuration or usage."""
+    sys.exit(exit_code_of(app))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""What every way of starting a job shares: its log, its exit codes, and the text of an error instead of a traceback."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from enum import IntEnum
+from types import TracebackType
+
+from streamjoin.errors import ConfigError, StreamJoinError
+
+log = logging.getLogger(__name__)
+
+
+class ExitCode(IntEnum):
+    """What the exit code of a command says."""
+
+    DONE = 0
+    FAILED = 1
+    CONFIG = 2
+
+
+def exit_code_of(action: Callable[[], object]) -> ExitCode:
+    """Run `action`; return 0, or 2 for a wrong configuration and 1 for any other error of ours, its text on stderr."""
+    try:
+        action()
+    except ConfigError as error:
+        _say(str(error))
+        return ExitCode.CONFIG
+    except StreamJoinError as error:
+        _say(str(error))
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def run_enrich(config: str, *, until_caught_up: bool = False, max_batches: int | None = None) -> None:
+    """Run the job that the file `config` describes; log what it does.
+
+    Args:
+        config: A local path or `s3://…`.
+        until_caught_up: Stop when there is nothing left to read.
+        max_batches: Stop after so many micro-batches.
+
+    Raises:
+        ConfigError: The configuration is wrong; nothing was started.
+        StreamJoinError: The job can't go on.
+    """
+    # Spark isn't imported before the configuration is known to be good.
+    from streamjoin.config import load_config  # noqa: PLC0415
+
+    settings = load_config(config)
+    configure_logging()
+    from streamjoin.pipelines.enrich import run  # noqa: PLC0415
+
+    summary = run(settings, until_caught_up=until_caught_up, max_batches=max_batches)
+    log.info(
+        "job=%s ended batches=%d records=%d caught_up=%s",
+        settings.name,
+        summary.batches,
+        summary.records,
+        summary.caught_up,
+    )
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """Send the log to stderr, with times in UTC."""
+    line = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    line.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(line)
+    logging.basicConfig(level=level, handlers=[handler])
+    # INFO of py4j is every call into Java, that of botocore where each client found its settings.
+    for name in ("py4j", "botocore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print one line for an error that nobody foresaw; for `sys.excepthook`, after which Python exits with 1."""
+    del trace
+    _say(f"unexpected {kind.__name__}: {error}\nRun it as `streamjoin --debug …` to see where it came from.")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Stand-ins for AWS on this machine, sample data and the demo."""

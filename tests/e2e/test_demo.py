@@ -1,0 +1,57 @@
+"""The demo as a user runs it, with fewer records."""
+
+import json
+import re
+import subprocess
+import sys
+
+from streamjoin.local.stack import is_ready
+
+
+def run_demo(directory, *options):
+    command = [sys.executable, "-m", "streamjoin", "demo", "--records", "400", *options]
+    answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=500, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def query(directory, config, sql):
+    command = [sys.executable, "-m", "streamjoin", "query", config, sql, "--format", "json"]
+    answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(answer.stdout)
+
+
+def test_orders_on_s3_carry_the_new_reference_values_without_a_restart(tmp_path):
+    told = run_demo(tmp_path, "--dataset", "orders", "--s3")
+    before, after = told.split("what Athena shows after the change")
+    for old, new in (("IN-India", "IN-IND-India"), ("US-USA ", "US-USA-US ")):
+        assert old in before
+        assert f"│ {new}" not in before
+        assert old in after
+        assert f"│ {new}" in after
+    assert "Done: 500 rows" in after
+    assert not is_ready(re.search(r"http://127\.0\.0\.1:\d+", told)[0])
+    assert (tmp_path / ".demo" / "orders" / "job.log").exists()
+
+
+def test_flights_are_joined_with_four_references_and_stay_queryable(tmp_path):
+    told = run_demo(tmp_path, "--dataset", "flights")
+    config = ".demo/flights/enrich.yaml"
+    assert f"streamjoin query {config}" in told
+    (counts,) = query(
+        tmp_path,
+        config,
+        "SELECT count(*) AS n, count(DISTINCT id) AS keys, count(airline_name) AS airlines, "
+        "count(origin_name) AS origins, count(dest_name) > 400 AS most_dests, count(seats) > 300 AS most_planes "
+        "FROM flights",
+    )
+    assert counts == {
+        "n": 500,
+        "keys": 500,
+        "airlines": 500,
+        "origins": 500,
+        "most_dests": True,
+        "most_planes": True,
+    }
+    names = query(tmp_path, config, "SELECT DISTINCT airline_name AS name FROM t WHERE carrier = 'UA' ORDER BY name")
+    assert [row["name"] for row in names] == ["United Air Lines Inc.", "United Airlines, Inc."]
