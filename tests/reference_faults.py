@@ -92,14 +92,13 @@ class FakeDynamoDb:
 class FakeFrame:
     def __init__(self, rows: list[Any], schema: Any) -> None:
         self.rows, self.schema = rows, schema
-        self.is_persisted = False
+        self.is_freed = False
 
-    def persist(self) -> "FakeFrame":
-        self.is_persisted = True
+    def coalesce(self, partitions: int) -> "FakeFrame":
         return self
 
     def unpersist(self) -> "FakeFrame":
-        self.is_persisted = False
+        self.is_freed = True
         return self
 
 
@@ -108,9 +107,10 @@ class FakeSpark:
 
     def __init__(self) -> None:
         self.frames: list[FakeFrame] = []
+        self.sparkContext = SimpleNamespace(defaultParallelism=2)
 
-    def createDataFrame(self, rows: list[Any], schema: Any, verifySchema: bool = True) -> FakeFrame:
-        self.frames.append(FakeFrame(rows, schema))
+    def createDataFrame(self, rows: Any, schema: Any) -> FakeFrame:
+        self.frames.append(FakeFrame(rows if isinstance(rows, list) else list(rows.itertuples(False, None)), schema))
         return self.frames[-1]
 
 

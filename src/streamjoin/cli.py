@@ -3,7 +3,6 @@
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +23,7 @@ checkpoint_app = typer.Typer(help="The job's position, as its table has it.", no
 app.add_typer(local_app, name="local")
 app.add_typer(checkpoint_app, name="checkpoint")
 
-Config = Annotated[Path, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
+Config = Annotated[str, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
 Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
 
 

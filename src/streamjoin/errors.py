@@ -66,7 +66,7 @@ class StaleReferenceError(ReferenceTableError):
 
 
 class SinkError(StreamJoinError):
-    """A table can't be read or written; the commit in hand did not happen."""
+    """A table can't be read or written. Whether the commit in hand happened is known from its timeline alone."""
 
 
 class LocalStackError(StreamJoinError):

@@ -40,7 +40,7 @@ class Snapshot:
         on: Event column -> the frame's column that it is compared with.
         columns: The frame's column -> the same name, of the columns that the join adds to an event.
         table: The rows on the driver, one a join key.
-        frame: The same rows in Spark, persisted. A `Reference` frees it at the second call of `current` after it was
+        frame: The same rows in Spark. A `Reference` frees it at the second call of `current` after it was
             last returned, so that the batch in hand keeps it.
     """
 
@@ -208,7 +208,7 @@ class Reference:
             on=self.on,
             columns=self.columns,
             table=last.table if last and is_same else rows.table,
-            frame=last.frame if last and is_same else to_frame(self._spark, rows).persist(),
+            frame=last.frame if last and is_same else to_frame(self._spark, rows),
         )
         self._types = types
         self._numbered = (snapshot.version, snapshot.content_hash)

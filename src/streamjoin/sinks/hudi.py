@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from streamjoin.errors import SinkError
 
@@ -147,6 +148,12 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     """
     options = table.writer_options(parallelism)
     metadata = {f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in commit_metadata.items()}
+    # A column that can't be null could never be added to a table that has rows.
+    nullable = [
+        F.when(F.lit(True), F.col(f"`{f.name}`")).alias(f.name) if not f.nullable else F.col(f"`{f.name}`")
+        for f in rows.schema
+    ]
+    rows = rows.select(*nullable)
     try:
         rows.write.format("hudi").options(**options, **metadata).mode("append").save(table.base_path)
     except (PySparkException, Py4JError) as error:

@@ -128,7 +128,7 @@ def plan(
     if not stream.is_of(position):
         message = (
             f"stream '{stream.identity}': the table's position is of stream '{position.stream}'. Set "
-            "source.kinesis back to that one, or the position with: streamjoin checkpoint set CONFIG"
+            "source.kinesis back to that one, or sink.hudi.base_path to another table."
         )
         raise SourceError(message)
     client = client or stream_client(stream)

@@ -177,7 +177,7 @@ class ShardReading:
         elif self._is_refused and len(later) < len(records):
             message = (
                 f"{self._where()}: position {expected} is not of this shard, which holds older records. Was the stream "
-                "deleted and made again? Set the position anew with: streamjoin checkpoint set CONFIG"
+                "deleted and made again? Then start a new table under another sink.hudi.base_path"
             )
             raise SourceError(message)
         elif later or page.millis_behind_latest == 0 or page.next_iterator is None:

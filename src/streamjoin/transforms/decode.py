@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.schema import RECORD_SCHEMA, arrow_schema, parse_schema
-from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events
+from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
 from streamjoin.transforms.payload import PayloadDecoder, Rejected
 
 _EVENT = "_event"
@@ -40,20 +40,18 @@ def decode(records: DataFrame, schema: str | T.StructType) -> Events:
         ]
     )
     decoded = records.mapInArrow(_batch_decoder(struct), out)
-    return Events.of(
-        decoded.select(f"{_EVENT}.*", _record(records.schema).alias(RECORD_COLUMN), REASON_COLUMN, DETAIL_COLUMN)
-    )
+    decoded = decoded.select(f"{_EVENT}.*", _record(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
+    return Events(decoded)
 
 
 def _record(found: T.StructType) -> Column:
     """Return the struct that says where an event came from; what the frame doesn't know is null."""
+    if found.names == RECORD_SCHEMA.names:
+        return F.struct(*found.names).alias(RECORD_COLUMN)
     known = set(found.names)
-    return F.struct(
-        *(
-            (F.col(f.name) if f.name in known else F.lit(None)).cast(f.dataType).alias(f.name)
-            for f in RECORD_SCHEMA.fields
-        )
-    )
+    columns = [(F.col(f.name) if f.name in known else F.lit(None)).cast(f.dataType) for f in RECORD_SCHEMA.fields]
+    named = [column.alias(name) for column, name in zip(columns, RECORD_SCHEMA.names, strict=True)]
+    return F.struct(*named).alias(RECORD_COLUMN)
 
 
 def _batch_decoder(schema: T.StructType) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:

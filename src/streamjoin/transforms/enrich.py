@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.transforms.events import UNMATCHED_COLUMN, Events
+from streamjoin.transforms.events import UNMATCHED_COLUMN, Events, Judgement
 
 _JOIN_PREFIX = "_reference_"
 _MATCHED = "_matched"
@@ -57,16 +57,11 @@ def enrich(
         condition = equal if condition is None else condition & equal
     joined = Events(events.frame.join(F.broadcast(renamed), condition, "left"))
     unmatched = F.col(_MATCHED).isNull()
-    if how == "inner":
-        joined = joined.reject_where(
-            unmatched,
-            RejectReason.UNMATCHED_REFERENCE,
-            F.format_string(f"no row of reference '{name}' for {', '.join(on)}"),
-        )
-    so_far = F.col(UNMATCHED_COLUMN)
-    marked = joined.with_columns(
-        {UNMATCHED_COLUMN: F.when(unmatched, F.concat(so_far, F.array(F.lit(name)))).otherwise(so_far)}
+    names = F.when(unmatched, F.concat(UNMATCHED_COLUMN, F.array(F.lit(name)))).otherwise(F.col(UNMATCHED_COLUMN))
+    missing = Judgement(
+        unmatched, RejectReason.UNMATCHED_REFERENCE, F.lit(f"no row of reference '{name}' for {', '.join(on)}")
     )
+    marked = joined.judge([missing] if how == "inner" else [], {UNMATCHED_COLUMN: names})
     return Events(marked.frame.drop(*keys.values(), _MATCHED))
 
 

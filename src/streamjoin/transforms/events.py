@@ -1,5 +1,6 @@
 """The two outputs that every transform has: events kept, and records rejected with a reason."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import Column, DataFrame
@@ -15,6 +16,26 @@ DETAIL_COLUMN = "_detail"
 SUPERSEDED_COLUMN = "_superseded"
 UNMATCHED_COLUMN = "_unmatched"
 RESERVED_COLUMNS = (RECORD_COLUMN, REASON_COLUMN, DETAIL_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN)
+
+
+def nothing_yet() -> list[Column]:
+    """Return the columns that later steps fill in."""
+    return [F.lit(False).alias(SUPERSEDED_COLUMN), F.array().cast("array<string>").alias(UNMATCHED_COLUMN)]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What rejects an event.
+
+    Args:
+        condition: A null counts as false.
+        reason: Why.
+        detail: What was observed against what was expected.
+    """
+
+    condition: Column
+    reason: RejectReason
+    detail: Column
 
 
 @dataclass(frozen=True)
@@ -39,14 +60,14 @@ class Events:
         """
         if isinstance(frame, Events):
             return frame
-        missing = {
-            RECORD_COLUMN: F.lit(None).cast(RECORD_SCHEMA),
-            REASON_COLUMN: F.lit(None).cast("string"),
-            DETAIL_COLUMN: F.lit(None).cast("string"),
-            SUPERSEDED_COLUMN: F.lit(False),
-            UNMATCHED_COLUMN: F.array().cast("array<string>"),
-        }
-        return cls(frame.withColumns({name: column for name, column in missing.items() if name not in frame.columns}))
+        if all(name in frame.columns for name in RESERVED_COLUMNS):
+            return cls(frame)
+        unknown = [
+            F.lit(None).cast(RECORD_SCHEMA).alias(RECORD_COLUMN),
+            F.lit(None).cast("string").alias(REASON_COLUMN),
+            F.lit(None).cast("string").alias(DETAIL_COLUMN),
+        ]
+        return cls(frame.drop(*RESERVED_COLUMNS).select("*", *unknown, *nothing_yet()))
 
     @property
     def columns(self) -> list[str]:
@@ -71,22 +92,22 @@ class Events:
             f"{RECORD_COLUMN}.*", F.col(REASON_COLUMN).alias("reason"), F.col(DETAIL_COLUMN).alias("detail")
         )
 
-    def with_columns(self, columns: dict[str, Column]) -> "Events":
+    def with_columns(self, columns: Mapping[str, Column]) -> "Events":
         """Return these events with `columns` added or replaced."""
-        return replace(self, frame=self.frame.withColumns(columns))
+        return replace(self, frame=self.frame.withColumns(dict(columns)))
 
-    def reject_where(self, condition: Column, reason: RejectReason, detail: Column) -> "Events":
-        """Return these events with those for which `condition` holds rejected; an earlier reason stands.
+    def judge(self, judgements: Sequence[Judgement], columns: Mapping[str, Column] | None = None) -> "Events":
+        """Return these events judged: the first judgement that holds rejects one, unless an earlier step did.
 
         Args:
-            condition: A null counts as false.
-            reason: Why.
-            detail: What was observed against what was expected.
+            judgements: What rejects, in order.
+            columns: Columns to add or replace in the same step; the judgements see the event as it was before.
         """
-        now = F.col(REASON_COLUMN).isNull() & F.coalesce(condition, F.lit(False))
-        return self.with_columns(
-            {
-                DETAIL_COLUMN: F.when(now, detail).otherwise(F.col(DETAIL_COLUMN)),
-                REASON_COLUMN: F.when(now, F.lit(reason.value)).otherwise(F.col(REASON_COLUMN)),
-            }
-        )
+        reasons = [F.when(j.condition, F.lit(j.reason.value)) for j in judgements]
+        details = [F.when(j.condition, j.detail) for j in judgements]
+        kept = F.col(REASON_COLUMN).isNull()
+        verdict = {
+            REASON_COLUMN: F.coalesce(F.col(REASON_COLUMN), *reasons),
+            DETAIL_COLUMN: F.when(kept, F.coalesce(*details, F.lit(None))).otherwise(F.col(DETAIL_COLUMN)),
+        }
+        return self.with_columns({**(columns or {}), **(verdict if judgements else {})})

@@ -7,7 +7,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.transforms.events import REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events
+from streamjoin.transforms.events import (
+    REASON_COLUMN,
+    RECORD_COLUMN,
+    SUPERSEDED_COLUMN,
+    Events,
+    Judgement,
+)
 from streamjoin.transforms.times import to_instant
 
 # One bigint: text compares wrongly ("2/15/11" beats "12/2/12"), and later Hudi versions fail on dates.
@@ -18,13 +24,13 @@ SEQUENCE_NUMBER_DIGITS = 64
 
 def require_key(events: Events, record_key: Sequence[str]) -> Events:
     """Reject events whose record key has a null or empty part, as MISSING_RECORD_KEY."""
+    judgements = []
     for column in record_key:
         value = F.col(f"`{column}`")
+        detail = F.lit(f"column '{column}' of the record key is null or empty")
         empty = value.isNull() | (value.cast("string") == "")
-        events = events.reject_where(
-            empty, RejectReason.MISSING_RECORD_KEY, F.lit(f"column '{column}' of the record key is null or empty")
-        )
-    return events
+        judgements.append(Judgement(empty, RejectReason.MISSING_RECORD_KEY, detail))
+    return events.judge(judgements)
 
 
 def with_ordering(events: Events, column: str | None = None, format: str | None = None) -> Events:
@@ -61,8 +67,7 @@ def with_ordering(events: Events, column: str | None = None, format: str | None 
     detail = F.concat(
         F.lit(f"column '{column}': expected {expected}, found "), F.coalesce(found.cast("string"), F.lit("null"))
     )
-    ordered = events.with_columns({ORDERING_COLUMN: value})
-    return ordered.reject_where(F.col(ORDERING_COLUMN).isNull(), RejectReason.INVALID_ORDERING, detail)
+    return events.judge([Judgement(value.isNull(), RejectReason.INVALID_ORDERING, detail)], {ORDERING_COLUMN: value})
 
 
 def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
@@ -90,10 +95,26 @@ def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
     return events.with_columns({SUPERSEDED_COLUMN: ~rejected & (rank > 1)})
 
 
-def keep_latest(events: DataFrame | Events, record_key: Sequence[str]) -> DataFrame:
+def keep_latest(
+    events: DataFrame | Events,
+    record_key: Sequence[str],
+    *,
+    ordering: str | None = None,
+    format: str | None = None,
+) -> DataFrame:
     """Keep the newest event of each record key.
 
-    Columns in: the record key, `_ordering_us`; `_record` where it is known, for ties.
-    Columns out: the event's own; one row a record key.
+    Columns in: the record key; `ordering`, or `_ordering_us` where it is there; `_record` where it is known, for ties.
+    Columns out: the event's own, and `_ordering_us`; one row a record key. Events without a key or an ordering are not
+        among them: `require_key` and `with_ordering` reject them with a reason.
+
+    Args:
+        events: Decoded or enriched events, or any frame.
+        record_key: The columns that identify a row.
+        ordering: The column that orders the events of one key. Default: `_ordering_us`, else when the record arrived.
+        format: Pattern of a string column; default: ISO 8601.
     """
-    return mark_superseded(Events.of(events), record_key).latest
+    events = require_key(Events.of(events), record_key)
+    if ordering is not None or ORDERING_COLUMN not in events.columns:
+        events = with_ordering(events, ordering, format)
+    return mark_superseded(events, record_key).latest

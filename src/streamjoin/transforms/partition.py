@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason
-from streamjoin.transforms.events import Events
+from streamjoin.transforms.events import Events, Judgement
 from streamjoin.transforms.times import to_instant
 
 
@@ -32,6 +32,7 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
     Columns in: the sources.
     Columns out: a column a partition; derived ones are strings.
     """
+    judgements, values = [], {}
     for column in columns:
         source = column.source or column.name
         found, data_type = F.col(f"`{source}`"), events.frame.schema[source].dataType
@@ -41,14 +42,9 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
             value = F.date_format(F.from_utc_timestamp(instant, column.zone), column.format)
         elif column.source is not None:
             value = found.cast("string")
-        # Judged under another name: the partition column may replace its own source.
-        judged = events.with_columns({"_partition": value}).reject_where(
-            F.col("_partition").isNull() | (F.col("_partition").cast("string") == ""),
-            RejectReason.INVALID_PARTITION,
-            F.concat(
-                F.lit(f"partition column '{column.name}': no value from column '{source}', found "),
-                F.coalesce(found.cast("string"), F.lit("null")),
-            ),
-        )
-        events = Events(judged.with_columns({column.name: F.col("_partition")}).frame.drop("_partition"))
-    return events
+        found_text = F.coalesce(found.cast("string"), F.lit("null"))
+        expected = F.lit(f"partition column '{column.name}': no value from column '{source}', found ")
+        empty = value.isNull() | (value.cast("string") == "")
+        judgements.append(Judgement(empty, RejectReason.INVALID_PARTITION, F.concat(expected, found_text)))
+        values[column.name] = value
+    return events.judge(judgements, values) if judgements else events

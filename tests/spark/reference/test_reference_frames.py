@@ -118,8 +118,9 @@ def test_many_rows_arrive_each_once(spark):
     reference.close()
 
 
-def test_the_frame_is_persisted_while_its_snapshot_is_in_force_and_freed_after(spark):
-    client, clock = FakeDynamoDb([country("IN", "India")]), FakeClock()
+def test_a_large_frame_is_persisted_while_its_snapshot_is_in_force_and_freed_after(spark):
+    many = [country(f"{n:05}", f"Country {n}") for n in range(10_000)]
+    client, clock = FakeDynamoDb(many, page_items=5_000), FakeClock()
     reference = Reference(settings(), client=client, spark=spark, clock=clock)
     first = reference.current()
     client.items.append(country("FR", "France"))

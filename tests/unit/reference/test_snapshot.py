@@ -55,7 +55,7 @@ def test_a_snapshot_has_the_rows_on_the_driver_and_in_spark():
         {"country_code": "FR", "countryname": "France"},
     ]
     assert snapshot.frame.rows == [("IN", "India"), ("FR", "France")]
-    assert snapshot.frame.is_persisted
+    assert not snapshot.frame.is_freed
     assert (snapshot.name, snapshot.version, snapshot.items, snapshot.as_of) == ("country", 1, 2, NOON)
     assert (snapshot.on, snapshot.columns) == ({"country": "countryname"}, {"country_code": "country_code"})
     assert (it.reference.on, it.reference.columns) == (snapshot.on, snapshot.columns)
@@ -119,7 +119,7 @@ def test_a_scan_of_the_same_content_keeps_version_and_frame_and_moves_as_of():
     assert second.as_of == NOON + timedelta(seconds=60)
     assert len(it.spark.frames) == 1
     it.reference.current()
-    assert second.frame.is_persisted
+    assert not second.frame.is_freed
 
 
 def test_a_replaced_frame_is_freed_only_after_the_batch_in_hand():
@@ -128,12 +128,12 @@ def test_a_replaced_frame_is_freed_only_after_the_batch_in_hand():
     it.client.items.append(country("US", "United States"))
 
     second = it.after(60)
-    assert first.frame.is_persisted
+    assert not first.frame.is_freed
     it.reference.current()
-    assert not first.frame.is_persisted
-    assert second.frame.is_persisted
+    assert first.frame.is_freed
+    assert not second.frame.is_freed
     it.reference.close()
-    assert not second.frame.is_persisted
+    assert second.frame.is_freed
 
 
 @pytest.mark.parametrize(

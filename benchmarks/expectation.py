@@ -1,0 +1,60 @@
+"""What a benchmark's table must hold: fast because it did nothing must fail."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from streamjoin.local.orders import COUNTRY_ROWS, orders
+from streamjoin.local.tables import Item
+
+SHOWN_ROWS = 3
+
+
+def country_items(count: int) -> list[Item]:
+    """Return the items of the country table: the real ones, then made-up ones up to `count`."""
+    made_up = (
+        {"code": f"X{i}", "countryname": f"Country {i}", "combinedname": f"X{i}-Country {i}"}
+        for i in range(count - len(COUNTRY_ROWS))
+    )
+    return [*COUNTRY_ROWS[:count], *made_up]
+
+
+def expected_rows(count: int, items: Iterable[Item]) -> dict[str, tuple[str, str | None]]:
+    """Return, by uuid, the country of each of the first `count` orders and the combined name that its row must have."""
+    combined = {item["countryname"]: item["combinedname"] for item in items}
+    return {order["uuid"]: (order["country"], combined.get(order["country"])) for order in islice(orders(), count)}
+
+
+def table_problems(table: pa.Table, expected: Mapping[str, tuple[str, str | None]]) -> list[str]:
+    """Compare a table with what it must hold, row by row; return what is wrong with it."""
+    found = dict(zip(table["uuid"].to_pylist(), table["combinedname"].to_pylist(), strict=True))
+    problems = []
+    if table.num_rows != len(found):
+        problems.append(f"expected one row a uuid, found {table.num_rows:,} rows of {len(found):,}")
+    missing, unknown = expected.keys() - found.keys(), found.keys() - expected.keys()
+    for what, uuids in (("missing", missing), ("never sent", unknown)):
+        if uuids:
+            problems.append(f"expected {len(expected):,} uuids, {len(uuids):,} {what}: {_some(uuids)}")
+    wrong = [
+        f"{uuid} of {country!r}: expected {name!r}, found {found[uuid]!r}"
+        for uuid, (country, name) in expected.items()
+        if uuid in found and found[uuid] != name
+    ]
+    if wrong:
+        problems.append(f"{len(wrong):,} rows with another combinedname: {_some(wrong)}")
+    return problems
+
+
+def batch_problems(counted: Sequence[int | None], expected: int) -> list[str]:
+    """Return which batches did not have the number of records that was sent for them; None was not counted."""
+    return [
+        f"batch {number}: expected {expected:,} records, found {found:,}"
+        for number, found in enumerate(counted, start=1)
+        if found is not None and found != expected
+    ]
+
+
+def _some(texts: Iterable[Any]) -> str:
+    return "; ".join(sorted(map(str, texts))[:SHOWN_ROWS])

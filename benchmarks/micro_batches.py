@@ -1,0 +1,238 @@
+"""Steady micro-batches: today's way beside `streamjoin run`, in one process on one Spark, in turns.
+
+Every table is checked row by row afterwards; a wrong one makes the run fail. See README.md beside this file.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from expectation import batch_problems, country_items, expected_rows, table_problems
+from our_way import OurWay
+from pyspark.sql import SparkSession
+from report import machine, median_steps, summary, versions
+from stopwatch import Stopwatch
+from todays_way import TodaysWay
+
+from streamjoin.clients import aws_client
+from streamjoin.local.orders import COUNTRY_REFERENCE, orders
+from streamjoin.local.produce import produce
+from streamjoin.local.stack import LocalStack
+from streamjoin.local.tables import create_stream, create_table, put_items
+from streamjoin.query import read_table
+from streamjoin.session import local_session
+
+HERE = Path(__file__).resolve().parent
+SHARDS = 4
+TABLE_TYPES = ("COPY_ON_WRITE", "MERGE_ON_READ")
+# The job as it stands; every ratio is to this one.
+TODAY = "today"
+TODAY_VARIANTS: dict[str, dict[str, Any]] = {
+    TODAY: {},
+    "today, without count()": {"counts": False},
+    "today, MERGE_ON_READ": {"table_type": "MERGE_ON_READ"},
+}
+
+
+class Way(Protocol):
+    """A job that can be driven batch by batch."""
+
+    base_path: str
+
+    def idle(self) -> None:
+        """Do what it does between two batches."""
+
+    def run_batch(self, watch: Stopwatch) -> int | None:
+        """Take what is in the stream to a commit; return how many records, where it knows."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+@dataclass
+class Variant:
+    """One way of doing the job, its stream, and what was measured of it."""
+
+    name: str
+    stream_name: str
+    way: Way
+    watches: list[Stopwatch] = field(default_factory=list)
+    counted: list[int | None] = field(default_factory=list)
+    rows_checked: int = 0
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batches", type=_positive, help="measured batches of each variant (default: 12)")
+    parser.add_argument("--warmup", type=_count, help="batches before them that don't count (default: 4)")
+    parser.add_argument("--records", type=_positive, help="records of a batch (default: 4000)")
+    parser.add_argument("--reference-items", type=_positive, default=4, help="items of the country table (default: 4)")
+    parser.add_argument(
+        "--table-type", type=_table_types, default=list(TABLE_TYPES), help="of ours: one, or two with a comma between"
+    )
+    parser.add_argument("--only-today", action="store_true", help="leave out the two relieved forms of today's script")
+    parser.add_argument("--large", action="store_true", help="3 batches of 100,000 records, after 2 that don't count")
+    parser.add_argument("-o", "--output", type=Path, help="the JSON file (default: in benchmarks/results)")
+    args = parser.parse_args(argv)
+    batches, warmup, records = (3, 2, 100_000) if args.large else (12, 4, 4_000)
+    args.batches = args.batches or batches
+    args.warmup = warmup if args.warmup is None else args.warmup
+    args.records = args.records or records
+    args.output = args.output or HERE / "results" / ("large_batches.json" if args.large else "micro_batches.json")
+    return args
+
+
+def _count(text: str, least: int = 0) -> int:
+    if not text.isdecimal() or int(text) < least:
+        message = f"expected a number from {least} on, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    return _count(text, least=1)
+
+
+def _table_types(text: str) -> list[str]:
+    found = text.split(",")
+    if unknown := [name for name in found if name not in TABLE_TYPES]:
+        message = f"{unknown[0]!r} is no table type; allowed: {', '.join(TABLE_TYPES)}"
+        raise argparse.ArgumentTypeError(message)
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, check, print, and write the JSON; return the exit code."""
+    args = arguments(argv)
+    before = machine()
+    with tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory, LocalStack() as stack, stack.active():
+        spark = local_session(
+            "streamjoin-bench",
+            settings={
+                "spark.sql.warehouse.dir": f"{directory}/warehouse",
+                # Workers import today's script by its name, so that its client is made once a worker.
+                "spark.executorEnv.PYTHONPATH": str(HERE),
+            },
+        )
+        try:
+            result = measure(spark, args, directory)
+            result = {"versions": versions(spark), "machine": before, **result}
+        finally:
+            spark.stop()
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(result, indent=2) + "\n")
+    print("\n".join(lines(result)))
+    print(f"written to {args.output}")
+    return 1 if result["problems"] else 0
+
+
+def measure(spark: SparkSession, args: argparse.Namespace, directory: str) -> dict[str, Any]:
+    """Run all variants in turns, a batch each, so that the machine's noise hits them alike; check their tables."""
+    items = country_items(args.reference_items)
+    dynamodb = aws_client("dynamodb")
+    create_table(dynamodb, COUNTRY_REFERENCE.name, COUNTRY_REFERENCE.keys)
+    put_items(dynamodb, COUNTRY_REFERENCE.name, items)
+    variants: list[Variant] = []
+    try:
+        for name, build in builders(spark, args).items():
+            # A stream each: the emulator slows with the number of records that a stream holds.
+            stream_name = f"orders-{len(variants)}"
+            create_stream(aws_client("kinesis"), stream_name, SHARDS)
+            variants.append(Variant(name, stream_name, build(stream_name, f"{directory}/table-{len(variants)}")))
+        rounds = args.warmup + args.batches
+        for number in range(rounds):
+            for variant in variants:
+                run_batch(variant, number * args.records, args.records)
+            took = ", ".join(f"{v.name} {v.watches[-1].seconds:.2f}" for v in variants)
+            print(f"round {number + 1} of {rounds}, seconds: {took}", file=sys.stderr)
+    finally:
+        for variant in variants:
+            variant.way.close()
+    expected = expected_rows(rounds * args.records, items)
+    problems = []
+    for variant in variants:
+        table = read_table(variant.way.base_path, columns=["uuid", "combinedname"])
+        variant.rows_checked = table.num_rows
+        found = [*batch_problems(variant.counted, args.records), *table_problems(table, expected)]
+        problems += [f"{variant.name}: {problem}" for problem in found]
+    return to_json(args, variants, problems)
+
+
+def builders(spark: SparkSession, args: argparse.Namespace) -> dict[str, Callable[[str, str], Way]]:
+    """Return, by the variant's name, what makes it for a stream and a base path."""
+    # Spark's default, which today's script gets; `streamjoin` turns it off in its own session.
+    plain = spark.newSession()
+    plain.conf.set("spark.sql.adaptive.enabled", "true")
+    chosen = {TODAY: TODAY_VARIANTS[TODAY]} if args.only_today else TODAY_VARIANTS
+    found: dict[str, Callable[[str, str], Way]] = {
+        name: lambda stream, path, form=form: TodaysWay(plain, stream, path, **form) for name, form in chosen.items()
+    }
+    for kind in args.table_type:
+        found[f"streamjoin, {kind}"] = lambda stream, path, kind=kind: OurWay(spark, stream, path, table_type=kind)
+    return found
+
+
+def run_batch(variant: Variant, start: int, records: int) -> None:
+    """Put the batch's records into the variant's stream, then time it from there to its commit."""
+    variant.way.idle()
+    produce(aws_client("kinesis"), variant.stream_name, islice(orders(start=start), records), record_key="uuid")
+    watch = Stopwatch()
+    variant.counted.append(variant.way.run_batch(watch))
+    variant.watches.append(watch)
+
+
+def to_json(args: argparse.Namespace, variants: Sequence[Variant], problems: list[str]) -> dict[str, Any]:
+    """Return what was measured; warm-up batches are listed, and counted nowhere."""
+    measured = {v.name: v.watches[args.warmup :] for v in variants}
+    found = {
+        v.name: {
+            **summary([watch.seconds for watch in measured[v.name]]),
+            "seconds": [round(watch.seconds, 3) for watch in measured[v.name]],
+            "warmup_seconds": [round(watch.seconds, 3) for watch in v.watches[: args.warmup]],
+            "steps_median_seconds": median_steps([watch.laps for watch in measured[v.name]]),
+            "rows_checked": v.rows_checked,
+        }
+        for v in variants
+    }
+    baseline = found[TODAY]["median_seconds"]
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": {
+            "batches": args.batches,
+            "warmup_batches": args.warmup,
+            "records_per_batch": args.records,
+            "reference_items": args.reference_items,
+            "shards": SHARDS,
+        },
+        "variants": found,
+        "ratio_of_medians": {n: round(baseline / v["median_seconds"], 2) for n, v in found.items() if n != TODAY},
+        "problems": problems,
+    }
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """Return the result as a small table, our steps below it, and what was wrong."""
+    head = f"{'seconds a batch':<28}{'median':>8}{'p90':>8}{'min':>8}{'faster':>9}{'rows checked':>14}"
+    table = [
+        f"{name:<28}{v['median_seconds']:>8.2f}{v['p90_seconds']:>8.2f}{v['min_seconds']:>8.2f}"
+        f"{result['ratio_of_medians'].get(name, 1.0):>8.1f}x{v['rows_checked']:>14,}"
+        for name, v in result["variants"].items()
+    ]
+    steps = [
+        f"{name}: " + ", ".join(f"{step} {seconds:.2f}" for step, seconds in v["steps_median_seconds"].items())
+        for name, v in result["variants"].items()
+    ]
+    verdict = [f"WRONG: {problem}" for problem in result["problems"]] or ["all rows as expected"]
+    return ["", head, *table, "", "median seconds by step", *steps, "", *verdict]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The job as a process: signals, exit codes, a changing reference, Glue's entry script."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamjoin import checkpoint
+from streamjoin.clients import aws_client
+from streamjoin.local.stack import LocalStack
+from streamjoin.query import query
+from streamjoin.session import HUDI_PACKAGE, HUDI_VERSION, java_home
+from tests.e2e.scenario import COUNTRIES, ROOT, Scenario, events, wait_for
+
+
+def rows_in(base_path: str) -> int:
+    if checkpoint.read(base_path) is None:
+        return 0
+    return int(query(base_path, "select count(*) n from t").to_pylist()[0]["n"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(
+    stack: LocalStack, tmp_path: Path, number: signal.Signals
+) -> None:
+    scenario = Scenario(tmp_path, f"signal-{number.name.lower()}")
+    scenario.put(events(2_000, seed=2))
+    process = scenario.start()
+    wait_for(lambda: rows_in(f"{scenario.base}/t") > 0)
+    # As a terminal does: to the whole group, Java and Python workers included.
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    assert process.wait(timeout=60) == 0, scenario.log()
+    assert scenario.run("--until-caught-up") == 0, scenario.log()
+    scenario.check()
+
+
+def test_a_changed_reference_shows_in_new_events_without_a_restart(stack: LocalStack, tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, "reference")
+    scenario.put([("a", b'{"id": "a", "country": "India", "at": "1/1/10"}')])
+    process = scenario.start()
+    try:
+        wait_for(lambda: rows_in(f"{scenario.base}/t") == 1)
+        scenario.set_countries({"India": "IN-IND-India"})
+        wait_for(lambda: "version=2" in scenario.log() or _touch(scenario))
+        scenario.put([("b", b'{"id": "b", "country": "India", "at": "1/1/10"}')])
+        wait_for(lambda: _names(scenario).get("b") is not None)
+    finally:
+        process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert _names(scenario)["a"] == "IN-India"
+    assert _names(scenario)["b"] == "IN-IND-India"
+
+
+def _touch(scenario: Scenario) -> bool:
+    """A reference is refreshed for a batch: give the job one."""
+    scenario.put([("z", b'{"id": "z", "country": "USA", "at": "1/1/10"}')])
+    return False
+
+
+def _names(scenario: Scenario) -> dict[str, str]:
+    found = query(f"{scenario.base}/t", "select id, combinedname from t").to_pylist()
+    return {row["id"]: row["combinedname"] for row in found}
+
+
+def test_the_glue_script_runs_under_spark_submit(stack: LocalStack, tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, "submit")
+    scenario.put(events(60, seed=3))
+    settings = {
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.ui.enabled": "false",
+        "spark.jars.ivy": str(Path.home() / ".ivy2"),
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+    }
+    command = [
+        *(str(Path(sys.executable).parent / "spark-submit"), "--master", "local[2]"),
+        *("--packages", HUDI_PACKAGE.format(version=HUDI_VERSION)),
+        *(part for key, value in settings.items() for part in ("--conf", f"{key}={value}")),
+        *(str(ROOT / "jobs" / "enrich_stream.py"), "--JOB_NAME", "submit", "--config", str(scenario.config)),
+    ]
+    environment = {**os.environ, "JAVA_HOME": java_home(), "PYSPARK_PYTHON": sys.executable}
+    with (tmp_path / "submit.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            wait_for(lambda: process.poll() is not None or rows_in(f"{scenario.base}/t") > 0, 180)
+            wait_for(lambda: process.poll() is not None or _is_drained(scenario))
+            assert process.poll() is None, (tmp_path / "submit.log").read_text()
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    scenario.check()
+
+
+def _is_drained(scenario: Scenario) -> bool:
+    found = checkpoint.read(f"{scenario.base}/t")
+    last = {r.shard_id: str(r.sequence) for r in scenario.records()}
+    return found is not None and all(
+        int(found.position.shards[shard].sequence_number or 0) >= int(sequence) for shard, sequence in last.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        ({"source.kinesis": {"stream_name": "no-such-stream"}}, 1, "no-such-stream"),
+        ({"references": [{"name": "c", "dynamodb": {"table_name": "no-such-table"}, "on": {"country": "c"},
+                          "columns": ["v"]}]}, 1, "no-such-table"),
+        ({"sink.hudi.ordering": {"column": "at", "frmat": "x"}, "limits.max_records_per_batch": 0}, 2, "2 problems"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_wrong_is_one_clear_error_and_nothing_is_written(
+    stack: LocalStack, tmp_path: Path, changes: dict[str, object], code: int, said: str
+) -> None:
+    scenario = Scenario(tmp_path, f"wrong-{abs(hash(said))}", changes=changes)
+    assert scenario.run("--until-caught-up") == code
+    assert said in scenario.log()
+    assert "Traceback" not in scenario.log()
+    assert not Path(scenario.base).exists()
+
+
+def test_a_denied_call_is_one_clear_error_and_nothing_is_written(
+    stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = Scenario(tmp_path, "denied")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://127.0.0.1:1")
+    assert scenario.run("--until-caught-up") == 1
+    assert "Traceback" not in scenario.log()
+    assert scenario.stream in scenario.log()
+    assert not Path(scenario.base).exists()
+    aws_client.cache_clear()
+
+
+def test_max_batches_ends_the_run_and_the_next_goes_on_there(stack: LocalStack, tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, "max")
+    scenario.put(events(250, seed=4))
+    assert scenario.run("--max-batches", "1") == 0, scenario.log()
+    found = checkpoint.read(f"{scenario.base}/t")
+    assert found is not None
+    assert 0 < found.counts["read"] <= 100
+    assert scenario.run("--until-caught-up") == 0, scenario.log()
+    scenario.check(COUNTRIES)

@@ -1,0 +1,270 @@
+"""What the documents say, checked against what is there."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+import streamjoin
+from streamjoin.cli import app
+from streamjoin.config import json_schema, load_config, parse_config
+from streamjoin.errors import ConfigError, RejectReason
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+README = (ROOT / "README.md").read_text()
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+Node = dict[str, Any]
+
+
+def named(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+def code_blocks(text: str, language: str = r"[a-z]*") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def code_lines(text: str) -> list[str]:
+    """Return the lines of code: those of blocks, and what stands between back quotes."""
+    blocks = [line for block in code_blocks(text) for line in block.replace("\\\n", " ").splitlines()]
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return blocks + re.findall(r"`([^`]+)`", prose)
+
+
+def yaml_blocks() -> list[Any]:
+    return [
+        pytest.param(block, id=f"{named(document)}-{number}")
+        for document in DOCUMENTS
+        for number, block in enumerate(code_blocks(document.read_text(), "yaml"))
+    ]
+
+
+def table_rows(text: str, columns: int) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == columns:
+            yield cells
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def resolved(node: Node, definitions: Node) -> Node:
+    return {**definitions[node["$ref"].rpartition("/")[2]], **node} if "$ref" in node else node
+
+
+def keys_of(node: Node, definitions: Node, path: str = "") -> dict[str, tuple[Node, bool]]:
+    """Return every key of the JSON Schema by its path: its node, and whether it is required."""
+    node = resolved(node, definitions)
+    found: dict[str, tuple[Node, bool]] = {}
+    for form in node.get("anyOf", []):
+        found |= keys_of(form, definitions, path)
+    if isinstance(node.get("items"), dict):
+        found |= keys_of(node["items"], definitions, f"{path}[]")
+    for name, inner in node.get("properties", {}).items():
+        key = f"{path}.{name}" if path else name
+        found[key] = (resolved(inner, definitions), name in node.get("required", []))
+        found |= keys_of(inner, definitions, key)
+    return found
+
+
+NOT_YET = [(quoted(cells[0])[0], word) for cells in table_rows(CONFIGURATION, 2) for word in quoted(cells[1])]
+SCHEMA = json_schema()
+KEYS = keys_of(SCHEMA, SCHEMA["$defs"])
+KEY_ROWS = {quoted(cells[0])[0]: cells for cells in table_rows(CONFIGURATION, 4)}
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    names = {name for name in re.findall(r"`(test_\w+)`", "".join(d.read_text() for d in DOCUMENTS))}
+    assert len(names) > 50
+    assert [name for name in sorted(names) if f"def {name}(" not in written] == []
+
+
+def test_every_guarantee_names_a_test() -> None:
+    guarantees = re.split(r"^## (?=[0-9])", DELIVERY, flags=re.MULTILINE)[1:]
+    assert [text.partition(".")[0] for text in guarantees] == [str(number) for number in range(1, 11)]
+    assert [text.splitlines()[0] for text in guarantees if not re.search(r"`test_\w+`", text)] == []
+
+
+def test_every_reason_for_rejecting_is_listed() -> None:
+    assert [quoted(cells[0])[0] for cells in table_rows(DELIVERY, 2)] == [reason.value for reason in RejectReason]
+
+
+def test_every_key_of_the_configuration_is_documented_and_no_other() -> None:
+    headings = [key for line in re.findall(r"^## (.*)$", CONFIGURATION, re.MULTILINE) for key in quoted(line)]
+    assert sorted({*headings, *KEY_ROWS}) == sorted(KEYS)
+
+
+@pytest.mark.parametrize("key", KEY_ROWS)
+def test_the_default_of_a_key_is_the_documented_one(key: str) -> None:
+    node, required = KEYS[key]
+    cell = KEY_ROWS[key][2]
+    if required:
+        assert cell == "required"
+        return
+    empty: object = {"array": [], "object": {}}.get(node.get("type", ""))
+    assert yaml.safe_load(quoted(cell)[0]) == node.get("default", empty)
+
+
+@pytest.mark.parametrize("key", [key for key in KEY_ROWS if "enum" in KEYS[key][0]])
+def test_the_words_that_a_key_takes_are_the_documented_ones(key: str) -> None:
+    assert quoted(KEY_ROWS[key][3]) == KEYS[key][0]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [(quoted(cells[0])[0], word) for cells in table_rows(CONFIGURATION, 2) for word in quoted(cells[1])],
+)
+def test_what_is_not_supported_yet_is_refused_by_name(key: str, word: str) -> None:
+    (example,) = code_blocks(CONFIGURATION, "yaml")
+    values = load_config(example, {}).model_dump(mode="json", by_alias=True)
+    at = values
+    *parents, last = key.split(".")
+    for part in parents:
+        at = at[part.removesuffix("[]")][0] if part.endswith("[]") else at.setdefault(part, {})
+    at[last] = word
+    with pytest.raises(ConfigError) as error:
+        parse_config(values)
+    shown = re.escape(key.replace("[]", "[0]"))
+    assert [line for line in error.value.problems if re.match(rf"{shown}: found .*not supported yet", line)]
+
+
+@pytest.mark.parametrize("block", yaml_blocks())
+def test_every_example_configuration_is_valid(block: str) -> None:
+    assert load_config(block, {}).job == "enrich"
+
+
+def test_the_example_of_all_keys_has_them_all() -> None:
+    (example,) = code_blocks(CONFIGURATION, "yaml")
+    missing = [key for key in KEYS if not re.search(rf"\b{key.rpartition('.')[2].removesuffix('[]')}:", example)]
+    assert missing == [
+        # The other forms of what is there, and what isn't supported yet.
+        "source.kinesis.stream_arn",
+        "source.kinesis.fan_out",
+        "payload.schema[].type",
+        "payload.schema.glue_catalog",
+        "payload.schema.glue_catalog.table",
+        "references[].schema[].type",
+        "output.select",
+        "metrics",
+        "metrics.cloudwatch_namespace",
+        "metrics.prometheus_port",
+    ]
+
+
+def test_the_configuration_of_20_lines_has_20_lines() -> None:
+    (block,) = re.findall(r"<!-- the 20-line configuration -->\n```yaml\n(.*?)```", README, re.DOTALL)
+    assert len(block.splitlines()) <= 20
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    targets = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    lines = [line for line in code_lines(document.read_text()) if line.startswith("make ")]
+    words = [word for line in lines for word in re.sub(r'ARGS="[^"]*"', "", line).split()[1:]]
+    assert [word for word in words if word not in targets] == []
+
+
+def subcommands(command: Any) -> dict[str, Any]:
+    return dict(getattr(command, "commands", {}))
+
+
+def check_command(line: str) -> None:
+    """Check that the command, its subcommands and its options exist."""
+    command: Any = typer.main.get_command(app)
+    words = re.split(r"[;|)\"]|\s#", line)[0].split()
+    options = {option for param in command.params for option in param.opts}
+    for word in words:
+        name, *_ = word.split("=")
+        if name.startswith("--"):
+            assert name in options, f"{line}: no option {name}"
+        elif subcommands(command):
+            if word == "…":
+                return
+            assert word in subcommands(command), f"{line}: no command {word}"
+            command = subcommands(command)[word]
+            options = {option for param in command.params for option in param.opts}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    for line in code_lines(document.read_text()):
+        # The package is no command.
+        for arguments in re.findall(r"(?:^|(?<!from)[\s/(])streamjoin (.+)", line):
+            check_command(arguments)
+    for options in re.findall(r'ARGS="([^"]*)"', document.read_text()):
+        check_command(f"demo {options}")
+
+
+def test_the_readme_lists_every_command_with_its_options() -> None:
+    rows = {name: " ".join(cells) for cells in table_rows(README, 2) for name in quoted(cells[0])}
+    for name, command in subcommands(typer.main.get_command(app)).items():
+        for inner, final in (subcommands(command) or {"": command}).items():
+            whole = f"streamjoin {name} {inner}".strip()
+            text = " ".join(row for first, row in rows.items() if f"{first} ".startswith(f"{whole} "))
+            options = {option for param in final.params for option in param.opts if option.startswith("--")}
+            assert [option for option in ("`", *options) if option not in text] == [], whole
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        path, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", path):
+            continue
+        found = document.parent / path if path else document
+        assert found.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings], (
+                target
+            )
+
+
+def test_every_decision_is_listed_and_has_its_parts() -> None:
+    folder = ROOT / "docs" / "adr"
+    pages = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    assert [path.name[:4] for path in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for path in pages:
+        parts = re.findall(r"^## (.*)$", path.read_text(), re.MULTILINE)
+        assert parts == ["Status", "Context", "Decision", "Consequences", "Rejected"], path.name
+        assert f"]({path.name})" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+def test_a_notebook_is_clean_code_without_outputs(path: Path) -> None:
+    notebook = json.loads(path.read_text())
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    cells = notebook["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None)
+            ast.parse("".join(cell["source"]))
+
+
+def test_the_notebook_takes_every_step_that_the_package_offers() -> None:
+    (path,) = NOTEBOOKS
+    cells = json.loads(path.read_text())["cells"]
+    tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "streamjoin"
+        for alias in node.names
+    }
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert imported == set(streamjoin.__all__)
+    assert imported <= called
