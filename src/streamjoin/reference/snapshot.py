@@ -36,6 +36,7 @@ class Snapshot:
         duplicates: Join keys that more than one item has.
         misfits: Items without a row because they don't fit the schema.
         content_hash: Equal for equal rows and types.
+        types: The attributes' types, declared or inferred.
         consumed_read_units: What the last scan cost.
         on: Event column -> the frame's column that it is compared with.
         columns: The frame's column -> the same name, of the columns that the join adds to an event.
@@ -51,6 +52,7 @@ class Snapshot:
     duplicates: int
     misfits: int
     content_hash: str
+    types: StructType
     consumed_read_units: float
     on: Mapping[str, str]
     columns: Mapping[str, str]
@@ -66,6 +68,7 @@ class Snapshot:
             "duplicates": self.duplicates,
             "misfits": self.misfits,
             "content_hash": self.content_hash,
+            "types": self.types.jsonValue(),
         }
 
 
@@ -74,7 +77,7 @@ class Reference:
 
     Args:
         settings: The reference's part of the configuration. Without a schema there, types are inferred from the first
-            scan and then stay.
+            scan, and then stay; `restore` brings them over a restart.
         client: boto3's DynamoDB client, for the region and role of `settings`.
         spark: Where the frames live.
         clock: Seconds since 1970.
@@ -151,6 +154,10 @@ class Reference:
         Args:
             metadata: What `Snapshot.metadata` gave. An older version than is known here changes nothing.
         """
+        inferred = StructType.fromJson(metadata["types"])
+        if self._types is None and inferred.names == list(self._layout.attributes):
+            # The table has columns of these types: another choice after a restart would not fit it.
+            self._types = inferred
         if int(metadata["version"]) < self._numbered[0]:
             return
         self._numbered = (int(metadata["version"]), metadata["content_hash"])
@@ -204,6 +211,7 @@ class Reference:
             duplicates=rows.duplicates,
             misfits=rows.misfits,
             content_hash=rows.content_hash,
+            types=types,
             consumed_read_units=result.consumed_read_units,
             on=self.on,
             columns=self.columns,

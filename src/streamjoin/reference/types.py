@@ -23,6 +23,7 @@ from streamjoin.reference.table import Item
 Value = Mapping[str, Any]
 """A value as the service sends it: one DynamoDB type name -> its content, such as {"N": "1.5"}."""
 
+_SPARKS_SCALE = 18
 JSON_TEXT = {"streamjoin.text": "json"}
 """Metadata of a string column whose values are all JSON text, so that a text there has its quotes."""
 
@@ -38,9 +39,9 @@ class MisfitError(ValueError):
 
 
 def infer_schema(items: Iterable[Item], attributes: Sequence[str]) -> T.StructType:
-    """Choose for each attribute the narrowest type that holds all of its values exactly.
+    """Choose for each attribute a type that holds all of its values exactly.
 
-    All S: string. All N: bigint, else decimal(38, least scale), else string with the numbers' own text.
+    All S: string. All N: bigint, else decimal(38, 18) or what scale they need, else string with the numbers' own text.
     All BOOL: boolean. All B: binary. Sets, lists, maps and mixtures: string holding JSON text. No value at all: string.
     """
     seen = {attribute: _Seen() for attribute in attributes}
@@ -141,7 +142,9 @@ class _Seen:
         if self.fits_bigint:
             return T.LongType()
         if self.integral_digits + self.scale <= _DIGITS:
-            return T.DecimalType(_DIGITS, self.scale)
+            # Room for the next price with more decimals: types stay once they are inferred. 18 is Spark's own default.
+            room = min(_SPARKS_SCALE, _DIGITS - self.integral_digits) if self.scale else 0
+            return T.DecimalType(_DIGITS, max(self.scale, room))
         return T.StringType()
 
 

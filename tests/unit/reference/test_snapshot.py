@@ -308,8 +308,17 @@ def test_metadata_is_json_and_restores_the_numbering_of_the_same_content():
         "duplicates": 0,
         "misfits": 0,
         "content_hash": before.content_hash,
+        "types": before.types.jsonValue(),
     }
     assert after.version == 7
+
+
+def test_inferred_types_outlive_a_restart():
+    before = Setup(country("IN", "India", size={"N": "1.5"}), columns=["size"]).reference.current()
+    it = Setup(country("IN", "India", size={"N": "2"}), columns=["size"])
+    it.reference.restore(json.loads(json.dumps(before.metadata())))
+
+    assert it.reference.current().types == before.types
 
 
 def test_other_content_after_a_restart_is_the_next_version():

