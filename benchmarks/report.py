@@ -33,10 +33,9 @@ def median_steps(laps: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def versions(spark: SparkSession) -> dict[str, str]:
-    """Return what was measured, and on top of what."""
+    """Return what the measured code ran on."""
     java = spark.sql("SELECT java_method('java.lang.System', 'getProperty', 'java.version')").first()
     return {
-        "streamjoin_commit": commit(),
         "python": platform.python_version(),
         "pyspark": pyspark.__version__,
         "hudi": HUDI_VERSION,

@@ -2,6 +2,7 @@ import json
 import sys
 from itertools import count, islice
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pyarrow as pa
 import pytest
@@ -156,6 +157,20 @@ def test_a_problem_is_printed_and_no_success_beside_it():
     printed = micro_batches.lines(result)
     assert "WRONG: today: empty" in printed
     assert "all rows as expected" not in printed
+
+
+@pytest.mark.parametrize(("problems", "code"), [([], 0), (["today: empty"], 1)])
+def test_a_problem_is_the_exit_code_and_stands_in_the_json(problems, code, monkeypatch, tmp_path):
+    args = ["--batches", "1", "--warmup", "0", "-o", str(tmp_path / "new" / "result.json")]
+    measured = micro_batches.to_json(micro_batches.arguments(args), [variant(micro_batches.TODAY, 1, 1)], problems)
+    monkeypatch.setattr(micro_batches, "LocalStack", MagicMock())
+    monkeypatch.setattr(micro_batches, "local_session", MagicMock())
+    monkeypatch.setattr(micro_batches, "versions", lambda spark: {})
+    monkeypatch.setattr(micro_batches, "measure", lambda spark, args, directory: measured)
+    assert micro_batches.main(args) == code
+    written = json.loads((tmp_path / "new" / "result.json").read_text())
+    assert written.keys() == RESULT_KEYS
+    assert written["problems"] == problems
 
 
 def test_both_ways_are_given_the_same_columns_to_drop():
