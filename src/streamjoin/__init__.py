@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamjoin.config import load_config
-    from streamjoin.pipelines.notebook import read_kinesis, upsert
-    from streamjoin.reference.snapshot import load_reference
+    from streamjoin.pipelines.notebook import load_reference, read_kinesis, upsert
     from streamjoin.session import local_session
     from streamjoin.transforms.decode import decode
     from streamjoin.transforms.enrich import enrich
@@ -24,7 +23,7 @@ _MODULES = {
     "enrich": "streamjoin.transforms.enrich",
     "keep_latest": "streamjoin.transforms.order",
     "load_config": "streamjoin.config",
-    "load_reference": "streamjoin.reference.snapshot",
+    "load_reference": "streamjoin.pipelines.notebook",
     "local_session": "streamjoin.session",
     "read_kinesis": "streamjoin.pipelines.notebook",
     "upsert": "streamjoin.pipelines.notebook",

@@ -113,3 +113,20 @@ def test_aggregated_records_are_unpacked_to_rows(spark: SparkSession, tmp_path: 
     assert query(f"{scenario.base}/dead", sql).to_pylist() == [
         {"sub_sequence_number": 5, "partition_key": "bad", "reason": "MALFORMED_JSON", "data": b"{"}
     ]
+
+
+def test_a_schema_of_the_glue_catalog_is_looked_up(spark: SparkSession, tmp_path: Path) -> None:
+    glue = aws_client("glue")
+    glue.create_database(DatabaseInput={"Name": "payloads"})
+    columns = [{"Name": n, "Type": t} for n, t in [("id", "string"), ("country", "string"), ("at", "string")]]
+    storage = {"Columns": [*columns, {"Name": "amount", "Type": "int"}]}
+    glue.create_table(DatabaseName="payloads", TableInput={"Name": "events", "StorageDescriptor": storage})
+    schema = {"glue_catalog": {"database": "payloads", "table": "events"}}
+    scenario = Scenario(tmp_path, "catalog", changes={"payload.schema": schema})
+    scenario.put(events(50, seed=9))
+    run(load_config(scenario.config), until_caught_up=True)
+    scenario.check()
+
+    misfit = Scenario(tmp_path, "misfit", changes={"payload.schema": schema, "sink.hudi.record_key": ["uuid"]})
+    with pytest.raises(ConfigError, match="uuid"):
+        run(load_config(misfit.config), until_caught_up=True)

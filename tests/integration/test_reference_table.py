@@ -7,8 +7,9 @@ import pytest
 from botocore.config import Config
 
 from streamjoin.errors import ReferenceTableError
+from streamjoin.pipelines.notebook import load_reference
 from streamjoin.reference.rows import build_rows, lay_out
-from streamjoin.reference.snapshot import Reference, load_reference
+from streamjoin.reference.snapshot import Reference
 from streamjoin.reference.table import describe, scan
 from streamjoin.reference.types import infer_schema
 from streamjoin.schema import parse_schema
@@ -209,7 +210,7 @@ def test_a_notebook_loads_a_reference_in_one_call(make_table, schema):
         {"area": "area"},
     )
     assert snapshot.table.to_pylist() == [{"area": Decimal("3.5"), "code": "IN"}]
-    assert str(snapshot.table.schema.field("area").type) == ("decimal128(9, 2)" if schema else "decimal128(38, 1)")
+    assert str(snapshot.table.schema.field("area").type) == ("decimal128(9, 2)" if schema else "decimal128(38, 18)")
 
 
 def test_a_notebook_renames_columns_and_refuses_duplicates(make_table):

@@ -59,6 +59,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
     """
     started = time.monotonic()
     at("read")
+    parallelism = _follow_size(batch)
     events = decode(batch.records, job.schema)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
     enriched = join(events, job.references, snapshots)  # 3
@@ -68,7 +69,6 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
         counts = _count(ordered, list(snapshots))
         _check_complete(batch, counts)
         at("counted")
-        parallelism = tasks_for(batch.records.sparkSession, counts.read)
         if counts.rejected:
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
         at("dead_letters_written")
@@ -122,6 +122,15 @@ def table_rows(job: EnrichJob, events: Events) -> DataFrame:
 
 def _derived_partitions(job: EnrichJob) -> set[str]:
     return {p.name for p in job.partition_by if p.source is not None and p.source != p.name}
+
+
+def _follow_size(batch: Batch) -> int:
+    """Let Spark's shuffles follow the size of the batch, not the default of 200; return how many tasks they get."""
+    spark = batch.records.sparkSession
+    known = batch.position is not None
+    tasks = tasks_for(spark, sum(r.records for r in batch.ranges)) if known else spark.sparkContext.defaultParallelism
+    spark.conf.set("spark.sql.shuffle.partitions", tasks)
+    return tasks
 
 
 def _count(events: Events, references: Sequence[str]) -> BatchCounts:

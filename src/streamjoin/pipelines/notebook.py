@@ -8,8 +8,12 @@ from typing import Literal
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
+from streamjoin.clients import aws_client
+from streamjoin.config import ReferenceSettings
 from streamjoin.frames import frame_of
+from streamjoin.reference.snapshot import Reference, Snapshot
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
@@ -50,6 +54,54 @@ def read_kinesis(
     position = kinesis.start(stream, settings, int(time.time() * 1000))
     plan = kinesis.plan(stream, position, kinesis.BatchLimits(max_records, 256 * 1024 * 1024))
     return frame_of(spark, kinesis.fetch(plan).table, RECORD_SCHEMA)
+
+
+def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first four have defaults)
+    spark: SparkSession,
+    table_name: str,
+    on: str | Mapping[str, str],
+    columns: Sequence[str] | Mapping[str, str],
+    *,
+    schema: str | StructType | None = None,
+    on_duplicate: Literal["first", "fail"] = "first",
+    name: str | None = None,
+    region: str | None = None,
+    role_arn: str | None = None,
+    scan_segments: int | None = None,
+) -> Snapshot:
+    """Read a DynamoDB table once, as one row a join key.
+
+    Columns out: of `frame`, the output columns and the join attributes.
+
+    Args:
+        spark: Where the frame lives.
+        table_name: Name of the table.
+        on: Event column -> attribute; one name where both are called the same.
+        columns: Attributes that events get, or attribute -> output column.
+        schema: Types of the attributes, as DDL text or a struct type. Default: inferred.
+        on_duplicate: Of several items with one join key take that with the lowest primary key, or fail.
+        name: Name in logs and errors. Default: the table's.
+        region: Default: the SDK's.
+        role_arn: A role to assume, for a table of another account.
+        scan_segments: How many parts are read at the same time. Default: by the table's size.
+
+    Raises:
+        ReferenceTableError: The table can't be read, or has duplicates that are not allowed.
+        SchemaError: `schema` lacks an attribute, or a join attribute's type can't be compared.
+        ValidationError: An argument isn't what a configuration may have in its place (pydantic's).
+    """
+    dynamodb = {"table_name": table_name, "region": region, "role_arn": role_arn, "scan_segments": scan_segments}
+    settings = ReferenceSettings.model_validate(
+        {
+            "name": name or table_name,
+            "dynamodb": dynamodb,
+            "on": {on: on} if isinstance(on, str) else dict(on),
+            "columns": dict(columns) if isinstance(columns, Mapping) else list(columns),
+            "on_duplicate": on_duplicate,
+            "schema": schema,
+        }
+    )
+    return Reference(settings, client=aws_client("dynamodb", region, role_arn), spark=spark).current()
 
 
 def upsert(
