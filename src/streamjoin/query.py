@@ -4,6 +4,7 @@ What it shows is what Athena shows: the newest committed row of every record key
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from streamjoin.config import EnrichConfig
 
 DEFAULT_TABLE_NAME = "t"
+_READ_ATTEMPTS = 5
+_READ_PAUSE_SECONDS = 0.2
 
 # A query reads the table that it was given and nothing else: no files, no network, no extensions, no Python variables.
 _SEALED: dict[str, str | bool | int | float | list[str]] = {
@@ -67,19 +70,27 @@ def read_table(base_path: str, columns: list[str] | None = None) -> pa.Table:
     Raises:
         SinkError: There is no Hudi table, no commit in it yet, or it can't be read.
     """
+    for attempt in range(1, _READ_ATTEMPTS + 1):
+        try:
+            return _read(_as_uri(base_path), columns)
+        except Exception as error:
+            # hudi-rs exports no class for its errors; this is the name of all of them.
+            if type(error).__name__ != "HudiCoreError":
+                raise
+            # On a local disk a commit appears a moment before its content.
+            if attempt == _READ_ATTEMPTS or "Failed to parse JSON commit metadata" not in str(error):
+                raise _as_sink_error(base_path, str(error)) from error
+            time.sleep(_READ_PAUSE_SECONDS)
+    raise AssertionError
+
+
+def _read(location: str, columns: list[str] | None) -> pa.Table:
     from hudi import HudiReadOptions, HudiTableBuilder  # noqa: PLC0415  (0.1 s that `import streamjoin.query` shouldn't cost)
 
-    location = _as_uri(base_path)
-    try:
-        table = HudiTableBuilder.from_base_uri(location).with_options(storage_options(location)).build()
-        batches = table.read(HudiReadOptions(projection=columns))
-        if not batches:
-            return pa.schema(table.get_schema_with_meta_fields()).empty_table()
-    except Exception as error:
-        # hudi-rs exports no class for its errors; this is the name of all of them.
-        if type(error).__name__ != "HudiCoreError":
-            raise
-        raise _as_sink_error(base_path, str(error)) from error
+    table = HudiTableBuilder.from_base_uri(location).with_options(storage_options(location)).build()
+    batches = table.read(HudiReadOptions(projection=columns))
+    if not batches:
+        return pa.schema(table.get_schema_with_meta_fields()).empty_table()
     # Files written before a column was added lack it; the newest schema has it.
     return pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="default")
 

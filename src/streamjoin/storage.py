@@ -14,6 +14,15 @@ def is_s3(path: str) -> bool:
     return path.startswith("s3://")
 
 
+def as_hadoop_path(path: str) -> str:
+    """Return `path` as Hadoop needs it: a local one absolute and with its scheme, for a cluster's default is another.
+
+    Not percent-encoded: Hadoop takes a `%20` for these three characters.
+    """
+    parts = urlsplit(path)
+    return path if parts.scheme not in ("", "file") else f"file://{Path(parts.path).absolute()}"
+
+
 def open_path(path: str) -> tuple[fs.FileSystem, str]:
     """Return the file system of `path`, and the path within it.
 

@@ -27,7 +27,7 @@ def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(
     stack: LocalStack, tmp_path: Path, number: signal.Signals
 ) -> None:
     scenario = Scenario(tmp_path, f"signal-{number.name.lower()}")
-    scenario.put(events(800, seed=2))
+    scenario.put(events(400, seed=2))
     process = scenario.start()
     wait_for(lambda: rows_in(f"{scenario.base}/t") > 0)
     # As a terminal does: to the whole group, Java and Python workers included.

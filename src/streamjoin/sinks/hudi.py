@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SinkError
+from streamjoin.storage import as_hadoop_path
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     ]
     rows = rows.select(*nullable)
     try:
-        rows.write.format("hudi").options(**options, **metadata).mode("append").save(table.base_path)
+        rows.write.format("hudi").options(**options, **metadata).mode("append").save(as_hadoop_path(table.base_path))
     except (PySparkException, Py4JError) as error:
         message = f"table '{table.table_name}' at {table.base_path}: the upsert failed: {root_cause(error)}"
         raise SinkError(message, retryable=True) from error

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from streamjoin.errors import SinkError
+from streamjoin.storage import as_hadoop_path, open_path
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("s3://bucket/lake/t", "s3://bucket/lake/t"),
+        ("/lake/a b", "file:///lake/a b"),
+        ("file:/lake/t", "file:///lake/t"),
+        ("file:///lake/t", "file:///lake/t"),
+        (".streamjoin/lake/t", f"file://{Path.cwd()}/.streamjoin/lake/t"),
+    ],
+)
+def test_hadoop_gets_an_absolute_path_with_its_scheme(path: str, expected: str) -> None:
+    assert as_hadoop_path(path) == expected
+
+
+@pytest.mark.parametrize("path", ["lake", "file:/lake", "/lake"])
+def test_a_local_path_is_opened_where_hadoop_writes_it(path: str) -> None:
+    filesystem, found = open_path(path)
+    assert isinstance(filesystem, fs.LocalFileSystem)
+    assert f"file://{found}" == as_hadoop_path(path)
+
+
+def test_another_scheme_is_refused_with_those_allowed() -> None:
+    with pytest.raises(SinkError, match="expected s3://bucket/…, file:/… or a local path, found the scheme 'hdfs'"):
+        open_path("hdfs://name/lake")
