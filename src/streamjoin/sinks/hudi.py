@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from py4j.protocol import Py4JError
+from pyarrow import fs
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SinkError
-from streamjoin.storage import as_hadoop_path
+from streamjoin.storage import as_hadoop_path, open_path
 
 log = logging.getLogger(__name__)
 
@@ -158,8 +159,28 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     try:
         rows.write.format("hudi").options(**options, **metadata).mode("append").save(as_hadoop_path(table.base_path))
     except (PySparkException, Py4JError) as error:
+        _clear_unborn(table.base_path)
         message = f"table '{table.table_name}' at {table.base_path}: the upsert failed: {root_cause(error)}"
         raise SinkError(message, retryable=True) from error
+
+
+def _clear_unborn(base_path: str) -> None:
+    """Remove what a process left that died while it created the table; Hudi takes it for a broken table for ever.
+
+    Only where there is no instant, so no row, and the table's properties were not written to their end.
+    """
+    filesystem, root = open_path(base_path)
+    meta, properties = f"{root}/.hoodie", f"{root}/.hoodie/hoodie.properties"
+    if filesystem.get_file_info(meta).type != fs.FileType.Directory:
+        return
+    names = [f.base_name for f in filesystem.get_file_info(fs.FileSelector(meta))]
+    if any(name[:1].isdigit() for name in names):
+        return
+    if "hoodie.properties" in names:
+        with filesystem.open_input_stream(properties) as stream:
+            if b"hoodie.table.checksum=" in stream.read():
+                return
+    filesystem.delete_dir(meta)
 
 
 def root_cause(error: Exception) -> str:

@@ -120,6 +120,30 @@ def test_spark_and_the_timeline_reader_see_the_same_commit_metadata(
     assert {key: extra.get(f"streamjoin.{key}") for key in metadata} == metadata
 
 
+@pytest.mark.parametrize("properties", [None, "", "hoodie.table.name=t\n"])
+def test_a_table_whose_creator_was_killed_is_created_by_the_next_try(
+    spark: SparkSession, tmp_path: Path, properties: str | None
+) -> None:
+    target = table(tmp_path, partition_by=())
+    Path(target.base_path, ".hoodie", ".temp").mkdir(parents=True)
+    if properties is not None:
+        Path(target.base_path, ".hoodie", "hoodie.properties").write_text(properties)
+    try:
+        write(spark, target, ("a", "x", 1, 1))
+    except SinkError as error:
+        assert error.retryable
+        write(spark, target, ("a", "x", 1, 1))
+    assert found(target) == {("a", "x", 1)}
+
+
+def test_a_failed_write_takes_nothing_from_a_table_that_is_there(spark: SparkSession, tmp_path: Path) -> None:
+    target = table(tmp_path, partition_by=())
+    write(spark, target, ("a", "x", 1, 1))
+    with pytest.raises(SinkError):
+        write(spark, target, ("b", "x", [1], 1), ddl="id string, dt string, v array<int>, o bigint")
+    assert found(target) == {("a", "x", 1)}
+
+
 def test_a_write_that_can_not_happen_is_one_error_that_names_the_table(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a file where the table should be")
     with pytest.raises(SinkError, match=r"table 't' at .*: the upsert failed: ") as raised:
