@@ -121,10 +121,10 @@ def test_what_is_missing_or_wrong_is_one_clear_error_and_nothing_is_written(
     assert not Path(scenario.base).exists()
 
 
-def test_a_denied_call_is_one_clear_error_and_nothing_is_written(
+def test_a_service_out_of_reach_is_one_clear_error_and_nothing_is_written(
     stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scenario = Scenario(tmp_path, "denied")
+    scenario = Scenario(tmp_path, "unreachable")
     monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "http://127.0.0.1:1")
     assert scenario.run("--until-caught-up") == 1
     assert "Traceback" not in scenario.log()
