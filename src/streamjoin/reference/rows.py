@@ -9,9 +9,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from streamjoin.dynamodb import Item
 from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.frames import frame_of
-from streamjoin.reference.table import Item, TableDescription
+from streamjoin.reference.table import TableDescription
 from streamjoin.reference.types import JSON_TEXT, MisfitError, converter
 from streamjoin.schema import arrow_schema
 

@@ -1,45 +1,20 @@
 """Read a DynamoDB table whole: what it is (`describe`), and all of its items (`scan`)."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Event
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as EndpointError
-from botocore.parsers import ResponseParserError
-
+from streamjoin.dynamodb import Item, Remedies, translated
 from streamjoin.errors import ReferenceTableError
-
-Item = Mapping[str, Mapping[str, Any]]
-"""An item as the service sends it: attribute name -> {type: value}."""
 
 MAX_SEGMENTS = 8
 _SEGMENT_BYTES = 16 * 1024 * 1024
 _SEGMENT_ITEMS = 50_000
-
-_THROTTLED = {
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "Throttling",
-    "ThrottlingException",
-}
-_DENIED = {
-    "AccessDenied",
-    "AccessDeniedException",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignatureException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationTokenException",
-    "UnrecognizedClientException",
-}
 
 
 class TableClient(Protocol):
@@ -118,7 +93,7 @@ def describe(client: TableClient, table_name: str) -> TableDescription:
     Raises:
         ReferenceTableError: The table is missing, denied or unreachable.
     """
-    with _translated(client, table_name, "DescribeTable"):
+    with errors_of(client, table_name, "DescribeTable"):
         table = client.describe_table(TableName=table_name)["Table"]
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
     key = {
@@ -192,7 +167,7 @@ def _scan_segment(client: TableClient, request: Mapping[str, Any], stop: Event) 
     pages = 0
     start: dict[str, Any] = {}
     while not stop.is_set():
-        with _translated(client, request["TableName"], "Scan"):
+        with errors_of(client, request["TableName"], "Scan"):
             page = client.scan(**request, **start)
         items.extend(page.get("Items", ()))
         consumed_read_units += float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
@@ -204,42 +179,24 @@ def _scan_segment(client: TableClient, request: Mapping[str, Any], stop: Event) 
     return ScanResult(items, consumed_read_units, pages)
 
 
-@contextmanager
-def _translated(client: TableClient, table_name: str, operation: str) -> Iterator[None]:
-    """Turn the SDK's errors into a ReferenceTableError that says what to do."""
-    failed = f"reference table '{table_name}' in region '{client.meta.region_name}': {operation}"
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        said = error.response.get("Error", {}).get("Message") or "no message"
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code == "ResourceNotFoundException":
-            message = (
-                f"{failed} found no such table. Set dynamodb.table_name (and dynamodb.region) of the reference to an "
-                "existing table, or create it."
-            )
-            raise ReferenceTableError(message) from error
-        if code in _DENIED:
-            message = (
-                f"{failed} was denied ({code}: {said}). Allow dynamodb:{operation} on the table to the job's role, "
-                "or set dynamodb.role_arn of the reference to a role that has it."
-            )
-            raise ReferenceTableError(message) from error
-        if code in _THROTTLED:
-            message = (
-                f"{failed} was throttled ({code}) and still was after the SDK's retries. Raise the table's read "
-                "capacity, or lower dynamodb.scan_segments of the reference."
-            )
-            raise ReferenceTableError(message, retryable=True) from error
-        message = f"{failed} failed ({code}: {said})."
-        raise ReferenceTableError(message, retryable=status >= 500) from error
-    except (EndpointError, HTTPClientError, ResponseParserError) as error:
-        message = (
-            f"{failed} could not reach the service ({error}). Check the network, dynamodb.region of the reference "
-            "and AWS_ENDPOINT_URL."
-        )
-        raise ReferenceTableError(message, retryable=True) from error
-    except BotoCoreError as error:
-        message = f"{failed} could not be sent ({error}). Check the credentials and dynamodb.region of the reference."
-        raise ReferenceTableError(message) from error
+def errors_of(client: TableClient, table_name: str, operation: str) -> AbstractContextManager[None]:
+    """Return what turns the SDK's errors of a call into a ReferenceTableError that says what to do."""
+    region = client.meta.region_name
+    remedies = Remedies(
+        missing=(
+            f"Set dynamodb.table_name (and dynamodb.region) of the reference to an existing table, or create "
+            f"'{table_name}'."
+        ),
+        denied=(
+            f"Allow dynamodb:{operation} on the table to the job's role, or set dynamodb.role_arn of the reference to "
+            "a role that has it."
+        ),
+        throttled=(
+            "Raise the table's read capacity, or lower dynamodb.scan_segments or max_read_units_per_second of the "
+            "reference."
+        ),
+        unreachable="Check the network, the credentials, dynamodb.region of the reference and AWS_ENDPOINT_URL.",
+    )
+    return translated(
+        ReferenceTableError, f"reference table '{table_name}' in region '{region}': {operation}", remedies
+    )

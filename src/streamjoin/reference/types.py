@@ -17,8 +17,8 @@ from typing import Any
 
 from pyspark.sql import types as T
 
+from streamjoin.dynamodb import Item
 from streamjoin.errors import SchemaError
-from streamjoin.reference.table import Item
 
 Value = Mapping[str, Any]
 """A value as the service sends it: one DynamoDB type name -> its content, such as {"N": "1.5"}."""

@@ -80,7 +80,7 @@ def test_a_page_that_fails_late_fails_the_scan():
 @pytest.mark.parametrize(
     ("error", "text", "retryable"),
     [
-        (client_error("ResourceNotFoundException"), "'countries' in region 'us-east-1'.*no such table", False),
+        (client_error("ResourceNotFoundException"), "'countries' in region 'us-east-1'.*nothing of this name", False),
         (client_error("AccessDeniedException"), "denied .AccessDeniedException: said.*Allow dynamodb:Scan", False),
         (client_error("ExpiredTokenException"), "denied", False),
         (client_error("ProvisionedThroughputExceededException"), "throttled.*read capacity", True),
