@@ -16,29 +16,34 @@ from streamjoin.config.columns import column_problems
 from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.problems import explain
+from streamjoin.config.rewriting import DEFAULT_MAX_ROWS_PER_PASS, RewritingPlan, rewriting_plan
 from streamjoin.config.schema_forms import GlueCatalogSchema, GlueTable
+from streamjoin.config.sink_stages import (
+    DeadLetterSettings,
+    HudiSettings,
+    OrderingSettings,
+    PartitionSettings,
+    SinkSettings,
+)
 from streamjoin.config.stages import (
     JOBS_NOT_YET,
-    DeadLetterSettings,
     DynamoDbSettings,
     EnrichConfig,
-    HudiSettings,
     KinesisSettings,
     LimitSettings,
     MetricSettings,
-    OrderingSettings,
     OutputSettings,
-    PartitionSettings,
     PayloadSettings,
     ReferenceSettings,
     RefreshSettings,
-    SinkSettings,
     SourceSettings,
     TriggerSettings,
 )
+from streamjoin.config.versions import version_columns
 from streamjoin.errors import ConfigError
 
 __all__ = [
+    "DEFAULT_MAX_ROWS_PER_PASS",
     "OWNED_HUDI_OPTIONS",
     "DeadLetterSettings",
     "DynamoDbSettings",
@@ -55,6 +60,7 @@ __all__ = [
     "PayloadSettings",
     "ReferenceSettings",
     "RefreshSettings",
+    "RewritingPlan",
     "SinkSettings",
     "SourceSettings",
     "TriggerSettings",
@@ -62,6 +68,8 @@ __all__ = [
     "json_schema",
     "load_config",
     "parse_config",
+    "rewriting_plan",
+    "version_columns",
 ]
 
 

@@ -14,7 +14,7 @@ from pyspark.sql.types import StructType
 
 from streamjoin.config.columns import column_problems
 from streamjoin.config.problems import Unset, nested_model, shown
-from streamjoin.config.stages import EnrichConfig
+from streamjoin.config.stages import EnrichConfig, ReferenceSettings
 
 
 def draft(model: type[BaseModel], values: object) -> Any:
@@ -83,12 +83,32 @@ def _references(config: EnrichConfig) -> Iterator[str]:
             )
         if reference.columns == {} and reference.how == "left":
             yield f"{at}.columns: found none, with how: left; name a column, or set how: inner to filter events"
+        yield from _modes(reference, at)
         interval, staleness = refresh.interval_seconds, refresh.max_staleness_seconds
         if interval is not None and staleness is not None and staleness < interval:
             yield (
                 f"{at}.refresh.max_staleness_seconds: found {staleness:g}, less than interval_seconds, {interval:g}; "
                 "allowed: at least interval_seconds"
             )
+
+
+def _modes(reference: ReferenceSettings, at: str) -> Iterator[str]:
+    mode, on_change, dynamodb = reference.mode, reference.on_change, reference.dynamodb
+    if mode == "snapshot":
+        if isinstance(dynamodb.index_name, str):
+            yield f"{at}.dynamodb.index_name: allowed with mode lookup or auto only; found snapshot, which uses none"
+        if isinstance(reference.max_cached_items, int):
+            yield f"{at}.max_cached_items: allowed with mode lookup or auto only; found snapshot, which keeps all"
+    if mode == "lookup":
+        if isinstance(dynamodb.scan_segments, int):
+            yield f"{at}.dynamodb.scan_segments: allowed with mode snapshot or auto only; found lookup, without scans"
+        if on_change == "rewrite_rows":
+            yield (
+                f"{at}.on_change: found rewrite_rows with mode lookup, which reads single items: nothing tells which "
+                "items changed; set mode: snapshot, or on_change: new_rows"
+            )
+    if on_change == "new_rows" and isinstance(reference.max_rows_per_pass, int):
+        yield f"{at}.max_rows_per_pass: allowed with on_change rewrite_rows only; found new_rows"
 
 
 def _paths(config: EnrichConfig) -> Iterator[str]:

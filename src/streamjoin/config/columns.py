@@ -2,68 +2,22 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from pyspark.sql import types as T
 
 from streamjoin.config.problems import Unset, dotted
+from streamjoin.config.rewriting import rewriting_problems
+from streamjoin.config.stage_columns import Column, Columns
 from streamjoin.config.stages import EnrichConfig, ReferenceSettings
 from streamjoin.config.values import did_you_mean, reserved_problem
+from streamjoin.config.versions import named_versions, version_problems
 
 # Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
 _STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NESTED: Final = (T.ArrayType, T.MapType, T.StructType)
 _TIMES: Final = (T.StringType, T.DateType, T.TimestampType, T.LongType, T.IntegerType)
 _ORDERED: Final = (*_TIMES, T.ShortType, T.ByteType)
-_NAMES_SHOWN: Final = 20
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column at some stage; `type` is None where it is only known when the job runs."""
-
-    name: str
-    type: T.DataType | None
-    origin: str
-    key: str
-
-
-class Columns:
-    """The columns of one stage. `complete` is false where there may be others, so that a missing one is no problem."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[str, Column] = {}
-        self.complete = True
-
-    def __iter__(self) -> Iterator[Column]:
-        """Go through the columns in order."""
-        return iter(list(self._by_name.values()))
-
-    def add(self, column: Column) -> None:
-        """Add a column, or replace the one of its name."""
-        self._by_name[column.name.lower()] = column
-
-    def remove(self, name: str) -> None:
-        """Take a column away."""
-        self._by_name.pop(name.lower(), None)
-
-    def like(self, name: str) -> Column | None:
-        """Return the column of this name, upper and lower case being one, as they are to Spark and catalogs."""
-        return self._by_name.get(name.lower())
-
-    def get(self, name: str) -> Column | None:
-        """Return the column of exactly this name."""
-        found = self.like(name)
-        return found if found and found.name == name else None
-
-    def missing(self, name: str) -> str | None:
-        """Return how to go on when there is no column `name`; None when there is, or may be."""
-        if self.get(name) or (not self.complete and not self.like(name)):
-            return None
-        names = [column.name for column in self._by_name.values()]
-        rest = ", …" if len(names) > _NAMES_SHOWN else ""
-        return f"{did_you_mean(name, names)}allowed: {', '.join(names[:_NAMES_SHOWN])}{rest}"
 
 
 def column_problems(config: EnrichConfig, payload_schema: T.StructType | None) -> list[str]:
@@ -73,17 +27,20 @@ def column_problems(config: EnrichConfig, payload_schema: T.StructType | None) -
         config: A configuration, or a draft of one.
         payload_schema: The events' columns. Default: those that the configuration declares, if it does.
     """
-    columns = Columns()
+    later = {name: key for _, name, key in named_versions(config)}
+    columns = Columns(later)
     found = [
         *_payload(config, payload_schema, columns),
         *_joins(config, columns),
         *_derive(config, columns),
     ]
-    output = Columns()
+    output = Columns(later)
     found += _output(config, columns, output)
     found += _record_key(config, columns, output)
     found += _ordering(config, columns)
-    return [*found, *_partitions(config, columns, output), *_names(output)]
+    found += _partitions(config, columns, output)
+    found += version_problems(config, columns, output)
+    return [*found, *_names(output), *rewriting_problems(config, columns)]
 
 
 def _payload(config: EnrichConfig, payload_schema: T.StructType | None, columns: Columns) -> Iterator[str]:
@@ -166,7 +123,7 @@ def _derive(config: EnrichConfig, columns: Columns) -> Iterator[str]:
         if twin != name or (other and other.name != name):
             yield f"{key}: differs from '{other.name if other else twin}' in case only; use another name"
         else:
-            columns.add(Column(name, None, "output.derive", key))
+            columns.add(Column(name, None, "output.derive", key, is_new=columns.complete and other is None))
     if config.output.derive is None:
         columns.complete = False
 

@@ -14,7 +14,6 @@ KeyPath = tuple[str | int, ...]
 _KEYS_NOT_YET: Final = {
     (): {"tables", "table_mappings", "target", "unlisted_tables", "where"},
     ("source",): {"dynamodb_stream", "dynamodb_table", "dynamodb_export", "mysql"},
-    ("references",): {"max_rows_per_pass"},
 }
 _SECRET_NAME: Final = re.compile(r"pass(word|wd|phrase)|secret|token|credential|private|api_?key|access_?key", re.I)
 _PLAIN_KEY: Final = re.compile(r"[^\s.\[\]'\"]+")

@@ -3,32 +3,28 @@
 Each model checks its own values only; what spans several keys is in `checks`. So `parse_config` is the way in.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
-from pydantic_core import CoreSchema
+from pydantic import Field
 from pyspark.sql.types import StructType
 
-from streamjoin.config.hudi_options import HudiOptionName
 from streamjoin.config.schema_forms import GlueCatalogSchema, SchemaForms, Stage
+from streamjoin.config.sink_stages import DeadLetterSettings, SinkSettings
 from streamjoin.config.values import (
     AttributeColumns,
     Choice,
     ColumnName,
     ColumnNames,
     Count,
-    FormattingPattern,
     Matching,
     Moment,
     NotYet,
-    OptionValue,
-    ParsingPattern,
-    Path,
+    Rate,
     Seconds,
     SecondsOrZero,
     SizeBytes,
     Text,
-    Zone,
+    VersionColumns,
 )
 
 JOBS_NOT_YET: Final = ("capture", "backfill", "replicate")
@@ -45,7 +41,6 @@ StreamArn = Annotated[
     ),
 ]
 TableName = Annotated[str, Matching(r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits and _ . -")]
-CatalogName = Annotated[str, Matching(r"[a-z0-9_]+", "lower-case letters, digits and _ (what Athena can name)")]
 
 
 class KinesisSettings(Stage):
@@ -102,16 +97,26 @@ class DynamoDbSettings(Stage):
     role_arn: RoleArn | None = None
     """Role to assume through STS, for a table of another account."""
     scan_segments: Count | None = None
-    """How many parts of the table are read at the same time. Default: by its size."""
+    """How many parts of the table are read at the same time; not with mode lookup. Default: by its size."""
+    index_name: TableName | None = None
+    """Secondary index whose hash key is the join key; with mode lookup or auto only."""
+    max_read_units_per_second: Rate | None = None
+    """Read units that scans and lookups consume at most, on average. Default: no bound."""
 
 
 class RefreshSettings(Stage):
     """How a reference is kept current."""
 
-    follow: Annotated[Literal["scan"], Choice("changes", scan="Read the whole table again at an interval.")] = "scan"
-    """How changes of the table are noticed."""
+    follow: Annotated[
+        Literal["changes", "scan"],
+        Choice(
+            changes="Read the table once, then the changes in its stream; scan where it has none.",
+            scan="Read the whole table again at an interval.",
+        ),
+    ] = "changes"
+    """How changes of the table are noticed; has no effect with mode lookup."""
     interval_seconds: SecondsOrZero = 60
-    """Time between two scans; 0 scans before every batch."""
+    """Time between two scans where no stream is followed; 0 scans before every batch. With lookup: an item's life."""
     max_staleness_seconds: Seconds = 300
     """How old the last good snapshot may get before the job stops; at least interval_seconds."""
 
@@ -138,15 +143,28 @@ class ReferenceSettings(Stage):
     ] = "first"
     """What to do when two items have the same join key."""
     mode: Annotated[
-        Literal["snapshot"], Choice("lookup", "auto", snapshot="The whole table is read, and joined by broadcast.")
+        Literal["snapshot", "lookup", "auto"],
+        Choice(
+            snapshot="The whole table is read, kept, and joined.",
+            lookup="The items of a batch's join keys are fetched; for tables beyond memory.",
+            auto="Lookup above 1,000,000 items where the join key is a key of the table or index, else snapshot.",
+        ),
     ] = "snapshot"
-    """How the table is read."""
+    """How the table is read; auto takes snapshot where on_change is rewrite_rows."""
+    max_cached_items: Count | None = None
+    """Items that each worker process keeps; with mode lookup or auto only. Default: 100000."""
     refresh: RefreshSettings = RefreshSettings()
     """How the reference is kept current."""
     on_change: Annotated[
-        Literal["new_rows"], Choice("rewrite_rows", new_rows="Events that come after a change get the new values.")
+        Literal["new_rows", "rewrite_rows"],
+        Choice(
+            new_rows="Events that come after a change get the new values.",
+            rewrite_rows="Rows that are in the table already get them too.",
+        ),
     ] = "new_rows"
     """Which rows a change of the reference reaches."""
+    max_rows_per_pass: Count | None = None
+    """Rows that are rewritten after a batch at most; with on_change rewrite_rows only. Default: 100000."""
     schema_: Annotated[StructType, SchemaForms(catalog=False)] | None = Field(default=None, alias="schema")
     """Types of the attributes: DDL text or a list of {name, type}. Default: found in the items."""
 
@@ -160,81 +178,8 @@ class OutputSettings(Stage):
     """Columns that are kept, in this order; all others are left out."""
     derive: dict[ColumnName, Text] = Field(default_factory=dict)
     """Columns made after the joins, in this order: name to SQL expression; a column of that name is replaced."""
-
-
-class OrderingSettings(Stage):
-    """Which of several events with one record key is the newest."""
-
-    column: Text
-    """Column with the ordering value: a time, a date or an integer; it may be dropped from the output."""
-    format: ParsingPattern | None = None
-    """Java DateTimeFormatter pattern of a text column, such as M/d/yy. Default: ISO 8601."""
-
-
-class PartitionSettings(Stage):
-    """One level of the table's partitions; a bare name stands for a column of the output."""
-
-    name: ColumnName
-    """Name of the partition's column."""
-    from_: Text | None = Field(default=None, alias="from")
-    """Column that the value is made from; it may be left out of the output."""
-    format: FormattingPattern | None = None
-    """Java DateTimeFormatter pattern of the value, such as yyyyMMdd; needs from. Default: the text as it is."""
-    zone: Zone = "UTC"
-    """Time zone in which a time becomes a date."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Allow the bare name."""
-        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(handler(schema))]}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-
-class HudiSettings(Stage):
-    """The Hudi table that rows are upserted into."""
-
-    base_path: Path
-    """Where the table is: s3://bucket/prefix, file:/path or a local path."""
-    database: CatalogName = "default"
-    """Database of the table."""
-    table_name: CatalogName
-    """Name of the table."""
-    record_key: Annotated[ColumnNames, Field(min_length=1)]
-    """Columns of the output that tell rows apart."""
-    ordering: OrderingSettings | None = None
-    """Which event of a record key is the newest. Default: the one that arrived last."""
-    partition_by: list[PartitionSettings] = Field(default_factory=list)
-    """Levels of partitions, hive style; none by default."""
-    table_type: Annotated[
-        Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
-        Choice(
-            COPY_ON_WRITE="Files are rewritten; fastest to query.",
-            MERGE_ON_READ="Changes are appended; fastest to write.",
-        ),
-    ] = "COPY_ON_WRITE"
-    """How Hudi keeps changes."""
-    options: dict[HudiOptionName, OptionValue] = Field(default_factory=dict)
-    """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
-    catalog: Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")] = "none"
-    """Catalog that the table is entered in."""
-
-
-class SinkSettings(Stage):
-    """Where rows go."""
-
-    hudi: HudiSettings
-    """A Hudi table."""
-
-
-class DeadLetterSettings(Stage):
-    """Where rejected records go."""
-
-    base_path: Path
-    """Where the dead letters are; neither inside nor around the table's base_path."""
+    reference_version: VersionColumns | None = None
+    """Column (bigint) with the version of the reference that a row was joined with; of several: {reference: column}."""
 
 
 class LimitSettings(Stage):

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, NoReturn
 from zoneinfo import available_timezones
@@ -95,6 +95,29 @@ class Matching:
         if not self._pattern.fullmatch(value):
             refuse(f"allowed: {self._allowed}")
         return value
+
+
+class OneOrMapped:
+    """A column's name, or a mapping whose values are such."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check a name here and a mapping as one, so that a problem has the path that it has in the file."""
+        return core_schema.no_info_wrap_validator_function(
+            self._check,
+            handler.generate_schema(dict[Text, ColumnName]),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe both forms."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(schema)]}
+
+    def _check(self, value: object, handler: core_schema.ValidatorFunctionWrapHandler) -> object:
+        if isinstance(value, str):
+            return _column_name(_not_blank(value))
+        if not isinstance(value, Mapping) or not value:
+            refuse("allowed: the name of a column, or a mapping {reference: column}")
+        return handler(value)
 
 
 def _not_yet(value: object) -> None:
@@ -208,6 +231,7 @@ NotYet = Annotated[None, BeforeValidator(_not_yet)]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_no_boolean)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
 SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
 SizeBytes = Annotated[
     int,
     BeforeValidator(_size),
@@ -233,6 +257,7 @@ AttributeColumns = Annotated[
         }
     ),
 ]
+VersionColumns = Annotated[str | dict[str, str], OneOrMapped()]
 ColumnNames = Annotated[list[Text], AfterValidator(_once)]
 OptionValue = Annotated[
     str,

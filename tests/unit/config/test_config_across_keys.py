@@ -108,6 +108,50 @@ def test_a_reference_is_refreshed_before_it_is_too_old(problems):
     assert problems({"references[0].refresh": {"interval_seconds": 300}}) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"dynamodb.index_name": "by_name"},
+            "dynamodb.index_name: allowed with mode lookup or auto only; found snapshot",
+        ),
+        ({"max_cached_items": 9}, "max_cached_items: allowed with mode lookup or auto only; found snapshot"),
+        ({"max_rows_per_pass": 9}, "max_rows_per_pass: allowed with on_change rewrite_rows only; found new_rows"),
+        (
+            {"mode": "lookup", "dynamodb.scan_segments": 2},
+            "dynamodb.scan_segments: allowed with mode snapshot or auto only; found lookup",
+        ),
+        (
+            {"mode": "lookup", "on_change": "rewrite_rows"},
+            "on_change: found rewrite_rows with mode lookup, which reads single items: nothing tells",
+        ),
+    ],
+)
+def test_a_key_that_would_have_no_effect_is_refused(problems, changes, problem):
+    found = problems({"output.drop": [], **{f"references[0].{key}": value for key, value in changes.items()}})
+    assert [line.startswith(f"references[0].{problem}") for line in found] == [True], found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "lookup", "dynamodb.index_name": "by_name", "max_cached_items": 9},
+        {"mode": "auto", "dynamodb.index_name": "by_name", "max_cached_items": 9, "dynamodb.scan_segments": 2},
+        {"mode": "auto", "on_change": "rewrite_rows", "max_rows_per_pass": 9},
+        {"mode": "snapshot", "on_change": "rewrite_rows", "dynamodb.scan_segments": 2},
+        {"mode": "lookup", "dynamodb.max_read_units_per_second": 0.5},
+        {"mode": "snapshot", "dynamodb.max_read_units_per_second": 500, "refresh": {"follow": "scan"}},
+    ],
+)
+def test_keys_of_a_reference_that_fit_each_other_pass(problems, changes):
+    assert problems({"output.drop": [], **{f"references[0].{key}": value for key, value in changes.items()}}) == []
+
+
+def test_a_mode_that_is_misspelled_is_the_only_problem(problems):
+    (line,) = problems({"references[0].mode": "lokup", "references[0].max_cached_items": 9})
+    assert line.startswith("references[0].mode: found 'lokup'; did you mean 'lookup'?")
+
+
 def test_a_reference_without_columns_can_only_filter(problems):
     assert problems({"references[0].columns": []})[0].startswith("references[0].columns: found none, with how: left")
     assert problems({"references[0].columns": [], "references[0].how": "inner"}) == []

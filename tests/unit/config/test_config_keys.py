@@ -20,9 +20,14 @@ def test_the_example_has_no_problem_and_its_defaults(config):
     assert found.references[0].how == "left"
     assert found.references[0].columns == {"code": "code", "combinedname": "combinedname"}
     assert found.references[0].dynamodb.scan_segments is None
-    assert found.references[0].refresh.follow == "scan"
+    assert found.references[0].dynamodb.index_name is None
+    assert found.references[0].dynamodb.max_read_units_per_second is None
+    assert (found.references[0].mode, found.references[0].max_cached_items) == ("snapshot", None)
+    assert (found.references[0].on_change, found.references[0].max_rows_per_pass) == ("new_rows", None)
+    assert found.references[0].refresh.follow == "changes"
     assert found.references[0].refresh.interval_seconds == 60
     assert found.references[0].refresh.max_staleness_seconds == 300
+    assert found.output.reference_version is None
     assert found.sink.hudi.ordering is None
     assert found.sink.hudi.partition_by == []
     assert found.limits.max_records_per_batch == 200_000
@@ -38,8 +43,11 @@ def test_a_configuration_is_frozen_and_can_be_pickled(config):
 
 
 def test_what_a_configuration_dumps_can_be_loaded_again(config):
-    found = config({"sink.hudi.partition_by": [{"name": "dt", "from": "orderdate"}]})
-    assert parse_config(found.model_dump(by_alias=True)) == found
+    partitions = {"sink.hudi.partition_by": [{"name": "dt", "from": "orderdate"}]}
+    for version in ("version", {"country": "version"}):
+        found = config({**partitions, "output.reference_version": version})
+        assert parse_config(found.model_dump(by_alias=True)) == found
+        assert parse_config(found.model_dump(mode="json", by_alias=True)) == found
 
 
 def test_references_may_be_left_out(config, removed):
@@ -118,9 +126,19 @@ def test_a_required_key_that_is_missing_is_named(problems, removed, path):
         ("references[0].how", "outer", "allowed: left, inner"),
         ("references[0].how", ["left"], "found a list; allowed: left, inner"),
         ("references[0].on_duplicate", "last", "allowed: first, fail"),
-        ("references[0].mode", "snapshop", "did you mean 'snapshot'? allowed: snapshot"),
-        ("references[0].refresh", {"follow": "stream"}, "allowed: scan"),
-        ("references[0].on_change", "rows", "allowed: new_rows"),
+        ("references[0].mode", "snapshop", "did you mean 'snapshot'? allowed: snapshot, lookup, auto"),
+        ("references[0].max_cached_items", 0, "found 0; allowed: a number greater than 0"),
+        ("references[0].refresh", {"follow": "stream"}, "allowed: changes, scan"),
+        ("references[0].on_change", "rows", "did you mean 'new_rows'? allowed: new_rows, rewrite_rows"),
+        ("references[0].max_rows_per_pass", 0.5, "found 0.5; allowed: a whole number"),
+        ("references[0].dynamodb.index_name", "x", "found 'x'; allowed: 3 to 255 letters, digits and _ . -"),
+        ("references[0].dynamodb.max_read_units_per_second", 0, "found 0; allowed: a number greater than 0"),
+        ("references[0].dynamodb.max_read_units_per_second", True, "found true; allowed: a number"),
+        ("references[0].dynamodb.max_read_units_per_second", float("inf"), "allowed: a finite number"),
+        ("output.reference_version", ["v"], "found a list; allowed: the name of a column, or a mapping {reference: co"),
+        ("output.reference_version", {}, "found a mapping; allowed: the name of a column, or a mapping"),
+        ("output.reference_version", " ", "found ' '; allowed: text that is not empty"),
+        ("output.reference_version", {"country": 3}, "output.reference_version.country: found 3; allowed: text"),
         ("sink.hudi.table_type", "MOR", "allowed: COPY_ON_WRITE, MERGE_ON_READ"),
         ("sink.hudi.catalog", "hive", "allowed: none"),
         ("name", 2024, "found 2024; allowed: text (put a number or a date in quotes)"),
@@ -167,11 +185,6 @@ def test_an_invalid_value_is_listed_with_the_valid_ones(problems, path, value, a
         ("source.dynamodb_stream", {"table_name": "t"}, "source.dynamodb_stream"),
         ("payload.format", "csv", "payload.format"),
         ("payload.format", "avro", "payload.format"),
-        ("references[0].mode", "lookup", "references[0].mode"),
-        ("references[0].mode", "auto", "references[0].mode"),
-        ("references[0].refresh.follow", "changes", "references[0].refresh.follow"),
-        ("references[0].on_change", "rewrite_rows", "references[0].on_change"),
-        ("references[0].max_rows_per_pass", 5, "references[0].max_rows_per_pass"),
         ("sink.hudi.catalog", "glue", "sink.hudi.catalog"),
         ("metrics.cloudwatch_namespace", "orders", "metrics.cloudwatch_namespace"),
         ("metrics.prometheus_port", 9000, "metrics.prometheus_port"),

@@ -50,9 +50,32 @@ def test_words_are_listed_with_what_they_mean():
     assert how["default"] == "left"
 
 
+def test_the_ways_to_keep_a_reference_current_are_listed():
+    definitions = json_schema()["$defs"]
+    reference, refresh = definitions["ReferenceSettings"]["properties"], definitions["RefreshSettings"]["properties"]
+    words = {
+        key: (node["enum"], node["default"])
+        for key, node in (reference | refresh).items()
+        if key in ("mode", "follow", "on_change")
+    }
+    assert words == {
+        "mode": (["snapshot", "lookup", "auto"], "snapshot"),
+        "follow": (["changes", "scan"], "changes"),
+        "on_change": (["new_rows", "rewrite_rows"], "new_rows"),
+    }
+    assert {"max_cached_items", "max_rows_per_pass"} <= set(reference)
+    assert {"index_name", "max_read_units_per_second"} <= set(definitions["DynamoDbSettings"]["properties"])
+
+
+def test_the_version_of_a_reference_is_one_name_or_one_each():
+    version = json_schema()["$defs"]["OutputSettings"]["properties"]["reference_version"]
+    assert [form["type"] for form in version["anyOf"]] == ["string", "object", "null"]
+    assert version["anyOf"][1]["additionalProperties"]["type"] == "string"
+
+
 def test_words_that_are_not_supported_yet_are_not_offered():
     assert json_schema()["properties"]["job"]["enum"] == ["enrich"]
-    assert json_schema()["$defs"]["RefreshSettings"]["properties"]["follow"]["enum"] == ["scan"]
+    assert json_schema()["$defs"]["PayloadSettings"]["properties"]["format"]["enum"] == ["json"]
 
 
 def test_columns_and_schemas_have_all_their_forms():
@@ -68,3 +91,5 @@ def test_bounds_of_numbers_are_there():
     limits = json_schema()["$defs"]["LimitSettings"]["properties"]
     assert limits["max_records_per_batch"]["exclusiveMinimum"] == 0
     assert limits["target_batch_seconds"]["exclusiveMinimum"] == 0
+    rate, _ = json_schema()["$defs"]["DynamoDbSettings"]["properties"]["max_read_units_per_second"]["anyOf"]
+    assert (rate["type"], rate["exclusiveMinimum"]) == ("number", 0)

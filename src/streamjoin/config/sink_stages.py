@@ -1,0 +1,98 @@
+"""The last part of the data path in a configuration: the table that rows go to, and where rejected records go."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from streamjoin.config.hudi_options import HudiOptionName
+from streamjoin.config.schema_forms import Stage
+from streamjoin.config.values import (
+    Choice,
+    ColumnName,
+    ColumnNames,
+    FormattingPattern,
+    Matching,
+    OptionValue,
+    ParsingPattern,
+    Path,
+    Text,
+    Zone,
+)
+
+CatalogName = Annotated[str, Matching(r"[a-z0-9_]+", "lower-case letters, digits and _ (what Athena can name)")]
+
+
+class OrderingSettings(Stage):
+    """Which of several events with one record key is the newest."""
+
+    column: Text
+    """Column with the ordering value: a time, a date or an integer; it may be dropped from the output."""
+    format: ParsingPattern | None = None
+    """Java DateTimeFormatter pattern of a text column, such as M/d/yy. Default: ISO 8601."""
+
+
+class PartitionSettings(Stage):
+    """One level of the table's partitions; a bare name stands for a column of the output."""
+
+    name: ColumnName
+    """Name of the partition's column."""
+    from_: Text | None = Field(default=None, alias="from")
+    """Column that the value is made from; it may be left out of the output."""
+    format: FormattingPattern | None = None
+    """Java DateTimeFormatter pattern of the value, such as yyyyMMdd; needs from. Default: the text as it is."""
+    zone: Zone = "UTC"
+    """Time zone in which a time becomes a date."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Allow the bare name."""
+        return {"anyOf": [{"type": "string"}, handler.resolve_ref_schema(handler(schema))]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class HudiSettings(Stage):
+    """The Hudi table that rows are upserted into."""
+
+    base_path: Path
+    """Where the table is: s3://bucket/prefix, file:/path or a local path."""
+    database: CatalogName = "default"
+    """Database of the table."""
+    table_name: CatalogName
+    """Name of the table."""
+    record_key: Annotated[ColumnNames, Field(min_length=1)]
+    """Columns of the output that tell rows apart."""
+    ordering: OrderingSettings | None = None
+    """Which event of a record key is the newest. Default: the one that arrived last."""
+    partition_by: list[PartitionSettings] = Field(default_factory=list)
+    """Levels of partitions, hive style; none by default."""
+    table_type: Annotated[
+        Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
+        Choice(
+            COPY_ON_WRITE="Files are rewritten; fastest to query.",
+            MERGE_ON_READ="Changes are appended; fastest to write.",
+        ),
+    ] = "COPY_ON_WRITE"
+    """How Hudi keeps changes."""
+    options: dict[HudiOptionName, OptionValue] = Field(default_factory=dict)
+    """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
+    catalog: Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")] = "none"
+    """Catalog that the table is entered in."""
+
+
+class SinkSettings(Stage):
+    """Where rows go."""
+
+    hudi: HudiSettings
+    """A Hudi table."""
+
+
+class DeadLetterSettings(Stage):
+    """Where rejected records go."""
+
+    base_path: Path
+    """Where the dead letters are; neither inside nor around the table's base_path."""
