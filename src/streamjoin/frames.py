@@ -1,6 +1,8 @@
 """Arrow tables of the driver as Spark frames."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import pyarrow as pa
@@ -28,3 +30,21 @@ def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFr
 def tasks_for(spark: SparkSession, records: int) -> int:
     """Return how many tasks `records` are worth: by the batch's size, up to four for each core."""
     return max(1, min(4 * spark.sparkContext.defaultParallelism, math.ceil(records / RECORDS_PER_TASK)))
+
+
+@contextmanager
+def persisted(frame: DataFrame, *, needed: bool = True) -> Iterator[DataFrame]:
+    """Keep what `frame` computes until the block ends.
+
+    Args:
+        frame: Computed when it is first used.
+        needed: False changes nothing.
+    """
+    if not needed:
+        yield frame
+        return
+    frame.persist()
+    try:
+        yield frame
+    finally:
+        frame.unpersist()

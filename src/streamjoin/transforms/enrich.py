@@ -1,4 +1,4 @@
-"""Events joined with one reference: a broadcast join that keeps every event, and never makes two of one."""
+"""Events joined with one reference: a join that keeps every event, and never makes two of one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -9,6 +9,7 @@ from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.transforms.events import UNMATCHED_COLUMN, Events, Judgement
+from streamjoin.transforms.probe import KeyedRows
 
 _JOIN_PREFIX = "_reference_"
 _MATCHED = "_matched"
@@ -16,7 +17,7 @@ _MATCHED = "_matched"
 
 def enrich(
     events: DataFrame | Events,
-    reference: DataFrame,
+    reference: DataFrame | KeyedRows,
     *,
     on: Mapping[str, str],
     columns: Sequence[str],
@@ -31,8 +32,9 @@ def enrich(
 
     Args:
         events: Decoded events, or any frame.
-        reference: One version of the reference, the same for the whole batch. More than one row for a join key would
-            double events: `load_reference` makes sure that there is one.
+        reference: One version of the reference, the same for the whole batch: a frame, which is broadcast, or rows that
+            executors hold. More than one row for a join key would double events: `load_reference` makes sure that there
+            is one.
         on: Event column to reference column; several make a composite key. A null matches nothing.
         columns: The columns of `reference` to add.
         how: With `inner`, an event without a match is rejected as UNMATCHED_REFERENCE, not lost.
@@ -42,10 +44,28 @@ def enrich(
         SchemaError: A join column is missing, or its two sides can't be compared exactly.
     """
     events = Events.of(events)
+    for column, attribute in on.items():
+        _check_comparable(events.frame.schema, reference.schema, column, attribute)
+    if isinstance(reference, KeyedRows):
+        joined = Events(reference.attach(events.frame, on, columns, _MATCHED))
+        found = F.col(_MATCHED)
+    else:
+        joined = _broadcast_join(events, reference, on, columns)
+        found = F.col(_MATCHED).isNotNull()
+    unmatched = ~found
+    names = F.when(unmatched, F.concat(UNMATCHED_COLUMN, F.array(F.lit(name)))).otherwise(F.col(UNMATCHED_COLUMN))
+    missing = Judgement(
+        unmatched, RejectReason.UNMATCHED_REFERENCE, F.lit(f"no row of reference '{name}' for {', '.join(on)}")
+    )
+    marked = joined.judge([missing] if how == "inner" else [], {UNMATCHED_COLUMN: names})
+    return Events(marked.frame.drop(_MATCHED))
+
+
+def _broadcast_join(events: Events, reference: DataFrame, on: Mapping[str, str], columns: Sequence[str]) -> Events:
     keys = {column: f"{_JOIN_PREFIX}{attribute}" for column, attribute in on.items()}
     renamed = reference.select(
         *(
-            _comparable(events.frame, reference, column, attribute).alias(keys[column])
+            _comparable(events.frame.schema[column].dataType, reference, attribute).alias(keys[column])
             for column, attribute in on.items()
         ),
         *(F.col(f"`{added}`") for added in columns),
@@ -55,36 +75,35 @@ def enrich(
     for column, key in keys.items():
         equal = F.col(f"`{column}`") == F.col(f"`{key}`")
         condition = equal if condition is None else condition & equal
-    joined = Events(events.frame.join(F.broadcast(renamed), condition, "left"))
-    unmatched = F.col(_MATCHED).isNull()
-    names = F.when(unmatched, F.concat(UNMATCHED_COLUMN, F.array(F.lit(name)))).otherwise(F.col(UNMATCHED_COLUMN))
-    missing = Judgement(
-        unmatched, RejectReason.UNMATCHED_REFERENCE, F.lit(f"no row of reference '{name}' for {', '.join(on)}")
-    )
-    marked = joined.judge([missing] if how == "inner" else [], {UNMATCHED_COLUMN: names})
-    return Events(marked.frame.drop(*keys.values(), _MATCHED))
+    return Events(events.frame.join(F.broadcast(renamed), condition, "left").drop(*keys.values()))
 
 
-def _comparable(events: DataFrame, reference: DataFrame, column: str, attribute: str) -> Column:
+def _comparable(left: T.DataType, reference: DataFrame, attribute: str) -> Column:
     """Return the reference's side of the join, in a type that is equal to the event's exactly when the values are."""
-    try:
-        left, right = events.schema[column].dataType, reference.schema[attribute].dataType
-    except KeyError as error:
-        message = (
-            f"join {column} = {attribute}: there is no column {error}; `on` maps event columns to reference columns"
-        )
-        raise SchemaError(message) from error
-    found = F.col(f"`{attribute}`")
-    if left == right or (isinstance(left, T.NumericType) and isinstance(right, T.NumericType)):
-        return found
+    found, right = F.col(f"`{attribute}`"), reference.schema[attribute].dataType
     if isinstance(left, T.StringType) and isinstance(right, T.IntegralType):
         return found.cast("string")
     if isinstance(right, T.StringType) and isinstance(left, T.IntegralType):
         # Only a text that is the number's own form is equal to it: "007" is not 7.
         number = found.cast(left)
         return F.when(number.cast("string") == found, number)
-    message = (
-        f"join {column} = {attribute}: the event's {left.simpleString()} can't be compared with the reference's "
-        f"{right.simpleString()}; declare one of them otherwise in payload.schema or the reference's schema"
-    )
-    raise SchemaError(message)
+    return found
+
+
+def _check_comparable(events: T.StructType, reference: T.StructType, column: str, attribute: str) -> None:
+    try:
+        left, right = events[column].dataType, reference[attribute].dataType
+    except KeyError as error:
+        message = (
+            f"join {column} = {attribute}: there is no column {error}; `on` maps event columns to reference columns"
+        )
+        raise SchemaError(message) from error
+    both = (left, right)
+    numbers = all(isinstance(each, T.NumericType) for each in both)
+    texts_and_integers = all(isinstance(each, T.StringType | T.IntegralType) for each in both)
+    if left != right and not numbers and not texts_and_integers:
+        message = (
+            f"join {column} = {attribute}: the event's {left.simpleString()} can't be compared with the reference's "
+            f"{right.simpleString()}; declare one of them otherwise in payload.schema or the reference's schema"
+        )
+        raise SchemaError(message)
