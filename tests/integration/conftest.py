@@ -2,13 +2,26 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from streamjoin.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
+from tests.dynamodb_local import DynamoDbLocal, dynamodb_local
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """DynamoDB and its Streams, by one of two emulators that agree on little but the interface."""
+
+    tables: Any
+    streams: Any
+    local: DynamoDbLocal | None
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +82,24 @@ def bucket(s3: Any, fresh_name: Callable[[str], str]) -> str:
     name = fresh_name("bucket")
     s3.create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture(scope="session")
+def local() -> Iterator[DynamoDbLocal]:
+    with dynamodb_local() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=["ministack", "DynamoDB Local"])
+def emulator(request: pytest.FixtureRequest) -> Emulator:
+    if request.param == "DynamoDB Local":
+        local = request.getfixturevalue("local")
+        return Emulator(local.client("dynamodb"), local.client("dynamodbstreams"), local)
+    endpoint = request.getfixturevalue("stack").endpoint
+    # One try only: what fails should say so at once.
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, max_pool_connections=16)
+    clients = [
+        boto3.client(service, endpoint_url=endpoint, region_name="us-east-1", config=config)
+        for service in ("dynamodb", "dynamodbstreams")
+    ]
+    return Emulator(*clients, None)
