@@ -1,0 +1,1 @@
+"""References whose items are fetched for each batch, instead of being kept."""

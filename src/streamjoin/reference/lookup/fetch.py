@@ -1,0 +1,158 @@
+"""The items of a batch's join keys, fetched by executors: each task for its keys, with what its process still knows.
+
+A task's last row says what the fetching came to. So an error comes to the driver as what it is, and the batch's cost
+and age come out of the same evaluation as its items.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Final
+
+import pyarrow as pa
+from pyspark.sql import types as T
+
+from streamjoin.clients import aws_client
+from streamjoin.errors import ReferenceTableError
+from streamjoin.reference.lookup.calls import ItemReader
+from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching, Known
+from streamjoin.reference.lookup.key_values import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES, event_values, key_converter
+from streamjoin.reference.lookup.keys import Key
+from streamjoin.reference.pace import ReadUnits
+from streamjoin.schema import arrow_schema
+
+_ROWS_PER_BATCH = 10_000
+_BYTES_PER_BATCH = 8 * 1024 * 1024
+
+END: Final = "end"
+END_SCHEMA: Final = T.StructType(
+    [
+        T.StructField("keys", T.LongType()),
+        T.StructField("calls", T.LongType()),
+        T.StructField("read_units", T.DoubleType()),
+        T.StructField("oldest_read_at", T.DoubleType()),
+        T.StructField("cached_keys", T.LongType()),
+        T.StructField("stale_keys", T.LongType()),
+        T.StructField("outdated_keys", T.LongType()),
+        T.StructField("unknown_keys", T.LongType()),
+        T.StructField("outdated_seconds", T.DoubleType()),
+        T.StructField("error", T.StringType()),
+        T.StructField("is_retryable", T.BooleanType()),
+    ]
+)
+FETCHED_SCHEMA: Final = T.StructType(
+    [
+        T.StructField("item", T.BinaryType()),
+        T.StructField("read_at", T.DoubleType()),
+        T.StructField(END, END_SCHEMA),
+    ]
+)
+_ARROW_SCHEMA = arrow_schema(FETCHED_SCHEMA)
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """The event's column that a key attribute is compared with.
+
+    Args:
+        event: The column's type.
+        found: The type of the reference's column.
+    """
+
+    event: T.DataType
+    found: T.DataType
+
+
+@cache
+def fetcher(fetching: Fetching) -> Fetcher:
+    """Return this process's fetcher of a reference, so that items are kept between batches.
+
+    Raises:
+        ReferenceTableError: No client can be made.
+    """
+    target = fetching.target
+    with target.errors_of("(making a client)"):
+        client = aws_client("dynamodb", target.region, target.role_arn)
+    return Fetcher(fetching, ItemReader(target, client))
+
+
+@dataclass(frozen=True)
+class FetchItems:
+    """What a task runs; of the package, so that a worker's clients and items outlive the task.
+
+    Columns in: one for each attribute of the key, in its order; no nulls; a key may come more than once.
+    Columns out: those of `FETCHED_SCHEMA`: `item` (packed) and `read_at`, and a last row with `end` alone.
+
+    Args:
+        fetching: What to fetch.
+        columns: The incoming columns.
+        max_read_units_per_second: What all tasks may consume; None: any number.
+        tasks: How many tasks share that.
+    """
+
+    fetching: Fetching
+    columns: tuple[KeyColumn, ...]
+    max_read_units_per_second: float | None
+    tasks: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Fetch the items of the keys, then say what it came to."""
+        end, keys = End(), self.keys(batches)
+        items: list[bytes] = []
+        read_at: list[float] = []
+        size_bytes = 0
+        for known in self._fetch(keys, end):
+            items += known.items
+            read_at += [known.read_at] * len(known.items)
+            size_bytes += sum(map(len, known.items))
+            if len(items) >= _ROWS_PER_BATCH or size_bytes >= _BYTES_PER_BATCH:
+                yield _rows(items, read_at)
+                items, read_at, size_bytes = [], [], 0
+        yield _rows(items, read_at)
+        last = {"item": None, "read_at": None, END: asdict(end)}
+        yield pa.RecordBatch.from_pylist([last], schema=_ARROW_SCHEMA)
+
+    def _fetch(self, keys: list[Key], end: End) -> Iterator[Known]:
+        if not keys:
+            return
+        pace = ReadUnits(self.max_read_units_per_second).share(self.tasks)
+        try:
+            found = fetcher(self.fetching)
+        except ReferenceTableError as error:
+            # A raise would come to the driver as text after four attempts; a row brings it as what it is.
+            end.keys = end.unknown_keys = len(keys)
+            end.error, end.is_retryable = str(error), error.retryable
+            return
+        yield from found.fetch(keys, pace, end)
+
+    def keys(self, batches: Iterable[pa.RecordBatch]) -> list[Key]:
+        """Return the distinct keys of some events, without values that no item can have."""
+        attributes = self.fetching.target.access.attributes
+        hash_keys = len(self.fetching.target.access.hash_keys)
+        converters = [
+            key_converter(
+                column.event,
+                column.found,
+                attribute.type,
+                MAX_HASH_KEY_BYTES if position < hash_keys else MAX_RANGE_KEY_BYTES,
+            )
+            for position, (attribute, column) in enumerate(zip(attributes, self.columns, strict=True))
+        ]
+        distinct: dict[tuple[Any, ...], None] = {}
+        for batch in batches:
+            distinct.update(dict.fromkeys(zip(*map(event_values, batch.columns), strict=True)))
+        keys: dict[Key, None] = {}
+        for values in distinct:
+            if None in values:
+                continue
+            key = tuple(convert(value) for convert, value in zip(converters, values, strict=True))
+            if None not in key:
+                keys[key] = None
+        return list(keys)
+
+
+def _rows(items: list[bytes], read_at: list[float]) -> pa.RecordBatch:
+    nothing = pa.nulls(len(items), _ARROW_SCHEMA.field(END).type)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(items, pa.binary()), pa.array(read_at, pa.float64()), nothing], schema=_ARROW_SCHEMA
+    )

@@ -1,0 +1,182 @@
+"""By which key of a table, or of an index, the items of a join key can be fetched."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamjoin.dynamodb import Item
+from streamjoin.errors import ReferenceTableError
+from streamjoin.reference.lookup.key_values import KeyValue, stored_value
+from streamjoin.reference.table import KeyAttribute, TableClient, TableDescription, errors_of
+
+Key = tuple[KeyValue, ...]
+"""The values of a key's attributes, each in the one form that `key_values` gives it."""
+
+
+@dataclass(frozen=True)
+class IndexDescription:
+    """A secondary index.
+
+    Args:
+        name: Its name.
+        hash_keys: One attribute, or up to four (a global index's key may have several).
+        range_keys: None, one, or up to four.
+        is_global: Whether it is one of the global ones, which can't be read consistently.
+        attributes: What it holds of an item; None: everything.
+
+    Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+    """
+
+    name: str
+    hash_keys: tuple[KeyAttribute, ...]
+    range_keys: tuple[KeyAttribute, ...]
+    is_global: bool
+    attributes: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class KeyAccess:
+    """How the items of a join key are fetched.
+
+    Args:
+        hash_keys: The hash key's attributes.
+        range_keys: The range key's, where the join key has them too.
+        is_unique: Whether the two are the primary key: one item at most, by BatchGetItem. Else Query finds any number.
+        index_name: None for the table itself.
+        is_consistent: Whether a read sees every write before it; a global index lags behind its table.
+    """
+
+    hash_keys: tuple[KeyAttribute, ...]
+    range_keys: tuple[KeyAttribute, ...]
+    is_unique: bool
+    index_name: str | None = None
+    is_consistent: bool = True
+
+    @property
+    def attributes(self) -> tuple[KeyAttribute, ...]:
+        """The attributes whose values a key consists of."""
+        return self.hash_keys + self.range_keys
+
+    def key_of(self, item: Item) -> Key:
+        """Return the key of an item, in the form that an event's key has."""
+        return tuple(stored_value(item[each.name]) for each in self.attributes)
+
+    def values(self, key: Key) -> dict[str, dict[str, Any]]:
+        """Return a key as the service takes it."""
+        return {each.name: {each.type: value} for each, value in zip(self.attributes, key, strict=True)}
+
+
+def plan_lookup(
+    description: TableDescription, on_attributes: Sequence[str], index: IndexDescription | None
+) -> KeyAccess | None:
+    """Find the key that the join attributes are: the named index's, else the primary key, else its hash key.
+
+    Args:
+        description: The table.
+        on_attributes: The join attributes, in any order.
+        index: The index that the configuration names. It comes first: it may hold fewer items, on purpose.
+
+    Returns:
+        None where the join attributes are none of these keys, or more or fewer than one.
+    """
+    wanted = set(on_attributes)
+    if index is not None:
+        for range_keys in ((), index.range_keys):
+            if wanted == _names((*index.hash_keys, *range_keys)):
+                return KeyAccess(index.hash_keys, range_keys, False, index.name, not index.is_global)
+    hash_keys = (description.hash_key,)
+    if wanted == _names(description.key):
+        return KeyAccess(hash_keys, description.key[1:], True)
+    if wanted == _names(hash_keys):
+        return KeyAccess(hash_keys, (), False)
+    return None
+
+
+def describe_index(client: TableClient, table_name: str, index_name: str) -> IndexDescription:
+    """Ask what a secondary index's key is, and what it holds of an item.
+
+    Raises:
+        ReferenceTableError: The table is missing, denied or unreachable, it has no such index, or not yet.
+    """
+    with errors_of(client, table_name, "DescribeTable"):
+        table = client.describe_table(TableName=table_name)["Table"]
+    kinds = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+    indexes = {each["IndexName"]: (each, kind == kinds[0]) for kind in kinds for each in table.get(kind) or ()}
+    where = f"reference table '{table_name}' in region '{client.meta.region_name}'"
+    if index_name not in indexes:
+        message = (
+            f"{where} has no index '{index_name}'; it has {', '.join(map(repr, indexes)) or 'none'}. Correct "
+            "dynamodb.index_name of the reference, or leave it out."
+        )
+        raise ReferenceTableError(message)
+    index, is_global = indexes[index_name]
+    status = index.get("IndexStatus", "ACTIVE")
+    if status not in ("ACTIVE", "UPDATING") or index.get("Backfilling"):
+        message = (
+            f"{where}: index '{index_name}' can't be read while it is {status}. Wait until it is ACTIVE, or leave out "
+            "dynamodb.index_name of the reference."
+        )
+        raise ReferenceTableError(message, retryable=status == "CREATING")
+    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+    keys = {
+        kind: tuple(
+            KeyAttribute(each["AttributeName"], types[each["AttributeName"]])
+            for each in index["KeySchema"]
+            if each["KeyType"] == kind
+        )
+        for kind in ("HASH", "RANGE")
+    }
+    projection = index["Projection"]
+    held = {each["AttributeName"] for schema in (table, index) for each in schema["KeySchema"]}
+    return IndexDescription(
+        name=index_name,
+        hash_keys=keys["HASH"],
+        range_keys=keys["RANGE"],
+        is_global=is_global,
+        attributes=(
+            None
+            if projection["ProjectionType"] == "ALL"
+            else frozenset(held | set(projection.get("NonKeyAttributes") or ()))
+        ),
+    )
+
+
+def require_projected(index: IndexDescription, table_name: str, attributes: Collection[str]) -> None:
+    """Check that an index holds what a reference reads.
+
+    Raises:
+        ReferenceTableError: Names the attributes that it doesn't hold.
+    """
+    if index.attributes is None:
+        return
+    missing = [each for each in attributes if each not in index.attributes]
+    if missing:
+        message = (
+            f"reference table '{table_name}': index '{index.name}' doesn't project {', '.join(map(repr, missing))}; "
+            f"it has {', '.join(map(repr, sorted(index.attributes)))}. Take them out of the reference's `columns`, or "
+            "name an index in dynamodb.index_name that projects them."
+        )
+        raise ReferenceTableError(message)
+
+
+def no_access(description: TableDescription, on_attributes: Sequence[str], index: IndexDescription | None) -> str:
+    """Return why `plan_lookup` found nothing, and what to do."""
+    on = ", ".join(map(repr, dict.fromkeys(on_attributes)))
+    keys = f"its primary key is {_listed(description.key)}"
+    if index is not None:
+        keys += f", index '{index.name}' has the hash key {_listed(index.hash_keys)}"
+        if index.range_keys:
+            keys += f" and the range key {_listed(index.range_keys)}"
+    return (
+        f"table '{description.table_name}': mode lookup needs a join key that is the table's primary key, or its hash "
+        f"key, or an index's; `on` names {on}, {keys}. Set mode: snapshot for the reference, or name a secondary index "
+        f"whose hash key is {on} in dynamodb.index_name."
+    )
+
+
+def _names(keys: Sequence[KeyAttribute]) -> set[str]:
+    return {each.name for each in keys}
+
+
+def _listed(keys: Sequence[KeyAttribute]) -> str:
+    return " and ".join(f"'{each.name}' ({each.type})" for each in keys)

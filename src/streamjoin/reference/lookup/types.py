@@ -1,0 +1,61 @@
+"""The types of a table that is never read whole: declared, of the last commit, or of a sample."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import types as T
+
+from streamjoin.reference.layout import Layout
+from streamjoin.reference.lookup.calls import Target
+from streamjoin.reference.lookup.key_values import KEY_TYPES
+from streamjoin.reference.pace import ReadUnits
+from streamjoin.reference.table import TableClient, errors_of
+from streamjoin.reference.types import infer_schema
+
+SAMPLE_ITEMS = 1_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The types that a sample has, and what reading it cost."""
+
+    types: T.StructType
+    consumed_read_units: float
+
+
+def sampled_types(client: TableClient, target: Target, max_read_units_per_second: float | None) -> Sample:
+    """Infer types from the first page of a scan. Key attributes without a value have a type that fits the key's.
+
+    Raises:
+        ReferenceTableError: The page could not be read.
+    """
+    access = target.access
+    limit = ReadUnits(max_read_units_per_second).page_limit(target.item_bytes, is_consistent=access.is_consistent)
+    names = {f"#a{position}": attribute for position, attribute in enumerate(target.attributes)}
+    with errors_of(client, target.table_name, "Scan"):
+        page = client.scan(
+            TableName=target.table_name,
+            Limit=min(limit or SAMPLE_ITEMS, SAMPLE_ITEMS),
+            ProjectionExpression=", ".join(names),
+            ExpressionAttributeNames=names,
+            ConsistentRead=access.is_consistent,
+            ReturnConsumedCapacity="TOTAL",
+            # An index may hold other items than the rest of the table has.
+            **({"IndexName": access.index_name} if access.index_name else {}),
+        )
+    items = page.get("Items", ())
+    fields = {field.name: field for field in infer_schema(items, target.attributes).fields}
+    for attribute in access.attributes:
+        if not any(attribute.name in item for item in items):
+            fields[attribute.name] = T.StructField(attribute.name, KEY_TYPES[attribute.type])
+    units = float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
+    return Sample(T.StructType(list(fields.values())), units)
+
+
+def without_json_keys(types: T.StructType, layout: Layout) -> T.StructType:
+    """Return types of a commit with the join attributes as plain text.
+
+    A snapshot of the whole table may have found join attributes of several types, and made JSON text of them; a key's
+    attribute has one type.
+    """
+    keys = set(layout.join_attributes.values())
+    return T.StructType([T.StructField(f.name, f.dataType) if f.name in keys else f for f in types.fields])
