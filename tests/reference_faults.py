@@ -141,3 +141,14 @@ def settings(**changes: Any) -> ReferenceSettings:
 
 def country(code: str, countryname: str, **others: dict[str, Any]) -> dict[str, Any]:
     return {"code": {"S": code}, "countryname": {"S": countryname}, **others}
+
+
+def reference_settings_of(**changes: Any) -> ReferenceSettings:
+    """The reference of the oracle's events: followed by its changes unless told otherwise."""
+    return settings(
+        **{
+            "columns": {"combinedname": "combinedname"},
+            "refresh": {"follow": "changes", "max_staleness_seconds": 300},
+            **changes,
+        }
+    )

@@ -53,7 +53,7 @@ class Remedies:
 
 
 def pack(item: Item) -> bytes:
-    """Return the item in a tenth of the memory of its dicts."""
+    """Return the item in a small part of the memory of its dicts."""
     return msgspec.msgpack.encode(item)
 
 

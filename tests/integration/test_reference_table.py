@@ -8,8 +8,9 @@ from botocore.config import Config
 
 from streamjoin.errors import ReferenceTableError
 from streamjoin.pipelines.notebook import load_reference
-from streamjoin.reference.rows import build_rows, lay_out
-from streamjoin.reference.snapshot import Reference
+from streamjoin.reference.layout import lay_out
+from streamjoin.reference.reference import Reference
+from streamjoin.reference.rows import build_rows
 from streamjoin.reference.table import describe, scan
 from streamjoin.reference.types import infer_schema
 from streamjoin.schema import parse_schema
@@ -61,7 +62,7 @@ def many_items():
 def test_a_table_of_several_megabytes_is_read_whole(client, make_table, many_items, segments):
     name = make_table(many_items)
 
-    result = scan(client, name, ["code", "text"], segments)
+    result = scan(client, name, ["code", "text"], keep=dict, segments=segments)
 
     # 3 MB: one page, which is all that a Scan without paging gives, would be a third of it.
     assert result.pages >= max(3, segments)
@@ -110,7 +111,7 @@ def test_all_types_and_reserved_names_make_the_trip(client, make_table):
     }
     name = make_table([item, {"code": {"S": "FR"}}])
     layout = lay_out({"code": "code"}, {each: each for each in item if each != "code"})
-    items = scan(client, name, layout.attributes).items
+    items = scan(client, name, layout.attributes, keep=dict).items
 
     inferred = build_rows(
         items, describe(client, name), layout, infer_schema(items, layout.attributes), fail_on_duplicate=True
@@ -163,12 +164,13 @@ def test_an_empty_table_is_an_empty_snapshot(client, make_table):
 def test_a_missing_table_is_one_clear_error(client):
     config = settings(dynamodb={"table_name": "no-such-table"})
 
-    with pytest.raises(ReferenceTableError, match=r"'no-such-table' in region 'us-east-1'.*no such table") as raised:
+    text = r"'no-such-table' in region 'us-east-1'.*nothing of this name"
+    with pytest.raises(ReferenceTableError, match=text) as raised:
         Reference(config, client=client, spark=FakeSpark()).current()
 
     assert not raised.value.retryable
-    with pytest.raises(ReferenceTableError, match="Scan found no such table"):
-        scan(client, "no-such-table", ["code"], 4)
+    with pytest.raises(ReferenceTableError, match="Scan found nothing of this name"):
+        scan(client, "no-such-table", ["code"], keep=dict, segments=4)
 
 
 def test_a_service_that_cant_be_reached_is_one_clear_error(stack):

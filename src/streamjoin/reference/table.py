@@ -1,16 +1,20 @@
 """Read a DynamoDB table whole: what it is (`describe`), and all of its items (`scan`)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from streamjoin.dynamodb import Item, Remedies, translated
 from streamjoin.errors import ReferenceTableError
+from streamjoin.reference.pace import ReadUnits
+
+Kept = TypeVar("Kept")
 
 MAX_SEGMENTS = 8
 _SEGMENT_BYTES = 16 * 1024 * 1024
@@ -72,6 +76,11 @@ class TableDescription:
         return ", ".join(f"{attribute.name}={item[attribute.name][attribute.type]!r}" for attribute in self.key)
 
     @property
+    def item_bytes(self) -> float:
+        """How large an item is on average; 0 where the service doesn't know yet."""
+        return self.size_bytes / self.items if self.items else 0.0
+
+    @property
     def default_segments(self) -> int:
         """How many scan segments suit the table: 1 for a small one, 8 at most."""
         wanted = max(math.ceil(self.size_bytes / _SEGMENT_BYTES), math.ceil(self.items / _SEGMENT_ITEMS))
@@ -79,10 +88,10 @@ class TableDescription:
 
 
 @dataclass(frozen=True)
-class ScanResult:
+class ScanResult(Generic[Kept]):
     """All items of a table, in no particular order, with what reading them consumed."""
 
-    items: list[Item]
+    items: list[Kept]
     consumed_read_units: float
     pages: int
 
@@ -114,14 +123,26 @@ def describe(client: TableClient, table_name: str) -> TableDescription:
     )
 
 
-def scan(client: TableClient, table_name: str, attributes: Sequence[str], segments: int = 1) -> ScanResult:
+def scan(
+    client: TableClient,
+    table_name: str,
+    attributes: Sequence[str],
+    *,
+    keep: Callable[[Item], Kept],
+    segments: int = 1,
+    pace: ReadUnits | None = None,
+    page_items: int | None = None,
+) -> ScanResult[Kept]:
     """Read the named attributes of all items, page by page to the end, a thread a segment.
 
     Args:
         client: boto3's DynamoDB client; it is shared by the threads.
         table_name: Name or ARN.
         attributes: Top-level attribute names; reserved words and dots are allowed.
+        keep: What to keep of an item; called page by page, so that the items themselves are never all in memory.
         segments: How many parts are read at the same time.
+        pace: Holds the reading back. Default: as fast as it goes.
+        page_items: Items a page at most. Default: what fits into the service's 1 MB.
 
     Raises:
         ReferenceTableError: Any page of any segment could not be read; there is no partial result.
@@ -135,14 +156,16 @@ def scan(client: TableClient, table_name: str, attributes: Sequence[str], segmen
         "ExpressionAttributeNames": names,
         "ConsistentRead": True,
         "ReturnConsumedCapacity": "TOTAL",
+        **({"Limit": page_items} if page_items else {}),
     }
     stop = Event()
+    read_segment = partial(_scan_segment, client, keep=keep, pace=pace or ReadUnits(None), stop=stop)
     if segments == 1:
-        parts = [_scan_segment(client, request, stop)]
+        parts = [read_segment(request)]
     else:
         with ThreadPoolExecutor(max_workers=segments, thread_name_prefix="scan") as pool:
             running = [
-                pool.submit(_scan_segment, client, request | {"Segment": index, "TotalSegments": segments}, stop)
+                pool.submit(read_segment, request | {"Segment": index, "TotalSegments": segments})
                 for index in range(segments)
             ]
             try:
@@ -161,22 +184,28 @@ def scan(client: TableClient, table_name: str, attributes: Sequence[str], segmen
     )
 
 
-def _scan_segment(client: TableClient, request: Mapping[str, Any], stop: Event) -> ScanResult:
-    items: list[Item] = []
+def _scan_segment(
+    client: TableClient, request: Mapping[str, Any], *, keep: Callable[[Item], Kept], pace: ReadUnits, stop: Event
+) -> ScanResult[Kept]:
+    kept: list[Kept] = []
     consumed_read_units = 0.0
     pages = 0
     start: dict[str, Any] = {}
     while not stop.is_set():
+        started_at = pace.now()
         with errors_of(client, request["TableName"], "Scan"):
             page = client.scan(**request, **start)
-        items.extend(page.get("Items", ()))
-        consumed_read_units += float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
+        kept.extend(keep(item) for item in page.get("Items", ()))
+        spent = float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
+        consumed_read_units += spent
         pages += 1
+        # Of the last page too: the next scan may follow at once.
+        pace.spend(spent, started_at=started_at)
         # An empty page is no end: only a page without this key is.
         if not page.get("LastEvaluatedKey"):
             break
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-    return ScanResult(items, consumed_read_units, pages)
+    return ScanResult(kept, consumed_read_units, pages)
 
 
 def errors_of(client: TableClient, table_name: str, operation: str) -> AbstractContextManager[None]:

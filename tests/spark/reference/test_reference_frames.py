@@ -5,8 +5,9 @@ import pytest
 from pyspark.sql import functions as F
 
 from streamjoin.reference import rows as rows_module
-from streamjoin.reference.rows import build_rows, lay_out, to_frame
-from streamjoin.reference.snapshot import Reference
+from streamjoin.reference.layout import lay_out
+from streamjoin.reference.reference import Reference
+from streamjoin.reference.rows import build_rows, to_frame
 from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.reference.types import infer_schema
 from streamjoin.schema import parse_schema
@@ -87,10 +88,11 @@ MICROSECOND = datetime.resolution
 
 @pytest.mark.parametrize("few_rows", [10_000, 0], ids=["as Python rows", "as Arrow bytes"])
 def test_every_type_reaches_spark_exactly(spark, monkeypatch, few_rows):
-    monkeypatch.setattr(rows_module, "_FEW_ROWS", few_rows)
+    monkeypatch.setattr(rows_module, "FEW_ROWS", few_rows)
     monkeypatch.setattr(rows_module, "_CHUNK_ROWS", 2)
 
-    frame = to_frame(spark, rows_of([FULL, EMPTY, NULL]))
+    rows = rows_of([FULL, EMPTY, NULL])
+    frame = to_frame(spark, rows.table, rows.schema)
 
     assert frame.schema == DECLARED
     assert collected(frame) == EXPECTED
@@ -98,10 +100,11 @@ def test_every_type_reaches_spark_exactly(spark, monkeypatch, few_rows):
 
 @pytest.mark.parametrize("few_rows", [10_000, 0], ids=["as Python rows", "as Arrow bytes"])
 def test_an_empty_table_is_an_empty_frame_of_the_right_columns(spark, monkeypatch, few_rows):
-    monkeypatch.setattr(rows_module, "_FEW_ROWS", few_rows)
+    monkeypatch.setattr(rows_module, "FEW_ROWS", few_rows)
     layout = lay_out({"country": "countryname"}, {"code": "country_code"})
 
-    frame = to_frame(spark, build_rows([], TABLE, layout, infer_schema([], layout.attributes), fail_on_duplicate=False))
+    rows = build_rows([], TABLE, layout, infer_schema([], layout.attributes), fail_on_duplicate=False)
+    frame = to_frame(spark, rows.table, rows.schema)
 
     assert frame.collect() == []
     assert frame.schema.simpleString() == "struct<country_code:string,countryname:string>"

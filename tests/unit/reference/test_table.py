@@ -4,8 +4,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from streamjoin.errors import ReferenceTableError
+from streamjoin.reference.pace import ReadUnits
 from streamjoin.reference.table import KeyAttribute, describe, scan
-from tests.reference_faults import FakeDynamoDb, client_error, country
+from tests.reference_faults import FakeClock, FakeDynamoDb, client_error, country
 
 ITEMS = [country(f"C{number:03}", f"country {number}") for number in range(50)]
 
@@ -18,7 +19,7 @@ def codes(items: list[Any]) -> list[str]:
 def test_a_scan_reads_every_page_of_every_segment(segments):
     client = FakeDynamoDb(ITEMS, page_items=3)
 
-    result = scan(client, "countries", ["code", "countryname"], segments)
+    result = scan(client, "countries", ["code", "countryname"], keep=dict, segments=segments)
 
     assert codes(result.items) == codes(ITEMS)
     assert result.pages == len(client.scans) >= 17
@@ -27,13 +28,13 @@ def test_a_scan_reads_every_page_of_every_segment(segments):
 
 
 def test_an_empty_page_is_not_the_end():
-    result = scan(FakeDynamoDb(ITEMS, page_items=10, empty_page_at=2), "countries", ["code"])
+    result = scan(FakeDynamoDb(ITEMS, page_items=10, empty_page_at=2), "countries", ["code"], keep=dict)
 
     assert codes(result.items) == codes(ITEMS)
 
 
 def test_an_empty_table_has_one_page_and_no_items():
-    result = scan(FakeDynamoDb([]), "countries", ["code"])
+    result = scan(FakeDynamoDb([]), "countries", ["code"], keep=dict)
 
     assert (result.items, result.pages) == ([], 1)
 
@@ -42,7 +43,7 @@ def test_a_scan_is_consistent_and_asks_only_for_the_named_attributes_reserved_wo
     item = country("IN", "India", **{"name": {"S": "n"}, "a.b": {"S": "dotted"}, "other": {"S": "unasked"}})
     client = FakeDynamoDb([item])
 
-    result = scan(client, "countries", ["name", "a.b", "name"])
+    result = scan(client, "countries", ["name", "a.b", "name"], keep=dict)
 
     assert result.items == [{"name": {"S": "n"}, "a.b": {"S": "dotted"}}]
     (request,) = client.scans
@@ -64,7 +65,7 @@ def test_one_failed_segment_fails_the_scan_and_ends_the_others():
     )
 
     with pytest.raises(ReferenceTableError, match="denied"):
-        scan(client, "countries", ["code"], 4)
+        scan(client, "countries", ["code"], keep=dict, segments=4)
 
     assert len(client.scans) < 20_000
 
@@ -74,7 +75,7 @@ def test_a_page_that_fails_late_fails_the_scan():
     client.fault = lambda operation, request: client_error("ThrottlingException") if len(client.scans) == 4 else None
 
     with pytest.raises(ReferenceTableError, match="throttled"):
-        scan(client, "countries", ["code"])
+        scan(client, "countries", ["code"], keep=dict)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_an_error_of_the_service_says_what_to_do_and_whether_to_try_again(error,
     client.fault = lambda operation, request: error if operation == "Scan" else None
 
     with pytest.raises(ReferenceTableError, match=text) as raised:
-        scan(client, "countries", ["code"])
+        scan(client, "countries", ["code"], keep=dict)
 
     assert raised.value.retryable is retryable
     assert raised.value.__cause__ is error
@@ -152,3 +153,18 @@ def test_the_hash_key_counts_before_the_range_key():
 
     assert table.rank(early) < table.rank(late)
     assert table.name_item(late) == "code='b', sort='1'"
+
+
+def test_items_are_kept_page_by_page_as_the_caller_wants_them():
+    seen = []
+    result = scan(FakeDynamoDb(ITEMS, page_items=10), "countries", ["code"], keep=lambda item: seen.append(item) or 1)
+    assert result.items == [1] * len(ITEMS) == [1] * len(seen)
+
+
+def test_a_scan_stays_within_its_read_units():
+    clock = FakeClock()
+    start = clock.seconds
+    pace = ReadUnits(2.0, clock=clock, sleep=clock.advance)
+    result = scan(FakeDynamoDb(ITEMS, page_items=3), "countries", ["code"], keep=dict, pace=pace, page_items=3)
+    assert clock.seconds - start >= result.consumed_read_units / 2.0
+    assert result.pages == -(-len(ITEMS) // 3)

@@ -1,0 +1,272 @@
+"""A DynamoDB table as a series of snapshots: read once, kept current by its changes, never older than allowed."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from streamjoin.clients import aws_client
+from streamjoin.config.stages import ReferenceSettings
+from streamjoin.dynamodb import unpack
+from streamjoin.errors import ReferenceTableError, StaleReferenceError
+from streamjoin.reference.changes import ResumeFrom
+from streamjoin.reference.feed import TableFeed
+from streamjoin.reference.index import ItemChange, JoinIndex, Rank
+from streamjoin.reference.layout import check_types, json_key_warnings, lay_out
+from streamjoin.reference.pending import Mark, Pending
+from streamjoin.reference.rewrites import Rewrites
+from streamjoin.reference.shipping import Shipping
+from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.table import TableClient, TableDescription
+from streamjoin.reference.types import infer_schema
+from streamjoin.sources.dynamodb_stream import ChangeRecord
+
+log = logging.getLogger(__name__)
+
+
+class Reference:
+    """A DynamoDB table as a series of snapshots. One thread at a time.
+
+    Args:
+        settings: The reference's part of the configuration. Without a schema there, types are inferred from the first
+            scan, and then stay; `restore` brings them over a restart.
+        client: boto3's DynamoDB client, for the region and role of `settings`.
+        spark: Where the rows live.
+        feed: The table's items; references to one table share it. Default: one of its own.
+        clock: Seconds since 1970.
+
+    Attributes:
+        name: As configured.
+        how: How events are joined, as configured.
+        on: Event column -> the rows' column that it is compared with: the attribute's name, unless that is taken.
+        columns: The rows' column -> the same name, of the columns that the join adds to an event.
+        rewrites_rows: Whether rows already written are made true when the reference changes.
+
+    Raises:
+        SchemaError: The declared schema lacks an attribute, or a join attribute's type can't be compared.
+    """
+
+    looks_up = False
+
+    def __init__(
+        self,
+        settings: ReferenceSettings,
+        *,
+        client: TableClient,
+        spark: SparkSession,
+        feed: TableFeed | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._layout = lay_out(settings.on, settings.columns)
+        self.name = settings.name
+        self.how: Literal["left", "inner"] = settings.how
+        self.on: Mapping[str, str] = self._layout.on
+        self.columns: Mapping[str, str] = {column: column for column in self._layout.outputs}
+        self.rewrites_rows = settings.on_change == "rewrite_rows"
+        self._settings, self._spark, self._clock = settings, spark, clock
+        self._types: StructType | None = settings.schema_
+        if self._types is not None:
+            check_types(self._layout, self._types, settings.name)
+        self._numbered: tuple[int, str | None] = (0, None)
+        self._rewrites = Rewrites(self.join_attributes)
+        self._index: JoinIndex | None = None
+        self._rows: Shipping | None = None
+        self._warned: tuple[str, ...] = ()
+        self._told_failures = 0
+        self._snapshot: Snapshot | None = None
+        self._feed = feed or own_feed(settings, client, clock)
+        self._feed.add(self)
+
+    @property
+    def row_schema(self) -> StructType:
+        """The rows' columns: those that the join adds, and the join columns."""
+        assert self._index is not None  # noqa: S101  (known from the first snapshot on)
+        return self._index.schema
+
+    @property
+    def attributes(self) -> Sequence[str]:
+        """The attributes that are read of the table."""
+        return self._layout.attributes
+
+    @property
+    def join_attributes(self) -> Sequence[str]:
+        """The attributes of the join key."""
+        return list(self._layout.join_attributes.values())
+
+    @property
+    def max_staleness_seconds(self) -> float:
+        """How old a snapshot may get."""
+        return self._settings.refresh.max_staleness_seconds
+
+    def current(self) -> Snapshot:
+        """Return the snapshot for the next batch, brought up to date first.
+
+        A refresh that fails leaves the last snapshot in force, with a warning, until it is older than allowed.
+
+        Raises:
+            ReferenceTableError: There is no snapshot yet, and reading the first failed; or two items have one join key
+                and that is not allowed.
+            StaleReferenceError: The last snapshot is older than `max_staleness_seconds` and can't be refreshed.
+        """
+        if self._rows is not None:
+            self._rows.free_replaced()
+        self._feed.refresh(self)
+        index, rows = self._index, self._rows
+        assert index is not None  # noqa: S101  (a refresh that returns has loaded the table)
+        assert rows is not None  # noqa: S101
+        if self._feed.failure is None:
+            self._told_failures = 0
+        else:
+            self._tolerate(self._feed.failure)
+        self._judge(index)
+        version, last_hash = self._numbered
+        content_hash = index.content_hash
+        if content_hash != last_hash:
+            version += 1
+            self._numbered = (version, content_hash)
+        mark = Mark(version, content_hash, self._feed.as_of, self._feed.position)
+        pending = self._rewrites.note(mark)
+        snapshot = Snapshot(
+            name=self.name,
+            version=version,
+            as_of=datetime.fromtimestamp(self._feed.as_of, UTC),
+            items=self._feed.items,
+            duplicates=index.duplicates,
+            misfits=len(index.misfits),
+            content_hash=content_hash,
+            types=self._types or index.schema,
+            consumed_read_units=self._feed.consumed(),
+            mark=mark,
+            pending=pending if self.rewrites_rows else None,
+            failures=self._feed.failures,
+            on=self.on,
+            columns=self.columns,
+            rows=rows.rows,
+            spark=self._spark,
+        )
+        if self._snapshot is None or snapshot.version != self._snapshot.version:
+            log.info(
+                "reference=%s version=%d rows=%d items=%d duplicates=%d misfits=%d without_key=%d read_units=%g",
+                *(self.name, version, len(index), snapshot.items, snapshot.duplicates, snapshot.misfits),
+                *(index.without_key, snapshot.consumed_read_units),
+            )
+        self._snapshot = snapshot
+        return snapshot
+
+    def restore(self, metadata: Mapping[str, Any] | None) -> None:
+        """Go on with the numbering of the last commit: equal rows keep its version, others get the next.
+
+        Args:
+            metadata: What `Snapshot.metadata` gave, None where the table's last commit knows nothing of this reference.
+                An older version than is known here changes nothing.
+        """
+        if metadata is None or int(metadata["version"]) >= self._numbered[0]:
+            mark = None if metadata is None else self._mark_of(metadata)
+            # Only then no row has a value of a version between the two.
+            is_complete = mark is not None and metadata is not None and mark.version == int(metadata["version"])
+            self._rewrites.restore(mark, is_complete=is_complete)
+        if metadata is None or int(metadata["version"]) < self._numbered[0]:
+            return
+        inferred = StructType.fromJson(metadata["types"])
+        if self._types is None and inferred.names == list(self._layout.attributes):
+            # The table has columns of these types: another choice after a restart would not fit it.
+            self._types = inferred
+        self._numbered = (int(metadata["version"]), metadata["content_hash"])
+
+    def unreported(self, snapshot: Snapshot) -> None:
+        """Have the next snapshot report what reading consumed for this one, which no commit names."""
+        self._feed.give_back(snapshot.consumed_read_units)
+
+    def rewritten(self, rest: Pending) -> None:
+        """Take note of what a rewriting commit has left."""
+        self._rewrites.pending = rest
+
+    def _mark_of(self, metadata: Mapping[str, Any]) -> Mark | None:
+        """Return up to where the table's rows are true, and have the feed begin there; None where it isn't known."""
+        mark = Mark.from_dict(metadata["rewritten"]) if "rewritten" in metadata else None
+        if mark is not None and mark.stream is not None and self.rewrites_rows:
+            self._feed.resume_from(ResumeFrom(mark.stream, mark.as_of))
+        return mark
+
+    def close(self) -> None:
+        """Free what Spark keeps; the next `current` starts anew, with the same types and numbering."""
+        if self._rows is not None:
+            self._rows.close()
+        self._index, self._rows, self._snapshot = None, None, None
+        self._feed.forget()
+
+    def load(self, description: TableDescription, items: Mapping[Rank, bytes]) -> None:
+        """Take in the table's items for the first time."""
+        if self._types is None:
+            self._types = infer_schema(map(unpack, items.values()), self._layout.attributes)
+        for warning in json_key_warnings(self._layout, self._types):
+            self._warn(warning)
+        if self._rows is not None:
+            self._rows.close()
+        self._index = JoinIndex(self._layout, self._types, description, items)
+        self._rows = Shipping(self._spark, self._index.schema, *self._index.load())
+
+    def replayed(self, records: Sequence[ChangeRecord] | None) -> None:
+        """Find out what changed since the last run, or that it can't be known."""
+        assert self._index is not None  # noqa: S101  (called after `load`)
+        self._rewrites.loaded(self._index, records)
+
+    def apply(self, changes: Sequence[ItemChange]) -> None:
+        """Follow changes of items."""
+        index, rows = self._index, self._rows
+        assert index is not None  # noqa: S101  (called after `load`)
+        assert rows is not None  # noqa: S101
+        changed = index.apply(changes)
+        if changed:
+            rows.change(changed, index.rows)
+            self._rewrites.changed({key: index.join_key(change.any_row) for key, change in changed.items()})
+
+    def _judge(self, index: JoinIndex) -> None:
+        """Name duplicates and misfits when they have changed; stop at duplicates that are not allowed."""
+        if index.duplicates and self._settings.on_duplicate == "fail":
+            raise ReferenceTableError(index.duplicate_error())
+        warnings = index.warnings()
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warn(warning)
+        self._warned = warnings
+
+    def _warn(self, warning: str) -> None:
+        log.warning("reference '%s' table '%s': %s", self.name, self._settings.dynamodb.table_name, warning)
+
+    def _tolerate(self, error: ReferenceTableError) -> None:
+        """Warn of a failed refresh, or raise when the snapshot has become too old."""
+        as_of = datetime.fromtimestamp(self._feed.as_of, UTC)
+        age_seconds = self._clock() - self._feed.as_of
+        allowed_seconds = self.max_staleness_seconds
+        if age_seconds > allowed_seconds:
+            message = (
+                f"reference '{self.name}' table '{self._settings.dynamodb.table_name}': the last snapshot is of "
+                f"{as_of.isoformat(timespec='seconds')}, {age_seconds:.0f} s old, allowed are "
+                f"{allowed_seconds:g} s; {self._feed.failures} refreshes in a row have failed, the last because: "
+                f"{error} Mend that, or raise refresh.max_staleness_seconds of the reference, and start the job again."
+            )
+            raise StaleReferenceError(message) from error
+        if self._feed.failures == self._told_failures:
+            return
+        self._told_failures = self._feed.failures
+        log.warning(
+            "reference '%s': refresh failed, version %d of %.0f s ago is used (allowed are %g s): %s",
+            *(self.name, self._numbered[0], age_seconds, allowed_seconds, error),
+        )
+
+
+def own_feed(settings: ReferenceSettings, client: TableClient, clock: Callable[[], float] = time.time) -> TableFeed:
+    """Return a feed of the reference's table."""
+    table = settings.dynamodb
+    return TableFeed(
+        table,
+        settings.refresh,
+        client=client,
+        streams=lambda: aws_client("dynamodbstreams", table.region, table.role_arn),
+        clock=clock,
+    )
