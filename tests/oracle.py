@@ -26,9 +26,19 @@ class Expected:
 
 def expected_table(records: Iterable[Record], reference: Mapping[str, str], *, inner: bool = False) -> Expected:
     """Events with `id`, `country`, `at` (M/d/yy), `amount`; joined by country; the newest `at` of an id wins."""
+    return expected_versions([(record, reference) for record in records], None, inner=inner)
+
+
+def expected_versions(
+    seen: Iterable[tuple[Record, Mapping[str, str]]], now: Mapping[str, str] | None, *, inner: bool = False
+) -> Expected:
+    """The same with a reference that changes: each record beside the reference that its batch was joined with.
+
+    With `now`, all rows have its values (`rewrite_rows`); without, each row has those of its own batch (`new_rows`).
+    """
     expected, newest = Expected(), dict[str, tuple[int, int]]()
-    for record in records:
-        verdict = judge(record.payload, reference, inner=inner)
+    for record, reference in seen:
+        verdict = judge(record.payload, reference if now is None else now, inner=inner)
         if isinstance(verdict, str):
             expected.dead_letters[record.shard_id, record.sequence] = verdict
             continue

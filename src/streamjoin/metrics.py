@@ -48,7 +48,9 @@ class BatchReport:
         job: The job's name.
         batch_id: Identifies the batch in log and commit.
         counts: Where its records went.
-        reference_versions: Version of each reference, by name.
+        references: What the commit says of each reference's snapshot, by name.
+        refresh_failures: By reference, how many refreshes have failed in a row; an older snapshot was used.
+        ages_seconds: By reference, how long before the batch ended its snapshot was true of the table.
         millis_behind_latest: Lag of the slowest shard when the batch had been read.
         seconds: From the start of the batch's processing to its commit.
         fetch_seconds: Time spent reading it, which may have been in the background.
@@ -57,7 +59,9 @@ class BatchReport:
     job: str
     batch_id: str
     counts: BatchCounts
-    reference_versions: Mapping[str, int]
+    references: Mapping[str, Mapping[str, Any]]
+    refresh_failures: Mapping[str, int]
+    ages_seconds: Mapping[str, float]
     millis_behind_latest: int
     seconds: float
     fetch_seconds: float
@@ -73,7 +77,10 @@ class BatchReport:
             "rejected": self.counts.rejected,
             **{f"rejected.{reason}": n for reason, n in sorted(self.counts.rejected_by_reason.items())},
             **{f"unmatched.{name}": n for name, n in sorted(self.counts.unmatched.items())},
-            **{f"version.{name}": n for name, n in sorted(self.reference_versions.items())},
+            **{f"version.{name}": found["version"] for name, found in sorted(self.references.items())},
+            **{f"read_units.{name}": f"{found['read_units']:g}" for name, found in sorted(self.references.items())},
+            **{f"age_seconds.{name}": f"{age:.1f}" for name, age in sorted(self.ages_seconds.items())},
+            **{f"refresh_failures.{name}": n for name, n in sorted(self.refresh_failures.items()) if n},
             "lag_ms": self.millis_behind_latest,
             "seconds": f"{self.seconds:.2f}",
             "fetch_seconds": f"{self.fetch_seconds:.2f}",

@@ -69,7 +69,7 @@ class Scenario:
                     "dynamodb": {"table_name": self.countries},
                     "on": {"country": "countryname"},
                     "columns": ["combinedname"],
-                    "refresh": {"follow": "scan", "interval_seconds": 0.5, "max_staleness_seconds": 60},
+                    "refresh": {"follow": "changes", "max_staleness_seconds": 60},
                 }
             ],
             "sink": {
@@ -87,9 +87,9 @@ class Scenario:
         }
         for path, value in self.changes.items():
             *parents, last = path.split(".")
-            place = document
+            place: Any = document
             for parent in parents:
-                place = place[parent]
+                place = place[int(parent) if parent.isdigit() else parent]
             place[last] = value
         return document
 

@@ -12,7 +12,7 @@ from typing import Final
 from pyspark.sql import types as T
 
 from streamjoin.config.problems import dotted
-from streamjoin.config.sql_names import ALL_COLUMNS, names_used
+from streamjoin.config.sql_names import ALL_COLUMNS, UNSTABLE_FUNCTIONS, names_used, words_in
 from streamjoin.config.stage_columns import Columns
 from streamjoin.config.stages import EnrichConfig, ReferenceSettings
 
@@ -220,6 +220,11 @@ def _expressions(rewrite: _Rewrite) -> Iterator[str]:
             yield (
                 f"{key}: takes all columns (*), but not all of them are there when a row is rewritten; name those that "
                 f"it needs, {_OR_ELSE}"
+            )
+        for function in sorted(UNSTABLE_FUNCTIONS & words_in(each.expression)):
+            yield (
+                f"{key}: {function} gives another value each time it is computed again, so that every row would be "
+                f"rewritten for ever; leave it out, {_OR_ELSE}"
             )
         for column in sorted(each.used - at_hand):
             lack = rewrite.lack(column, each.place) if rewrite.is_column(column, each.place) else None

@@ -2,9 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 ALL_COLUMNS: Final = "*"
+
+# Source: the nondeterministic and current-time functions of spark.apache.org/docs/3.5.6/api/sql.
+UNSTABLE_FUNCTIONS: Final = frozenset(
+    {"curdate", "current_date", "current_timestamp", "input_file_name", "localtimestamp", "now", "rand", "randn"}
+    | {"monotonically_increasing_id", "random", "shuffle", "spark_partition_id", "uuid"}
+)
 
 # In Spark's grammar a literal after `r` is raw, names may start with a digit, and a string may have either quote.
 # Source: SqlBaseLexer.g4 of Spark 3.5.
@@ -38,6 +45,16 @@ def names_used(expression: str) -> frozenset[str]:
         token[1]
         for before, token, after in zip(befores, tokens, afters, strict=False)
         if _is_name(before, token, after) or _is_star(before, token)
+    )
+
+
+def words_in(expression: str) -> frozenset[str]:
+    """Return the names of functions that `expression` calls, and other bare words, in lower case."""
+    tokens = [*_tokens(expression), ("", "")]
+    return frozenset(
+        text
+        for (kind, text), after in pairwise(tokens)
+        if kind == "name" and (after == ("symbol", "(") or text.startswith(("current_", "local")))
     )
 
 

@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from streamjoin.config.datetime_pattern import formatting_problems, parsing_problems
 
-RESERVED_PREFIXES: Final = ("_hoodie_", "_reference_")
+RESERVED_PREFIXES: Final = ("_hoodie_", "_pending_", "_reference_", "_stored_")
 # Columns that travel beside an event's own, from stage to stage.
 RESERVED_COLUMNS: Final = frozenset(
     {"_detail", "_end", "_event", "_matched", "_ordering_us", "_partition"}

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from streamjoin.local.job_process import JobProcess
 from streamjoin.local.names import DatasetName
 from streamjoin.local.narration import Narrator
 from streamjoin.local.produce import produce
-from streamjoin.local.scenarios import REFRESH_SECONDS, SCENARIOS, Scenario
+from streamjoin.local.scenarios import SCENARIOS, Scenario
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query, read_table
@@ -33,7 +34,7 @@ SECOND_LOAD_SHARE = 4
 # Without any new row; the very first start fetches Spark's jars (60 MB, with S3 300 MB more).
 PATIENCE_SECONDS = 600.0
 POLL_SECONDS = 0.5
-STEPS = 9
+STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,19 @@ class _Demo:
             self._wait(job, load.first, f"the job joins them and commits: {load.first:,} rows to come")
             self._show("what Athena shows now")
             self._change()
+            started = time.monotonic()
+            self._wait_until_rewritten(job, load.first)
+            rewritten_seconds = time.monotonic() - started
+            self._show("what Athena shows after the change: the same rows")
             self._produce(load.second, load.first, f"send {load.second:,} more {events}")
             started = time.monotonic()
-            self._wait(job, load.first + load.second, "the same job, not restarted, takes the new values")
+            self._wait(job, load.first + load.second, "the same job, not restarted, joins them with the new values")
             seconds = time.monotonic() - started
-            self._show("what Athena shows after the change")
+            self._show("what Athena shows in the end")
             with self.narrator.step("stop the job: SIGTERM, it finishes the batch in hand") as step:
                 job.finish()
                 step.outcome = "exit code 0"
-        self._sum_up(load, seconds)
+        self._sum_up(load, seconds, rewritten_seconds)
 
     def _create(self) -> None:
         tables = ", ".join(f"'{reference.name}'" for reference in self.dataset.references)
@@ -157,9 +162,20 @@ class _Demo:
         with self.narrator.step(f"change items in DynamoDB: {self.scenario.change}") as step:
             for reference in self.dataset.references:
                 changed += put_items(aws_client("dynamodb"), reference.name, reference.changed_rows())
-            # A batch that starts later than this has scanned the reference after the change.
-            time.sleep(REFRESH_SECONDS)
-            step.outcome = f"{changed} items; the job looks every {REFRESH_SECONDS} s"
+            step.outcome = f"{changed} items"
+
+    def _wait_until_rewritten(self, job: JobProcess, rows: int) -> None:
+        title = "the job follows the table's stream and rewrites the rows already written; no new event came"
+        with self.narrator.step(title) as step:
+            left = partial(count_outdated, self.config_path, self.scenario.outdated_sql)
+            first = left()
+            most = first or 1
+
+            def on_progress(done: int) -> None:
+                step.update(done, most, f"{most - done:,} of {rows:,} rows are outdated")
+
+            wait_for_rows(lambda: most - left(), most, job.check_running, on_progress)
+            step.outcome = f"{first:,} rows rewritten"
 
     def _show(self, title: str) -> None:
         console = self.narrator.console
@@ -169,12 +185,13 @@ class _Demo:
         console.print(as_table(query(self.config_path, self.scenario.sample_sql), width=width))
         console.print()
 
-    def _sum_up(self, load: Loads, seconds: float) -> None:
+    def _sum_up(self, load: Loads, seconds: float, rewritten_seconds: float) -> None:
         console = self.narrator.console
         commits = query(self.config_path, "SELECT count(DISTINCT _hoodie_commit_time) FROM t").column(0)[0]
         console.print(
             f"[bold green]Done:[/] {load.first + load.second:,} rows in {commits} commits. The second load was in the "
-            f"table {seconds:.1f} s after it was in the stream.",
+            f"table {seconds:.1f} s after it was in the stream, the change in all rows {rewritten_seconds:.1f} s after "
+            "it was in DynamoDB.",
             highlight=False,
         )
         if self.on_s3:
@@ -195,6 +212,11 @@ def count_rows(base_path: str) -> int:
         return int(read_table(base_path, columns=["_hoodie_record_key"]).num_rows)
     except SinkError:
         return 0
+
+
+def count_outdated(config_path: Path, sql: str) -> int:
+    """Return how many rows `sql` counts, as `n`, in the newest commit."""
+    return int(query(config_path, sql).column("n")[0])
 
 
 def wait_for_rows(

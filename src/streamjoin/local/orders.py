@@ -64,6 +64,8 @@ CHANGED_COUNTRY_ROWS: Final[Sequence[Item]] = (
     _country_row("US", "USA", "US-USA-US"),
     _country_row("AU", "Australia", "AU-AUS-Australia"),
     _country_row("DE", "Germany", "DE-DEU-Germany"),
+    # Its orders came before it.
+    _country_row("BR", "Brazil", "BR-BRA-Brazil"),
 )
 
 COUNTRY_REFERENCE: Final = ReferenceTable(

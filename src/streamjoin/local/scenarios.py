@@ -7,9 +7,6 @@ from typing import Any, Final
 from streamjoin.local.names import DatasetName
 from streamjoin.local.orders import COUNTRY_TABLE
 
-# A batch that starts this long after a change of the reference sees it.
-REFRESH_SECONDS: Final = 1
-
 
 @dataclass(frozen=True)
 class Scenario:
@@ -21,6 +18,7 @@ class Scenario:
         summary_sql: Rows by a value that comes from the reference that changes.
         sample_sql: A few rows, the newest first.
         change: What is changed in the reference, in words.
+        outdated_sql: Counts the rows that still have a value from before the change, as `n`.
     """
 
     events: str
@@ -28,6 +26,7 @@ class Scenario:
     summary_sql: str
     sample_sql: str
     change: str
+    outdated_sql: str
 
 
 def _job(name: str, base_path: str, dead_letters_path: str, hudi: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +47,8 @@ def _reference(name: str, table: str, on: Mapping[str, str], columns: Any) -> di
         "on": dict(on),
         "columns": columns,
         "how": "left",
-        "refresh": {"follow": "scan", "interval_seconds": REFRESH_SECONDS},
+        "refresh": {"follow": "changes"},
+        "on_change": "rewrite_rows",
     }
 
 
@@ -73,7 +73,8 @@ def _orders_config(base_path: str, dead_letters_path: str) -> dict[str, Any]:
             ),
         },
         "references": [_reference("country", COUNTRY_TABLE, {"country": "countryname"}, ["code", "combinedname"])],
-        "output": {"drop": ["country", "unitprice", "unitcost", "totalrevenue", "totalcost", "totalprofit"]},
+        # `country` stays: by it rows are found when its reference row changes.
+        "output": {"drop": ["unitprice", "unitcost", "totalrevenue", "totalcost", "totalprofit"]},
     }
 
 
@@ -117,7 +118,11 @@ SCENARIOS: Final[Mapping[DatasetName, Scenario]] = {
             "SELECT left(uuid, 8) AS uuid, orderdate, itemtype, unitssold, code, combinedname "
             "FROM orders ORDER BY _hoodie_commit_time DESC, uuid LIMIT 5"
         ),
-        change="'IN-India' becomes 'IN-IND-India', 'US-USA' becomes 'US-USA-US', and so on",
+        change="'IN-India' becomes 'IN-IND-India', 'US-USA' becomes 'US-USA-US', and so on; Brazil is new",
+        outdated_sql=(
+            "SELECT count(*) AS n FROM orders "
+            "WHERE combinedname = code || '-' || country OR (combinedname IS NULL AND country = 'Brazil')"
+        ),
     ),
     DatasetName.FLIGHTS: Scenario(
         events="flights",
@@ -131,5 +136,9 @@ SCENARIOS: Final[Mapping[DatasetName, Scenario]] = {
             "FROM flights ORDER BY _hoodie_commit_time DESC, id LIMIT 5"
         ),
         change="'United Air Lines Inc.' becomes 'United Airlines, Inc.', and three more airlines get new names",
+        outdated_sql=(
+            "SELECT count(*) AS n FROM flights WHERE carrier IN ('UA', 'B6', 'EV', 'DL') AND airline_name IN "
+            "('United Air Lines Inc.', 'JetBlue Airways', 'ExpressJet Airlines Inc.', 'Delta Air Lines Inc.')"
+        ),
     ),
 }

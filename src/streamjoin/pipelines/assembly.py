@@ -7,14 +7,18 @@ from pyspark.sql import types as T
 
 from streamjoin.clients import aws_client
 from streamjoin.config import EnrichConfig, check_columns
+from streamjoin.config.rewriting import rewriting_plan
+from streamjoin.config.versions import version_columns
 from streamjoin.errors import ConfigError
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
-from streamjoin.reference.snapshot import Reference
+from streamjoin.pipelines.references import references_of
+from streamjoin.reference.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema import schema_from_glue
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources import kinesis
+from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.kinesis import Stream
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn
@@ -37,16 +41,20 @@ def resolve_schema(config: EnrichConfig) -> T.StructType:
 
 
 def check_services(config: EnrichConfig, stream: Stream) -> None:
-    """Ask for the stream and each reference table, before Spark takes its seconds to start.
+    """Ask for the stream, and for each reference table and what follows it, before Spark takes its seconds to start.
 
     Raises:
-        SourceError: The stream is missing or denied.
+        SourceError: The stream is missing or denied, or a reference table's.
         ReferenceTableError: A reference table is.
     """
     kinesis.stream_client(stream).shards()
     for reference in config.references:
         table = reference.dynamodb
-        describe(aws_client("dynamodb", table.region, table.role_arn), table.table_name)
+        description = describe(aws_client("dynamodb", table.region, table.role_arn), table.table_name)
+        is_followed = reference.mode == "snapshot" and reference.refresh.follow == "changes"
+        if is_followed and description.stream_arn is not None and unusable(description) is None:
+            streams = aws_client("dynamodbstreams", table.region, table.role_arn)
+            TableStream(streams, description.stream_arn, table_name=table.table_name).start_at_tip()
 
 
 def assemble(config: EnrichConfig, schema: T.StructType, spark: SparkSession) -> EnrichJob:
@@ -55,14 +63,7 @@ def assemble(config: EnrichConfig, schema: T.StructType, spark: SparkSession) ->
     return EnrichJob(
         name=config.name,
         schema=schema,
-        references=tuple(
-            Reference(
-                reference,
-                client=aws_client("dynamodb", reference.dynamodb.region, reference.dynamodb.role_arn),
-                spark=spark,
-            )
-            for reference in config.references
-        ),
+        references=references_of(config.references, spark),
         output=Output(derive=config.output.derive, drop=config.output.drop, select=config.output.select),
         ordering=Ordering(settings.ordering.column, settings.ordering.format) if settings.ordering else Ordering(),
         partition_by=tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in settings.partition_by),
@@ -77,6 +78,8 @@ def assemble(config: EnrichConfig, schema: T.StructType, spark: SparkSession) ->
             options=settings.options,
         ),
         dead_letters=DeadLetters(config.dead_letters.base_path, f"{settings.table_name}_dead_letters"),
+        version_columns=version_columns(config),
+        rewriting=rewriting_plan(config),
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -11,15 +12,16 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
-from streamjoin.frames import tasks_for
+from streamjoin.frames import persisted, tasks_for
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import EnrichJob
+from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.pace import Pace
+from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
-from streamjoin.reference.snapshot import Reference, Snapshot
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.session import job_session
 from streamjoin.sinks import hudi
@@ -27,7 +29,6 @@ from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import BatchLimits, Position, Stream
 from streamjoin.storage import is_s3
 from streamjoin.transforms.decode import decode
-from streamjoin.transforms.enrich import enrich
 from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.transforms.order import ORDERING_COLUMN, mark_superseded, require_key, with_ordering
 from streamjoin.transforms.output import derive, output_columns
@@ -42,7 +43,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
 
     1. decode: every payload becomes an event, or is rejected.
     2. reference: one version of each for the whole batch.
-    3. enrich: broadcast joins; unmatched events are kept (or rejected, with `inner`).
+    3. enrich: joined with each reference; unmatched events are kept (or rejected, with `inner`).
     4. order: the table's columns; the newest event of each record key.
     5. dead letters are written: keyed by shard and sequence number, so that repeating it changes nothing.
     6. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
@@ -62,10 +63,11 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
     parallelism = _follow_size(batch)
     events = decode(batch.records, job.schema)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
-    enriched = join(events, job.references, snapshots)  # 3
-    ordered = order(job, enriched)  # 4
-    ordered.frame.persist()
-    try:
+    with ExitStack() as kept:
+        kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
+        enriched = join(events, job.references, snapshots)  # 3
+        ordered = order(job, enriched)  # 4
+        kept.enter_context(persisted(ordered.frame))
         counts = _count(ordered, list(snapshots))
         _check_complete(batch, counts)
         at("counted")
@@ -73,34 +75,21 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
         at("dead_letters_written")
         versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
+        rows = table_rows(job, ordered).withColumns(version_literals(job, snapshots))
         metadata = _metadata(batch, versions, counts)
-        hudi.upsert(table_rows(job, ordered), job.table, commit_metadata=metadata, parallelism=parallelism)  # 6
+        hudi.upsert(rows, job.table, commit_metadata=metadata, parallelism=parallelism)  # 6
         at("committed")
-    finally:
-        ordered.frame.unpersist()
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
         counts=counts,
-        reference_versions={name: version["version"] for name, version in versions.items()},
+        references=versions,
+        refresh_failures={name: snapshot.failures for name, snapshot in snapshots.items()},
+        ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
         seconds=time.monotonic() - started,
         fetch_seconds=batch.fetch_seconds,
     )
-
-
-def join(events: Events, references: Sequence[Reference], snapshots: Mapping[str, Snapshot]) -> Events:
-    """Join `events` with one version of each reference, in the order of the configuration."""
-    for reference in references:
-        events = enrich(
-            events,
-            snapshots[reference.name].frame,
-            on=reference.on,
-            columns=list(reference.columns),
-            how=reference.how,
-            name=reference.name,
-        )
-    return events
 
 
 def order(job: EnrichJob, events: Events) -> Events:
@@ -208,6 +197,7 @@ def run(
         start=starting_point(config, job, stream, spark),
         process=lambda batch: process_batch(job, batch, at=at),
         interval_seconds=config.trigger.interval_seconds,
+        settle=lambda: rewrite(job, spark, at=at).is_complete,
     )
     with stop_on_signals() as stop:
         return run_stream(
@@ -239,8 +229,7 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
             )
             raise SourceError(message)
         for reference in job.references:
-            if reference.name in found.references:
-                reference.restore(found.references[reference.name])
+            reference.restore(found.references.get(reference.name))
         return found.position
 
     return start
@@ -252,6 +241,7 @@ def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> No
     nothing = decode(spark.createDataFrame([], RECORD_SCHEMA), job.schema)
     try:
         rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
+        rows = rows.withColumns(version_literals(job, snapshots))
     except PySparkException as error:
         message = f"job '{job.name}': its columns don't fit together: {hudi.root_cause(error)}"
         raise SchemaError(message) from error

@@ -1,14 +1,19 @@
 """The parts of an enrichment job, as plain values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from pyspark.sql import types as T
 
-from streamjoin.reference.snapshot import Reference
+from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.reference.lookup.reference import LookupReference
+from streamjoin.reference.reference import Reference
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable
 from streamjoin.transforms.partition import PartitionColumn
+
+AnyReference: TypeAlias = Reference | LookupReference
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,28 @@ class Output:
 
 @dataclass(frozen=True)
 class EnrichJob:
-    """The parts of one job; `pipelines/assembly.py` makes them from its configuration."""
+    """The parts of one job; `pipelines/assembly.py` makes them from its configuration.
+
+    Args:
+        name: The job's name.
+        schema: The events' columns.
+        references: What events are joined with, in order.
+        output: The columns of the table.
+        ordering: Which of two events of one record key is the newer.
+        partition_by: The table's partitions.
+        table: Where rows go.
+        dead_letters: Where rejected records go.
+        version_columns: Reference -> the column that has the version that a row was joined with.
+        rewriting: How rows already written are made true; None where no reference asks for it.
+    """
 
     name: str
     schema: T.StructType
-    references: tuple[Reference, ...]
+    references: tuple[AnyReference, ...]
     output: Output
     ordering: Ordering
     partition_by: tuple[PartitionColumn, ...]
     table: HudiTable
     dead_letters: DeadLetters
+    version_columns: Mapping[str, str] = field(default_factory=dict)
+    rewriting: RewritingPlan | None = None

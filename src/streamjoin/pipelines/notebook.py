@@ -13,7 +13,8 @@ from pyspark.sql.types import StructType
 from streamjoin.clients import aws_client
 from streamjoin.config import ReferenceSettings
 from streamjoin.frames import frame_of
-from streamjoin.reference.snapshot import Reference, Snapshot
+from streamjoin.reference.reference import Reference
+from streamjoin.reference.snapshot import Snapshot
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
@@ -99,6 +100,8 @@ def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first 
             "columns": dict(columns) if isinstance(columns, Mapping) else list(columns),
             "on_duplicate": on_duplicate,
             "schema": schema,
+            # Read once: there is nothing to follow.
+            "refresh": {"follow": "scan"},
         }
     )
     return Reference(settings, client=aws_client("dynamodb", region, role_arn), spark=spark).current()

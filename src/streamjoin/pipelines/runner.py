@@ -37,7 +37,7 @@ class Until:
     """When a run ends without being asked.
 
     Args:
-        caught_up: When every shard has been read to its tip.
+        caught_up: When every shard has been read to its tip, and nothing is left to do between batches.
         batches: After so many batches with records; None: never.
     """
 
@@ -52,7 +52,7 @@ class RunSummary:
     Args:
         batches: Batches committed.
         records: Records read.
-        caught_up: Whether every shard had been read to its tip when the last batch was read.
+        caught_up: Whether every shard had been read to its tip when the last batch was read, and nothing else was left.
     """
 
     batches: int = 0
@@ -149,12 +149,14 @@ class StreamJob:
         start: Returns the position to start from: the table's newest, else that of the configuration.
         process: Takes a batch to its commit.
         interval_seconds: From the start of one batch to that of the next, once caught up.
+        settle: Does a part of what is left to do between batches; returns whether all is done.
     """
 
     stream: Stream
     start: Callable[[], Position]
     process: Callable[[Batch], BatchReport]
     interval_seconds: float
+    settle: Callable[[], bool] = lambda: True
 
 
 def run_stream(
@@ -218,10 +220,11 @@ def _process_batches(
             summary.batches += 1
             summary.records += records
             pace.took(records, report.seconds)
-        summary.caught_up = reader.caught_up
-        if reader.caught_up and until.caught_up:
+        is_settled = job.settle()
+        summary.caught_up = reader.caught_up and is_settled
+        if summary.caught_up and until.caught_up:
             return
-        if reader.caught_up:
+        if summary.caught_up:
             stop.wait(job.interval_seconds - (time.monotonic() - started))
-        elif not records:
+        elif not records and is_settled:
             stop.wait(_PAUSE_WITHOUT_PROGRESS_SECONDS)

@@ -3,33 +3,28 @@
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.metrics import BatchReport
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.enrich import process_batch
-from streamjoin.pipelines.job import EnrichJob, Ordering, Output
+from streamjoin.pipelines.job import EnrichJob
 from streamjoin.query import query
-from streamjoin.reference.snapshot import Reference
-from streamjoin.schema import RECORD_SCHEMA, parse_schema
-from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sinks.hudi import HudiTable
-from streamjoin.sources.position import Position, PositionKind, ShardPosition, ShardRange
-from streamjoin.transforms.order import ORDERING_COLUMN
-from tests.oracle import EVENT_SCHEMA, Expected, Record, expected_table
+from streamjoin.reference.reference import Reference
+from tests.oracle import Record, expected_table
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings
+from tests.spark.pipelines import harness
+from tests.spark.pipelines.harness import batch_of, check, rows_of
 
 COUNTRIES = {"India": "IN-India", "USA": "US-USA"}
-ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 _example = itertools.count()
 
 
@@ -42,62 +37,7 @@ def country_reference(spark: SparkSession, how: str) -> Reference:
 
 
 def make_job(spark: SparkSession, folder: Path, *, how: str = "left", table_type: str = "COPY_ON_WRITE") -> EnrichJob:
-    return EnrichJob(
-        name="test",
-        schema=parse_schema(EVENT_SCHEMA),
-        references=(country_reference(spark, how),),
-        output=Output(derive={}),
-        ordering=Ordering("at", "M/d/yy"),
-        partition_by=(),
-        table=HudiTable(str(folder / "t"), "t", ("id",), ORDERING_COLUMN, table_type=table_type),
-        dead_letters=DeadLetters(str(folder / "dead"), "dead"),
-    )
-
-
-def frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
-    rows = [
-        ("s", r.shard_id, str(r.sequence), 0, "k", ARRIVED + timedelta(seconds=r.sequence), bytearray(r.payload))
-        for r in records
-    ]
-    return spark.createDataFrame(rows, RECORD_SCHEMA)
-
-
-def batch_of(spark: SparkSession, number: int, records: Sequence[Record]) -> Batch:
-    ranges = tuple(
-        ShardRange(shard, str(mine[0].sequence), str(mine[-1].sequence), len(mine), 0, drained=False,
-                   millis_behind_latest=0, read_at_ms=0)
-        for shard, mine in (
-            (shard, [r for r in records if r.shard_id == shard]) for shard in sorted({r.shard_id for r in records})
-        )
-    )  # fmt: skip
-    places = {r.shard_id: ShardPosition(PositionKind.AFTER, sequence_number=r.last) for r in ranges}
-    return Batch(f"batch-{number}", frame(spark, records), Position("s", places), ranges)
-
-
-def rows_of(job: EnrichJob, prefix: str) -> dict[str, dict[str, Any]]:
-    # A prefix made by this test.
-    sql = f"select id, country, \"at\", amount, combinedname, _ordering_us from t where starts_with(id, '{prefix}')"  # noqa: S608
-    found = query(job.table.base_path, sql).to_pylist()
-    assert len({row["id"] for row in found}) == len(found), "a record key is there twice"
-    return {row["id"]: row for row in found}
-
-
-def dead_letters_of(job: EnrichJob, shards: Sequence[str]) -> dict[tuple[str, int], tuple[str, bytes]]:
-    if not Path(job.dead_letters.base_path).exists():
-        return {}
-    found = query(job.dead_letters.base_path, "select shard_id, sequence_number, reason, data from t").to_pylist()
-    mine = [row for row in found if row["shard_id"] in shards]
-    letters = {(row["shard_id"], int(row["sequence_number"])): (row["reason"], row["data"]) for row in mine}
-    assert len(letters) == len(mine), "a dead letter is there twice"
-    return letters
-
-
-def check(job: EnrichJob, prefix: str, records: Sequence[Record], expected: Expected) -> None:
-    assert rows_of(job, prefix) == expected.rows
-    letters = dead_letters_of(job, sorted({r.shard_id for r in records}))
-    assert {place: reason for place, (reason, _) in letters.items()} == expected.dead_letters
-    payloads = {(r.shard_id, r.sequence): r.payload for r in records}
-    assert all(payloads[place] == data for place, (_, data) in letters.items())
+    return harness.make_job(folder, country_reference(spark, how), table_type=table_type)
 
 
 BAD = st.sampled_from(

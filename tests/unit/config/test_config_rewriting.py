@@ -194,6 +194,17 @@ def test_what_nobody_needs_is_not_computed_again(config):
     assert list(plan.derive) == ["a"]
 
 
+@pytest.mark.parametrize(
+    "expression", ["concat(code, UUID())", "concat(code, current_timestamp)", "concat(code, cast(now() as string))"]
+)
+def test_what_gives_another_value_each_time_is_refused(problems, expression):
+    line = only(problems(rewriting(derive={"label": expression})), "output.derive.label")
+    assert "gives another value each time" in line
+    assert line.endswith(OR_ELSE)
+    # It is no matter where a rewrite doesn't compute it, or where it is a column or a text.
+    assert problems(rewriting(derive={"label": "uuid()", "other": "concat(code, uuid, ' now() ')"})) == []
+
+
 @pytest.mark.parametrize("drop", ["orderdate", "stored", "title"])
 def test_what_is_computed_again_uses_columns_that_the_table_has(problems, drop):
     derive = {"stored": "unitssold + 1", "label": f"concat(code, {drop})"}

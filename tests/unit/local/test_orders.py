@@ -60,10 +60,11 @@ def test_every_country_of_the_table_has_orders_and_some_orders_have_none():
     assert referenced < countries
 
 
-def test_the_change_touches_every_row_of_the_country_table():
+def test_the_change_touches_every_row_of_the_country_table_and_adds_one_that_orders_waited_for():
     before, after = ({r["code"]: r for r in rows} for rows in (COUNTRY_ROWS, CHANGED_COUNTRY_ROWS))
     assert len(before) == 4
-    assert before.keys() == after.keys()
+    assert after.keys() - before.keys() == {"BR"}
+    assert after["BR"]["countryname"] in {made["country"] for made in first(1_000)}
     assert (before["IN"]["combinedname"], after["IN"]["combinedname"]) == ("IN-India", "IN-IND-India")
     for code, row in before.items():
         assert row["countryname"] == after[code]["countryname"]

@@ -1,0 +1,222 @@
+"""Rows already written, made true when a reference changes: found by their join keys, joined again, upserted."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin import checkpoint
+from streamjoin.frames import frame_of, persisted, tasks_for
+from streamjoin.metrics import BatchCounts
+from streamjoin.pipelines.job import EnrichJob
+from streamjoin.pipelines.joining import join, version_literals
+from streamjoin.reference.index import as_table
+from streamjoin.reference.pending import Pending
+from streamjoin.reference.reference import Reference
+from streamjoin.reference.snapshot import Snapshot
+from streamjoin.sinks import hudi
+from streamjoin.storage import as_hadoop_path
+from streamjoin.transforms.enrich import enrich
+from streamjoin.transforms.events import Events
+from streamjoin.transforms.output import derive
+
+log = logging.getLogger(__name__)
+
+# The steps between which a pass may die; tests kill it at each.
+STEPS = ("rewrite_found", "rewritten")
+
+_STORED = "_stored_"
+_AGE = "_pending_age"
+_HUDI_PREFIX = "_hoodie_"
+# So few keys are also a filter, by which Hudi and Parquet leave out partitions and row groups.
+_FILTER_KEYS = 1_000
+
+
+@dataclass(frozen=True)
+class RewriteReport:
+    """What one pass did.
+
+    Args:
+        rows: Rows rewritten.
+        is_complete: Whether no row is left that differs from what a join would give now.
+    """
+
+    rows: int
+    is_complete: bool
+
+
+def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = lambda step: None) -> RewriteReport:
+    """Make rows already written true, in one pass over what changed since they were.
+
+    1. pending: which join keys changed, of each reference that rewrites.
+    2. find: the table's rows of these keys, as they are stored.
+    3. join and derive again, as for a batch; keep those that differ, the oldest change first, up to the bound.
+    4. upsert them with the ordering that they have. The commit advances nothing but "rewritten up to".
+
+    Delivery: a crash before step 4 ends leaves the table as it was, and the next pass finds the same rows. A row that
+    is right already is not written, so that a repeated pass writes nothing. Nothing else writes the table between 2
+    and 4, so that no newer event can be undone; a later one of an equal or greater ordering replaces the row.
+
+    Args:
+        job: The job's parts.
+        spark: The session.
+        at: Called with the name of each step that has been done.
+
+    Raises:
+        StreamJoinError: The pass did not happen, or (`SinkError`) may have: the timeline knows.
+    """
+    if job.rewriting is None:
+        return RewriteReport(0, is_complete=True)
+    started = time.monotonic()
+    # All of them, so that those which share a table are brought up to date together.
+    followed = [each for each in job.references if isinstance(each, Reference)]
+    current = {reference.name: reference.current() for reference in followed}
+    references = [each for each in followed if each.rewrites_rows]
+    snapshots = {reference.name: current[reference.name] for reference in references}
+    waiting = {
+        name: s.pending for name, s in snapshots.items() if s.pending is not None and not s.pending.is_empty
+    }  # 1
+    found = checkpoint.read(job.table.base_path) if waiting else None
+    if found is None:
+        for reference in followed:
+            reference.unreported(current[reference.name])
+        return RewriteReport(0, is_complete=True)
+    stored = _stored_rows(job, spark, waiting, references)  # 2
+    rows = _differing(job, _joined_again(job, stored, references, snapshots))  # 3
+    with persisted(rows.limit(job.rewriting.max_rows_per_pass)) as chosen:
+        count, left_from = _measure(chosen, job.rewriting.max_rows_per_pass)
+        rest = {name: pending.rest(left_from) for name, pending in waiting.items()}
+        at("rewrite_found")
+        if count:
+            metadata = {
+                "batch_id": f"rewrite-{found.instant}",
+                **checkpoint.to_metadata(
+                    found.position,
+                    (),
+                    {**found.references, **{name: _advanced(snapshots[name], rest.get(name)) for name in snapshots}},
+                    {**BatchCounts().to_dict(), "rewritten": count},
+                ),
+            }
+            hudi.upsert(
+                chosen.drop(_AGE), job.table, commit_metadata=metadata, parallelism=tasks_for(spark, count)
+            )  # 4
+        at("rewritten")
+    for reference in followed:
+        if reference.name in rest:
+            reference.rewritten(rest[reference.name])
+        if not count or reference.name not in snapshots:
+            reference.unreported(current[reference.name])
+    log.info(
+        "job=%s rewrite references=%s keys=%s rows=%d complete=%s seconds=%.2f",
+        *(job.name, ",".join(waiting), ",".join(_keys(pending) for pending in waiting.values())),
+        *(count, left_from is None, time.monotonic() - started),
+    )
+    return RewriteReport(count, is_complete=left_from is None)
+
+
+def _keys(pending: Pending) -> str:
+    return "all" if pending.everything else str(len(pending.keys))
+
+
+def _advanced(snapshot: Snapshot, rest: Pending | None) -> dict[str, Any]:
+    """Return the snapshot's metadata with what will be rewritten when the commit has happened."""
+    metadata = snapshot.metadata()
+    return metadata if rest is None else {**metadata, "rewritten": rest.rewritten.to_dict()}
+
+
+def _stored_rows(
+    job: EnrichJob, spark: SparkSession, waiting: Mapping[str, Pending], references: list[Reference]
+) -> DataFrame:
+    """Return the table's rows that a pending change may reach, with the age of the oldest such change as `_age`."""
+    table = spark.read.format("hudi").load(as_hadoop_path(job.table.base_path))
+    table = table.select(*(f"`{name}`" for name in table.columns if not name.startswith(_HUDI_PREFIX)))
+    if any(pending.everything for pending in waiting.values()):
+        return table.withColumn(_AGE, F.lit(0.0))
+    by_name = {reference.name: reference for reference in references}
+    filters = [_key_filter(table, by_name[name], pending) for name, pending in waiting.items()]
+    if all(each is not None for each in filters):
+        table = table.where(reduce(or_, [each for each in filters if each is not None]))
+    events = Events.of(table)
+    ages: list[Column] = []
+    for name, pending in waiting.items():
+        age = f"{_AGE}_{len(ages)}"
+        keys = _key_frame(spark, by_name[name], pending, age)
+        events = enrich(events, keys, on=by_name[name].on, columns=[age], name=name)
+        ages.append(F.col(age))
+    oldest = F.least(*ages) if len(ages) > 1 else ages[0]
+    aged = events.frame.withColumn(_AGE, oldest).where(F.col(_AGE).isNotNull())
+    return aged.select(*(f"`{name}`" for name in table.columns), _AGE)
+
+
+def _key_frame(spark: SparkSession, reference: Reference, pending: Pending, age: str) -> DataFrame:
+    """Return the join keys that wait, in the columns that the reference's rows have them in, with their age."""
+    places = {column: place for place, column in enumerate(reference.on.values())}
+    fields = [reference.row_schema[column] for column in places]
+    schema = T.StructType([*fields, T.StructField(age, T.DoubleType())])
+    rows = [(*(key.values[place] for place in places.values()), key.age) for key in pending.keys.values()]
+    return frame_of(spark, as_table(rows, schema), schema)
+
+
+def _key_filter(table: DataFrame, reference: Reference, pending: Pending) -> Column | None:
+    """Return a condition on the stored columns that holds for every row of the keys; None where they are too many."""
+    if len(pending.keys) > _FILTER_KEYS:
+        return None
+    found = F.lit(True)
+    for place, (event_column, column) in enumerate(reference.on.items()):
+        if table.schema[event_column].dataType == reference.row_schema[column].dataType:
+            found = found & F.col(f"`{event_column}`").isin({key.values[place] for key in pending.keys.values()})
+    return found
+
+
+def _joined_again(
+    job: EnrichJob, stored: DataFrame, references: list[Reference], snapshots: Mapping[str, Snapshot]
+) -> DataFrame:
+    """Return the rows as a batch would make them now, the columns that may change also as they are stored."""
+    assert job.rewriting is not None  # noqa: S101  (checked by the caller)
+    fresh = [name for reference in references for name in reference.columns]
+    versions = version_literals(job, snapshots)
+    again = {name for name in (*fresh, *job.rewriting.derive, *versions) if name in stored.columns}
+    kept = stored.select(
+        *(f"`{name}`" for name in stored.columns if name not in again),
+        *(F.col(f"`{name}`").alias(_STORED + name) for name in job.rewriting.columns if name in stored.columns),
+    )
+    events = join(Events.of(kept), references, snapshots, how="left")
+    events = derive(events, job.rewriting.derive).with_columns(versions)
+    written = [*stored.columns, *(name for name in (*job.rewriting.columns, *versions) if name not in stored.columns)]
+    return events.frame.select(
+        *(f"`{name}`" for name in written if name != _AGE), *(c for c in kept.columns if c.startswith(_STORED)), _AGE
+    )
+
+
+def _differing(job: EnrichJob, rows: DataFrame) -> DataFrame:
+    """Return the rows that are not what is stored, the oldest change first."""
+    assert job.rewriting is not None  # noqa: S101  (checked by the caller)
+    differs = [
+        ~_comparable(rows, name).eqNullSafe(_comparable(rows, _STORED + name))
+        if _STORED + name in rows.columns
+        else F.col(f"`{name}`").isNotNull()
+        for name in job.rewriting.columns
+    ]
+    written = [name for name in rows.columns if not name.startswith(_STORED)]
+    return rows.where(reduce(or_, differs)).orderBy(_AGE).select(*(f"`{name}`" for name in written))
+
+
+def _comparable(rows: DataFrame, name: str) -> Column:
+    """Return the column in a form that Spark compares: it has no equality of maps."""
+    found = F.col(f"`{name}`")
+    return F.to_json(F.struct(found)) if "map<" in rows.schema[name].dataType.simpleString() else found
+
+
+def _measure(rows: DataFrame, most: int) -> tuple[int, float | None]:
+    """Return how many rows there are, and from which age on there may be more; None: there are none."""
+    found = rows.agg(F.count(F.lit(1)), F.max(_AGE)).first()
+    assert found is not None  # noqa: S101  (an aggregate without groups has one row)
+    count, youngest = int(found[0]), found[1]
+    return count, float(youngest) if count == most else None
