@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -66,6 +67,7 @@ class Shipping:
 
     def __init__(self, spark: SparkSession, schema: T.StructType, keys: list[str], table: pa.Table) -> None:
         self._spark, self._schema = spark, schema
+        self._place = uuid4().hex
         self._replaced: list[Callable[[], object]] = []
         self._changed: dict[str, RowChange] = {}
         self._layers: tuple[ShippedLayer, ...] = ()
@@ -92,7 +94,7 @@ class Shipping:
         # The base stays where it is; only the layer above it is replaced.
         *older, shipped_base = self._layers
         self._replaced += [self.rows.free, *(each.free for each in older)]
-        self._layers = (ShippedLayer.of(self._spark, layer), shipped_base)
+        self._layers = (ShippedLayer.of(self._spark, layer, f"{self._place}/changes"), shipped_base)
         self.rows = ShippedRows(KeyedRows(self._schema, self._layers), self._schema, base, layer)
 
     def free_replaced(self) -> None:
@@ -113,7 +115,7 @@ class Shipping:
         return ShippedRows(to_frame(self._spark, table, self._schema), self._schema, table)
 
     def _ship_base(self, base: Layer) -> ShippedRows:
-        self._layers, self._changed = (ShippedLayer.of(self._spark, base),), {}
+        self._layers, self._changed = (ShippedLayer.of(self._spark, base, self._place),), {}
         return ShippedRows(KeyedRows(self._schema, self._layers), self._schema, base)
 
     def _retire(self) -> None:

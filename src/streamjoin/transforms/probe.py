@@ -23,8 +23,8 @@ from pyspark.sql import types as T
 
 from streamjoin.schema import arrow_schema
 
-# A worker holds the layers of few snapshots: those of the batch in hand, and of the one before it.
-_LAYERS_KEPT = 4
+# A worker holds one layer for each place; references that are no longer used give theirs up from here on.
+_PLACES_KEPT = 64
 
 
 def key_text(values: Sequence[Any]) -> str | None:
@@ -142,15 +142,22 @@ def _hashes(keys: pa.StringArray) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class ShippedLayer:
-    """A layer on its way to executors; `token` names it there, so that a worker unpacks it once."""
+    """A layer on its way to executors.
 
+    Args:
+        place: Names what it takes the place of: a worker holds the newest layer of each place.
+        token: Names the layer, so that a worker unpacks it once.
+        broadcast: The layer.
+    """
+
+    place: str
     token: str
     broadcast: Broadcast[Layer]
 
     @classmethod
-    def of(cls, spark: SparkSession, layer: Layer) -> "ShippedLayer":
+    def of(cls, spark: SparkSession, layer: Layer, place: str) -> "ShippedLayer":
         """Ship a layer; call `free` when no frame uses it any more."""
-        return cls(uuid4().hex, spark.sparkContext.broadcast(layer))
+        return cls(place, uuid4().hex, spark.sparkContext.broadcast(layer))
 
     def free(self) -> None:
         """Take it off the executors and the driver's disk."""
@@ -185,16 +192,19 @@ class KeyedRows:
         return events.mapInArrow(_Attach(tuple(on), tuple(columns), arrow_schema(added), matched, self.layers), out)
 
 
-_layers: dict[str, Layer] = {}
-"""What this worker has unpacked, the newest last; Spark drops a broadcast's value between tasks that don't use it."""
+_layers: dict[str, tuple[str, Layer]] = {}
+"""By place, the layer that this worker has unpacked, and its token; the last used place is the last.
+
+Spark itself drops a broadcast's value between two tasks as soon as one doesn't use it.
+"""
 
 
 def _unpacked(shipped: ShippedLayer) -> Layer:
-    layer = _layers.pop(shipped.token, None)
-    if layer is None:
+    token, layer = _layers.pop(shipped.place, ("", None))
+    if layer is None or token != shipped.token:
         layer = shipped.broadcast.value
-    _layers[shipped.token] = layer
-    while len(_layers) > _LAYERS_KEPT:
+    _layers[shipped.place] = (shipped.token, layer)
+    while len(_layers) > _PLACES_KEPT:
         del _layers[next(iter(_layers))]
     return layer
 

@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 def keyed(spark: SparkSession, schema: str, rows: Sequence[Row], *, keys: int = 1) -> KeyedRows:
     struct = parse_schema(schema)
     texts = [key_text(row[:keys]) or "" for row in rows]
-    return KeyedRows(struct, (ShippedLayer.of(spark, Layer.of(texts, as_table(rows, struct))),))
+    return KeyedRows(struct, (ShippedLayer.of(spark, Layer.of(texts, as_table(rows, struct)), "rows"),))
 
 
 def both(spark: SparkSession, events: Any, schema: str, rows: Sequence[Row], on: dict[str, str], **how: Any) -> Events:
@@ -78,7 +78,7 @@ def test_a_newer_layer_decides_and_may_say_that_there_is_no_row(spark: SparkSess
     struct = parse_schema("p string, v int")
     base = Layer.of(["x", "y", "z"], as_table([("x", 1), ("y", 2), ("z", 3)], struct))
     changes = Layer.of(["y", "z", "new"], as_table([("y", 20), (None, None), ("new", 4)], struct), [True, False, True])
-    rows = KeyedRows(struct, (ShippedLayer.of(spark, changes), ShippedLayer.of(spark, base)))
+    rows = KeyedRows(struct, (ShippedLayer.of(spark, changes, "changes"), ShippedLayer.of(spark, base, "base")))
     events = spark.createDataFrame([(key,) for key in ("x", "y", "z", "new", "other")], "a string")
     joined = enrich(events, rows, on={"a": "p"}, columns=["v"]).frame
     assert {row["a"]: row["v"] for row in joined.collect()} == {"x": 1, "y": 20, "z": None, "new": 4, "other": None}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.transforms import probe
-from streamjoin.transforms.probe import Layer, key_text, merged
+from streamjoin.transforms.probe import Layer, ShippedLayer, key_text, merged
 
 KEYS = st.text(max_size=3)
 
@@ -87,3 +87,31 @@ def test_a_key_with_a_null_part_has_no_text_and_parts_are_not_run_together() -> 
 def test_what_can_be_no_join_key_is_refused() -> None:
     with pytest.raises(TypeError, match="a list can't be part of a join key"):
         key_text([[1]])
+
+
+class CountingBroadcast:
+    def __init__(self, value: Layer) -> None:
+        self._value, self.unpacked = value, 0
+
+    @property
+    def value(self) -> Layer:
+        self.unpacked += 1
+        return self._value
+
+
+def test_a_worker_unpacks_a_layer_once_however_many_references_there_are() -> None:
+    shipped = [ShippedLayer(f"place-{n}", f"t{n}", CountingBroadcast(layer({"a": n}))) for n in range(20)]  # type: ignore[arg-type]
+    for _ in range(3):
+        assert [probe._unpacked(each).table["n"][0].as_py() for each in shipped] == list(range(20))
+    assert {each.broadcast.unpacked for each in shipped} == {1}
+
+
+def test_a_worker_holds_the_newest_layer_of_a_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_layers", {})
+    monkeypatch.setattr(probe, "_PLACES_KEPT", 3)
+    for number in range(5):
+        probe._unpacked(ShippedLayer("changes", f"t{number}", CountingBroadcast(layer({"a": number}))))  # type: ignore[arg-type]
+    assert [token for token, _ in probe._layers.values()] == ["t4"]
+    for number in range(5):
+        probe._unpacked(ShippedLayer(f"other-{number}", "t", CountingBroadcast(layer({}))))  # type: ignore[arg-type]
+    assert list(probe._layers) == ["other-2", "other-3", "other-4"]
