@@ -42,8 +42,10 @@ class World:
     `countries` of an example have a prefix of their own, since all examples share one lake.
     """
 
-    def __init__(self, spark: SparkSession, folder: Path, *, on_change: str = "rewrite_rows", rows: int = 2) -> None:
-        self.spark, self.folder, self.on_change, self.max_rows = spark, folder, on_change, rows
+    def __init__(
+        self, spark: SparkSession, folder: Path, *, on_change: str = "rewrite_rows", how: str = "left"
+    ) -> None:
+        self.spark, self.folder, self.on_change, self.max_rows, self.how = spark, folder, on_change, 2, how
         self.stream = FakeTableStream(keys=("code",), shards=2)
         self.table = FakeDynamoDb([], stream={
             "StreamSpecification": {"StreamEnabled": True, "StreamViewType": self.stream.view_type},
@@ -56,7 +58,7 @@ class World:
 
     def start(self) -> EnrichJob:
         """Return the job as a new process has it."""
-        chosen = reference_settings_of(on_change=self.on_change)
+        chosen = reference_settings_of(on_change=self.on_change, how=self.how)
         feed = TableFeed(chosen.dynamodb, chosen.refresh, client=self.table, streams=lambda: self.stream)
         reference = Reference(chosen, client=self.table, spark=self.spark, feed=feed)
         plan = RewritingPlan(("country",), {}, ("combinedname",), self.max_rows)
@@ -253,6 +255,22 @@ def test_rows_say_with_which_version_they_were_joined(spark: SparkSession, tmp_p
     world.settle()
     found = query(world.job.table.base_path, "select id, seen from t order by id").to_pylist()
     assert found == [{"id": "a", "seen": 2}, {"id": "b", "seen": 1}]
+
+
+def test_with_an_inner_join_values_reach_the_rows_and_a_delete_empties_them(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, how="inner")
+    world.put("IN", "India", "1")
+    world.put("US", "USA", "1")
+    world.send(event("a", "India"), event("b", "USA"), event("c", "France"))
+    world.put("IN", "India", "2")
+    world.delete("US")
+    # Its event is a dead letter, not a row.
+    world.put("FR", "France", "1")
+    assert world.settle() == 2
+    found = {key: row["combinedname"] for key, row in rows_of(world.job).items()}
+    assert found == {"a": "2", "b": None}
 
 
 def test_derived_columns_are_computed_again_and_the_others_stay(spark: SparkSession, tmp_path: Path) -> None:
