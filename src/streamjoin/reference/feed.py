@@ -56,6 +56,7 @@ class TableFeed:
         as_of: What was in the table by then is in `items`.
         failures: Refreshes that failed since the last one that succeeded.
         failure: The last one's reason; None when it succeeded.
+        position: Everything before it in the table's stream is in `items`; None where there is none to follow.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class TableFeed:
         self.as_of = 0.0
         self.failures = 0
         self.failure: ReferenceTableError | None = None
+        # Not the stream's own, which is past what is held.
+        self.position: Position | None = None
         self._table, self._refresh = table, refresh
         self._client, self._streams, self._clock = client, streams, clock
         self._pace = ReadUnits(table.max_read_units_per_second)
@@ -88,11 +91,6 @@ class TableFeed:
     def items(self) -> int:
         """How many items the table has."""
         return len(self._items)
-
-    @property
-    def position(self) -> Position | None:
-        """Where the table's stream has been read to; None where there is none to follow."""
-        return None if self._stream is None else self._stream.position
 
     def add(self, view: View) -> None:
         """Keep `view` true from the next refresh on, which reads the table anew for it."""
@@ -180,7 +178,7 @@ class TableFeed:
             raise not_at_tip(self._name, _FOLLOW_SECONDS)
         held, self._held = self._held, {}
         self._apply(_changes(self._items, held))
-        self.as_of = started
+        self.as_of, self.position = started, stream.position
 
     def _poll(self, stream: TableStream) -> Polled:
         """Hold what the stream gives until its tip is reached: before it, an item may be older than it was already."""
@@ -213,6 +211,7 @@ class TableFeed:
             self._held = {}
             self._take(description, items, list(drained.touched.values()) if resumed else None)
             self.as_of, self._stream, self._resume = started, stream, None
+            self.position = None if stream is None else stream.position
             return
         message = f"reference table '{self._name}': its stream was lost {_SCANS_AT_ONCE} times while scanning."
         raise ReferenceTableError(message, retryable=True)

@@ -270,6 +270,26 @@ def test_what_one_shard_gave_before_another_failed_is_not_lost() -> None:
     assert {each["countryname"]["S"] for each in (first, second)} <= names(world.after(60)).keys()
 
 
+def test_what_is_held_back_is_not_in_the_position_that_a_restart_begins_at() -> None:
+    world = World(on_change="rewrite_rows")
+    world.reference.current()
+    bad = world.stream.shard_of(INDIA)
+    good = next(country(f"X{n}", f"x{n}") for n in range(20) if world.stream.shard_of(country(f"X{n}", "")) != bad)
+
+    def fail(operation: str, request: dict[str, Any]) -> Exception | None:
+        return client_error("ThrottlingException", operation) if request.get("ShardId") == bad else None
+
+    world.stream.put(good)
+    world.stream.fault = fail
+    metadata = world.after(1).metadata()
+    world.stream.fault = lambda operation, request: None
+    world.reference = world.start()
+    world.reference.restore(metadata)
+    pending = world.reference.current().pending
+    assert pending is not None
+    assert good["countryname"]["S"] in pending.keys
+
+
 def test_the_first_load_fails_straight_away_when_the_stream_is_denied() -> None:
     world = World()
     world.stream.fault = lambda operation, request: client_error("AccessDeniedException", operation)
