@@ -5,10 +5,10 @@ BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e format bench build clean
+.PHONY: help setup demo test check unit spark integration e2e format bench bench-reference build clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: .venv/.locked ## the environment in .venv, with the streamjoin command in it
 
@@ -46,6 +46,9 @@ format: setup ## let ruff format and sort
 
 bench: setup ## today's way beside this one; writes benchmarks/results/
 	@$(BIN)/python benchmarks/micro_batches.py
+
+bench-reference: setup ## a changing reference of 500,000 items: cost, memory, rewriting; ARGS="--parts cost"
+	@$(BIN)/python benchmarks/changing_reference.py $(ARGS)
 
 build: setup ## wheel and sdist in dist/
 	@$(BIN)/python -m build --installer uv

@@ -12,13 +12,18 @@ from streamjoin.local.tables import Item
 SHOWN_ROWS = 3
 
 
+def country_item(number: int) -> Item:
+    """Return one item of the country table: the real ones come first, then made-up ones without end."""
+    if number < len(COUNTRY_ROWS):
+        return COUNTRY_ROWS[number]
+    made_up = number - len(COUNTRY_ROWS)
+    code, name = f"X{made_up}", f"Country {made_up}"
+    return {"code": code, "countryname": name, "combinedname": f"{code}-{name}"}
+
+
 def country_items(count: int) -> list[Item]:
     """Return the items of the country table: the real ones, then made-up ones up to `count`."""
-    made_up = (
-        {"code": f"X{i}", "countryname": f"Country {i}", "combinedname": f"X{i}-Country {i}"}
-        for i in range(count - len(COUNTRY_ROWS))
-    )
-    return [*COUNTRY_ROWS[:count], *made_up]
+    return [country_item(number) for number in range(count)]
 
 
 def expected_rows(count: int, items: Iterable[Item]) -> dict[str, tuple[str, str | None]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from expectation import batch_problems, country_items, expected_rows, table_problems
-from our_way import OurWay
+from our_way import OurWay, job_config
 from pyspark.sql import SparkSession
 from report import commit, machine, median_steps, summary, versions
 from stopwatch import Stopwatch
@@ -76,12 +76,12 @@ class Variant:
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=_positive, help="measured batches of each variant (default: 12)")
-    parser.add_argument("--warmup", type=_count, help="batches before them that don't count (default: 4)")
-    parser.add_argument("--records", type=_positive, help="records of a batch (default: 4000)")
-    parser.add_argument("--reference-items", type=_positive, default=4, help="items of the country table (default: 4)")
+    parser.add_argument("--batches", type=positive, help="measured batches of each variant (default: 12)")
+    parser.add_argument("--warmup", type=count, help="batches before them that don't count (default: 4)")
+    parser.add_argument("--records", type=positive, help="records of a batch (default: 4000)")
+    parser.add_argument("--reference-items", type=positive, default=4, help="items of the country table (default: 4)")
     parser.add_argument(
-        "--table-type", type=_table_types, default=list(TABLE_TYPES), help="of ours: one, or two with a comma between"
+        "--table-type", type=table_types, default=list(TABLE_TYPES), help="of ours: one, or two with a comma between"
     )
     parser.add_argument(
         "--more-of-today", action="store_true", help="also today's script without its count(), and on MERGE_ON_READ"
@@ -97,18 +97,21 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def _count(text: str, least: int = 0) -> int:
+def count(text: str, least: int = 0) -> int:
+    """Return the number that an argument gives."""
     if not text.isdecimal() or int(text) < least:
         message = f"expected a number from {least} on, found {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 
 
-def _positive(text: str) -> int:
-    return _count(text, least=1)
+def positive(text: str) -> int:
+    """Return the number that an argument gives; 0 is none."""
+    return count(text, least=1)
 
 
-def _table_types(text: str) -> list[str]:
+def table_types(text: str) -> list[str]:
+    """Return the table types that an argument gives."""
     found = text.split(",")
     if unknown := [name for name in found if name not in TABLE_TYPES]:
         message = f"{unknown[0]!r} is no table type; allowed: {', '.join(TABLE_TYPES)}"
@@ -184,7 +187,7 @@ def builders(spark: SparkSession, args: argparse.Namespace) -> dict[str, Callabl
         for name, form in forms.items()
     }
     for kind in args.table_type:
-        found[f"streamjoin, {kind}"] = lambda stream, path, kind=kind: OurWay(spark, stream, path, table_type=kind)
+        found[f"streamjoin, {kind}"] = lambda stream, path, kind=kind: OurWay(spark, job_config(stream, path, kind))
     return found
 
 

@@ -52,6 +52,7 @@ class TodaysWay:
         base_path: Where the table lies.
         table_type: COPY_ON_WRITE as in the script, or MERGE_ON_READ.
         counts: Whether each batch is counted first, as in the script, which reads the stream twice.
+        table_name: The reference table.
     """
 
     def __init__(
@@ -62,13 +63,14 @@ class TodaysWay:
         *,
         table_type: str = "COPY_ON_WRITE",
         counts: bool = True,
+        table_name: str = COUNTRY_TABLE,
     ) -> None:
         self.base_path = base_path
         self._spark, self._stream_name, self._counts = spark, stream_name, counts
         shards = aws_client("kinesis").list_shards(StreamName=stream_name)["Shards"]
         self._shard_ids = [shard["ShardId"] for shard in shards]
         self._position: dict[str, str] = {}
-        self._countries = boto3.resource("dynamodb").Table(COUNTRY_TABLE)
+        self._countries = boto3.resource("dynamodb").Table(table_name)
         self._options = {
             "hoodie.table.name": "orders",
             "hoodie.datasource.write.table.type": table_type,
