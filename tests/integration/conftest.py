@@ -8,10 +8,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from pyspark.sql import SparkSession
 
 from streamjoin.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
+from streamjoin.session import local_session
 from tests.dynamodb_local import DynamoDbLocal, dynamodb_local
 
 
@@ -29,6 +31,17 @@ def stack() -> Iterator[LocalStack]:
     """Embedded services that this process, and whatever it starts, talks to."""
     with LocalStack() as running, running.active():
         yield running
+
+
+@pytest.fixture(scope="session")
+def spark(stack: LocalStack) -> Iterator[SparkSession]:
+    """One session that knows the emulator's S3, for all jobs of this tier: a JVM takes no further jars."""
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        running.stop()
+    session = local_session("streamjoin-jobs", cores=2, s3=True)
+    yield session
+    session.stop()
 
 
 @pytest.fixture

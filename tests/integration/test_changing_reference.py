@@ -1,6 +1,5 @@
 """Whole jobs whose references change, from the emulator's DynamoDB and its streams to Hudi tables."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,7 @@ from streamjoin.config import load_config
 from streamjoin.local.tables import create_table, put_items
 from streamjoin.pipelines.enrich import run
 from streamjoin.query import query
-from streamjoin.session import local_session
 from tests.e2e.scenario import COUNTRIES, Scenario, events
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    """A session that the jobs of this module find and use."""
-    running = SparkSession.getActiveSession()
-    if running is not None:
-        running.stop()
-    session = local_session("streamjoin-references", cores=2)
-    yield session
-    session.stop()
 
 
 def rows(scenario: Scenario, columns: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The job in one process, from the emulator's Kinesis and DynamoDB to a Hudi table on its S3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,10 @@ from streamjoin import checkpoint
 from streamjoin.clients import aws_client
 from streamjoin.config import load_config
 from streamjoin.errors import ConfigError, SourceError
-from streamjoin.local.stack import LocalStack
 from streamjoin.pipelines.enrich import run
 from streamjoin.query import query
-from streamjoin.session import local_session
 from streamjoin.sources.position import PositionKind
 from tests.e2e.scenario import Scenario, events
-
-
-@pytest.fixture(scope="module")
-def spark(stack: LocalStack) -> Iterator[SparkSession]:
-    """A session that knows the emulator's S3; the jobs of this module find and use it."""
-    running = SparkSession.getActiveSession()
-    if running is not None:
-        running.stop()
-    session = local_session("streamjoin-jobs", cores=2, s3=True)
-    yield session
-    session.stop()
 
 
 @pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])

@@ -8,7 +8,6 @@ from pyspark.sql import functions as F
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.schema import RECORD_FIELDS
-from streamjoin.session import local_session
 from streamjoin.sources import kinesis as reader
 from streamjoin.sources.kinesis import BatchLimits, Position, Stream
 from streamjoin.sources.kinesis_client import StreamClient
@@ -17,13 +16,6 @@ from tests.faults import aggregate
 
 RECORDS = 2_000
 PLENTY = BatchLimits(1_000_000, 1 << 30)
-
-
-@pytest.fixture(scope="module")
-def spark(stack):
-    session = local_session(cores=2)
-    yield session
-    session.stop()
 
 
 @pytest.fixture
