@@ -16,7 +16,7 @@ from streamjoin.frames import persisted, tasks_for
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.pipelines.batch import Batch
-from streamjoin.pipelines.job import EnrichJob
+from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.rewrite import rewrite
@@ -230,6 +230,9 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
             raise SourceError(message)
         for reference in job.references:
             reference.restore(found.references.get(reference.name))
+        for reference in followed(job):
+            # What is wrong with a table is said at the start, not when the first event comes.
+            reference.unreported(reference.current())
         return found.position
 
     return start

@@ -60,3 +60,8 @@ class EnrichJob:
     dead_letters: DeadLetters
     version_columns: Mapping[str, str] = field(default_factory=dict)
     rewriting: RewritingPlan | None = None
+
+
+def followed(job: EnrichJob) -> list[Reference]:
+    """Return the references that are kept current, which those that are looked up are not."""
+    return [reference for reference in job.references if isinstance(reference, Reference)]

@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from streamjoin import checkpoint
 from streamjoin.frames import frame_of, persisted, tasks_for
 from streamjoin.metrics import BatchCounts
-from streamjoin.pipelines.job import EnrichJob
+from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.reference.index import as_table
 from streamjoin.reference.pending import Pending
@@ -76,16 +76,16 @@ def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = 
         return RewriteReport(0, is_complete=True)
     started = time.monotonic()
     # All of them, so that those which share a table are brought up to date together.
-    followed = [each for each in job.references if isinstance(each, Reference)]
-    current = {reference.name: reference.current() for reference in followed}
-    references = [each for each in followed if each.rewrites_rows]
+    all_followed = followed(job)
+    current = {reference.name: reference.current() for reference in all_followed}
+    references = [each for each in all_followed if each.rewrites_rows]
     snapshots = {reference.name: current[reference.name] for reference in references}
     waiting = {
         name: s.pending for name, s in snapshots.items() if s.pending is not None and not s.pending.is_empty
     }  # 1
     found = checkpoint.read(job.table.base_path) if waiting else None
     if found is None:
-        for reference in followed:
+        for reference in all_followed:
             reference.unreported(current[reference.name])
         return RewriteReport(0, is_complete=True)
     stored = _stored_rows(job, spark, waiting, references)  # 2
@@ -108,7 +108,7 @@ def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = 
                 chosen.drop(_AGE), job.table, commit_metadata=metadata, parallelism=tasks_for(spark, count)
             )  # 4
         at("rewritten")
-    for reference in followed:
+    for reference in all_followed:
         if reference.name in rest:
             reference.rewritten(rest[reference.name])
         if not count or reference.name not in snapshots:
