@@ -134,7 +134,7 @@ def _advanced(snapshot: Snapshot, rest: Pending | None) -> dict[str, Any]:
 def _stored_rows(
     job: EnrichJob, spark: SparkSession, waiting: Mapping[str, Pending], references: list[Reference]
 ) -> DataFrame:
-    """Return the table's rows that a pending change may reach, with the age of the oldest such change as `_age`."""
+    """Return the table's rows that a pending change may reach, with the age of the oldest such change."""
     table = spark.read.format("hudi").load(as_hadoop_path(job.table.base_path))
     table = table.select(*(f"`{name}`" for name in table.columns if not name.startswith(_HUDI_PREFIX)))
     if any(pending.everything for pending in waiting.values()):

@@ -1,7 +1,7 @@
 """The changes of a table, from its DynamoDB Stream: which can be followed, where to start, what an item is now."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +59,7 @@ class Drained:
 
     Args:
         latest: What each changed item is now, packed; None where it was removed.
-        touched: A change for each pair of join keys, before and after, with the join attributes alone.
+        touched: A change for each pair of join keys, before and after, with the join attributes alone; where asked for.
     """
 
     latest: dict[Rank, bytes | None]
@@ -71,7 +71,7 @@ def drain(
     description: TableDescription,
     attributes: Sequence[str],
     *,
-    touching: Sequence[str],
+    touching: Sequence[str] | None,
     clock: Callable[[], float],
 ) -> Drained:
     """Read all changes up to the tip.
@@ -80,7 +80,7 @@ def drain(
         stream: Started where the changes begin.
         description: Its table.
         attributes: Those of an item to keep.
-        touching: The join attributes by which changes are remembered.
+        touching: The join attributes by which changes are remembered; None: they are not.
         clock: Seconds since 1970.
 
     Raises:
@@ -92,17 +92,24 @@ def drain(
     while True:
         polled = stream.poll(patience=_PATIENCE_AFTER_SCAN)
         drained.latest.update(latest(polled.records, description, attributes))
-        for record in polled.records:
-            images = [record.keys, record.old_image, record.new_image]
-            keys, old, new = (None if each is None else _only(each, touching) for each in images)
-            slim = replace(record, keys=keys or {}, old_image=old, new_image=new)
-            drained.touched.setdefault((record.operation, repr(keys), repr(old), repr(new)), slim)
+        if touching is not None:
+            drained.touched.update(_touched(polled.records, touching))
         if polled.error is not None:
             raise polled.error
         if polled.at_tip:
             return drained
         if clock() - started > _DRAIN_SECONDS:
             raise not_at_tip(description.table_name, _DRAIN_SECONDS)
+
+
+def _touched(records: Iterable[ChangeRecord], attributes: Sequence[str]) -> Iterator[tuple[Any, ChangeRecord]]:
+    for record in records:
+        keys, old, new = (
+            None if image is None else _only(image, attributes)
+            for image in (record.keys, record.old_image, record.new_image)
+        )
+        slim = replace(record, keys=keys or {}, old_image=old, new_image=new)
+        yield (record.operation, repr(keys), repr(old), repr(new)), slim
 
 
 def not_at_tip(table_name: str, seconds: float) -> ReferenceTableError:

@@ -196,7 +196,7 @@ class TableFeed:
             try:
                 resumed = stream is not None and start(stream, self._resume, started)
                 items = dict(self._scan(description))
-                drained = Drained({}, {}) if stream is None else self._drain(stream, description)
+                drained = Drained({}, {}) if stream is None else self._drain(stream, description, resumed=resumed)
             except StreamLostError as lost:
                 log.warning("reference table '%s': its stream was lost while scanning: %s", self._name, lost)
                 self._resume = None
@@ -229,8 +229,9 @@ class TableFeed:
         gone: dict[Rank, bytes | None] = dict.fromkeys(self._items.keys() - items.keys())
         self._apply(_changes(self._items, {**items, **gone}))
 
-    def _drain(self, stream: TableStream, description: TableDescription) -> Drained:
-        join_attributes = sorted({name for view in self._views for name in view.join_attributes})
+    def _drain(self, stream: TableStream, description: TableDescription, *, resumed: bool) -> Drained:
+        # What changed since the last run is asked for only where the stream was resumed.
+        join_attributes = sorted({name for view in self._views for name in view.join_attributes}) if resumed else None
         return drain(stream, description, self._attributes(description), touching=join_attributes, clock=self._clock)
 
     def _apply(self, changes: list[ItemChange]) -> None:

@@ -44,7 +44,6 @@ class Reference:
         how: How events are joined, as configured.
         on: Event column -> the rows' column that it is compared with: the attribute's name, unless that is taken.
         columns: The rows' column -> the same name, of the columns that the join adds to an event.
-        rewrites_rows: Whether rows already written are made true when the reference changes.
 
     Raises:
         SchemaError: The declared schema lacks an attribute, or a join attribute's type can't be compared.
@@ -66,13 +65,13 @@ class Reference:
         self.how: Literal["left", "inner"] = settings.how
         self.on: Mapping[str, str] = self._layout.on
         self.columns: Mapping[str, str] = {column: column for column in self._layout.outputs}
-        self.rewrites_rows = settings.on_change == "rewrite_rows"
         self._settings, self._spark, self._clock = settings, spark, clock
         self._types: StructType | None = settings.schema_
         if self._types is not None:
             check_types(self._layout, self._types, settings.name)
         self._numbered: tuple[int, str | None] = (0, None)
-        self._rewrites = Rewrites(self.join_attributes)
+        # Where nothing is rewritten, nothing is remembered for it either.
+        self._rewrites = Rewrites(self.join_attributes) if settings.on_change == "rewrite_rows" else None
         self._index: JoinIndex | None = None
         self._rows: Shipping | None = None
         self._warned: tuple[str, ...] = ()
@@ -80,6 +79,11 @@ class Reference:
         self._snapshot: Snapshot | None = None
         self._feed = feed or own_feed(settings, client, clock)
         self._feed.add(self)
+
+    @property
+    def rewrites_rows(self) -> bool:
+        """Whether rows already written are made true when the reference changes."""
+        return self._rewrites is not None
 
     @property
     def row_schema(self) -> StructType:
@@ -129,7 +133,6 @@ class Reference:
             version += 1
             self._numbered = (version, content_hash)
         mark = Mark(version, content_hash, self._feed.as_of, self._feed.position)
-        pending = self._rewrites.note(mark)
         snapshot = Snapshot(
             name=self.name,
             version=version,
@@ -141,7 +144,7 @@ class Reference:
             types=self._types or index.schema,
             consumed_read_units=self._feed.consumed(),
             mark=mark,
-            pending=pending if self.rewrites_rows else None,
+            pending=None if self._rewrites is None else self._rewrites.note(mark),
             failures=self._feed.failures,
             on=self.on,
             columns=self.columns,
@@ -164,12 +167,11 @@ class Reference:
             metadata: What `Snapshot.metadata` gave, None where the table's last commit knows nothing of this reference.
                 An older version than is known here changes nothing.
         """
-        if metadata is None or int(metadata["version"]) >= self._numbered[0]:
-            mark = None if metadata is None else self._mark_of(metadata)
-            # Only then no row has a value of a version between the two.
-            is_complete = mark is not None and metadata is not None and mark.version == int(metadata["version"])
-            self._rewrites.restore(mark, is_complete=is_complete)
-        if metadata is None or int(metadata["version"]) < self._numbered[0]:
+        if metadata is not None and int(metadata["version"]) < self._numbered[0]:
+            return
+        if self._rewrites is not None:
+            self._restore_rewrites(self._rewrites, metadata or {})
+        if metadata is None:
             return
         inferred = StructType.fromJson(metadata["types"])
         if self._types is None and inferred.names == list(self._layout.attributes):
@@ -183,14 +185,19 @@ class Reference:
 
     def rewritten(self, rest: Pending) -> None:
         """Take note of what a rewriting commit has left."""
+        assert self._rewrites is not None  # noqa: S101  (only what rewrites has something pending)
         self._rewrites.pending = rest
 
-    def _mark_of(self, metadata: Mapping[str, Any]) -> Mark | None:
-        """Return up to where the table's rows are true, and have the feed begin there; None where it isn't known."""
-        mark = Mark.from_dict(metadata["rewritten"]) if "rewritten" in metadata else None
-        if mark is not None and mark.stream is not None and self.rewrites_rows:
+    def _restore_rewrites(self, rewrites: Rewrites, metadata: Mapping[str, Any]) -> None:
+        """Take over up to where the table's rows are true, and have the feed begin there."""
+        if "rewritten" not in metadata:
+            rewrites.restore(None, is_complete=False)
+            return
+        mark = Mark.from_dict(metadata["rewritten"])
+        if mark.stream is not None:
             self._feed.resume_from(ResumeFrom(mark.stream, mark.as_of))
-        return mark
+        # Only if the two are equal no row has a value of a version between them.
+        rewrites.restore(mark, is_complete=mark.version == int(metadata["version"]))
 
     def close(self) -> None:
         """Free what Spark keeps; the next `current` starts anew, with the same types and numbering."""
@@ -213,7 +220,8 @@ class Reference:
     def replayed(self, records: Sequence[ChangeRecord] | None) -> None:
         """Find out what changed since the last run, or that it can't be known."""
         assert self._index is not None  # noqa: S101  (called after `load`)
-        self._rewrites.loaded(self._index, records)
+        if self._rewrites is not None:
+            self._rewrites.loaded(self._index, records)
 
     def apply(self, changes: Sequence[ItemChange]) -> None:
         """Follow changes of items."""
@@ -223,6 +231,7 @@ class Reference:
         changed = index.apply(changes)
         if changed:
             rows.change(changed, index.rows)
+        if self._rewrites is not None:
             self._rewrites.changed({key: index.join_key(change.any_row) for key, change in changed.items()})
 
     def _judge(self, index: JoinIndex) -> None:

@@ -51,7 +51,6 @@ class LookupReference:
         client: boto3's DynamoDB client, for the region and role of `settings`.
         spark: Where the events are.
         clock: Seconds since 1970.
-        previous_version: The last version that is known to have been used; the first snapshot's is one more.
 
     Attributes:
         name: As configured.
@@ -73,7 +72,6 @@ class LookupReference:
         client: TableClient,
         spark: SparkSession,
         clock: Callable[[], float] = time.time,
-        previous_version: int = 0,
     ) -> None:
         self._layout = lay_out(settings.on, settings.columns)
         self.name = settings.name
@@ -85,7 +83,7 @@ class LookupReference:
         self._types: T.StructType | None = settings.schema_
         if self._types is not None:
             check_types(self._layout, self._types, settings.name)
-        self._version = previous_version
+        self._version = 0
         self._plan: _Plan | None = None
         self._unpaid = 0.0
         self._said: tuple[str, ...] = ()
