@@ -5,7 +5,6 @@ counted; a wrong one makes the run fail. See README.md beside this file.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -18,8 +17,9 @@ from typing import Any
 import reference_cost
 import reference_memory
 import reference_rewriting
+from arguments import count, positive, some_of
 from expectation import table_problems
-from micro_batches import SHARDS, TABLE_TYPES, count, positive, table_types
+from micro_batches import SHARDS, TABLE_TYPES
 from own_process import in_own_process
 from reference_cost import Plan
 from reference_report import (
@@ -36,7 +36,7 @@ from reference_report import (
     unseen_changes,
 )
 from reference_rewriting import RewritingWorkload
-from report import commit, machine
+from report import commit, machine, publish
 from workload import SCAN_SEGMENTS, Row, Workload, fill, table_bytes
 
 from streamjoin.clients import aws_client
@@ -58,7 +58,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add: Callable[..., Any] = parser.add_argument
-    add("--parts", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)} (default: all)")
+    add("--parts", type=some_of(PARTS, "part"), default=list(PARTS), help=f"some of {','.join(PARTS)} (default: all)")
     add("--reference-items", type=positive, default=500_000, help="items of the large table (default: 500000)")
     add("--records", type=positive, default=4_000, help="records of a batch (default: 4000)")
     add("--batches", type=positive, default=24, help="measured batches of each variant (default: 24)")
@@ -68,7 +68,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--rewrite-rows", type=positive, default=1_000_000, help="rows of the table that is rewritten (1000000)")
     add("--key-rows", type=positive, default=10_000, help="of them, rows of one reference item (default: 10000)")
     add("--changes", type=positive, default=4, help="measured changes, of each table type (default: 4)")
-    add("--table-type", type=table_types, default=list(TABLE_TYPES), help="of the rewritten table: one or both")
+    add(
+        "--table-type",
+        type=some_of(TABLE_TYPES, "table type"),
+        default=list(TABLE_TYPES),
+        help="of the rewritten table: one or both",
+    )
     add("-o", "--output", type=Path, default=HERE / "results" / "changing_reference.json", help="the JSON file")
     args = parser.parse_args(argv)
     if args.today_batches > args.batches:
@@ -83,14 +88,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def _parts(text: str) -> list[str]:
-    found = text.split(",")
-    if unknown := [name for name in found if name not in PARTS]:
-        message = f"{unknown[0]!r} is no part; allowed: {', '.join(PARTS)}"
-        raise argparse.ArgumentTypeError(message)
-    return found
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, check, print, and write the JSON; return the exit code."""
     args = arguments(argv)
@@ -100,11 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = measure(args, directory)
     result["versions"] = {"streamjoin_commit": head, **result["versions"]}
     result = {"machine": before, **result}
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(result, indent=2) + "\n")
-    print("\n".join(lines(result)))
-    print(f"written to {args.output}")
-    return 1 if result["problems"] else 0
+    return publish(result, args.output, lines(result))
 
 
 def measure(args: argparse.Namespace, directory: str) -> dict[str, Any]:

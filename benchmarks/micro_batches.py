@@ -4,7 +4,6 @@ Every table is checked row by row afterwards; a wrong one makes the run fail. Se
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -15,10 +14,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from arguments import count, positive, some_of
 from expectation import batch_problems, country_items, expected_rows, table_problems
 from our_way import OurWay, job_config
 from pyspark.sql import SparkSession
-from report import commit, machine, median_steps, summary, versions
+from report import commit, machine, median_steps, publish, summary, versions
 from stopwatch import Stopwatch
 from todays_way import TodaysWay
 
@@ -81,7 +81,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--records", type=positive, help="records of a batch (default: 4000)")
     parser.add_argument("--reference-items", type=positive, default=4, help="items of the country table (default: 4)")
     parser.add_argument(
-        "--table-type", type=table_types, default=list(TABLE_TYPES), help="of ours: one, or two with a comma between"
+        "--table-type",
+        type=some_of(TABLE_TYPES, "table type"),
+        default=list(TABLE_TYPES),
+        help="of ours: one, or two with a comma between",
     )
     parser.add_argument(
         "--more-of-today", action="store_true", help="also today's script without its count(), and on MERGE_ON_READ"
@@ -95,28 +98,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args.records = args.records or records
     args.output = args.output or HERE / "results" / ("large_batches.json" if args.large else "micro_batches.json")
     return args
-
-
-def count(text: str, least: int = 0) -> int:
-    """Return the number that an argument gives."""
-    if not text.isdecimal() or int(text) < least:
-        message = f"expected a number from {least} on, found {text!r}"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-def positive(text: str) -> int:
-    """Return the number that an argument gives; 0 is none."""
-    return count(text, least=1)
-
-
-def table_types(text: str) -> list[str]:
-    """Return the table types that an argument gives."""
-    found = text.split(",")
-    if unknown := [name for name in found if name not in TABLE_TYPES]:
-        message = f"{unknown[0]!r} is no table type; allowed: {', '.join(TABLE_TYPES)}"
-        raise argparse.ArgumentTypeError(message)
-    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,11 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             result = {"versions": {"streamjoin_commit": head, **versions(spark)}, "machine": before, **result}
         finally:
             spark.stop()
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(result, indent=2) + "\n")
-    print("\n".join(lines(result)))
-    print(f"written to {args.output}")
-    return 1 if result["problems"] else 0
+    return publish(result, args.output, lines(result))
 
 
 def measure(spark: SparkSession, args: argparse.Namespace, directory: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a run of a benchmark says: numbers with the versions and the machine that they were measured on."""
 
+import json
 import math
 import os
 import platform
@@ -15,6 +16,15 @@ from pyspark.sql import SparkSession
 from streamjoin.session import HUDI_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def publish(result: Mapping[str, Any], output: Path, lines: Sequence[str]) -> int:
+    """Write the JSON, print the lines; return the exit code: 1 when what was measured is wrong."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=2) + "\n")
+    print("\n".join(lines))
+    print(f"written to {output}")
+    return 1 if result["problems"] else 0
 
 
 def summary(seconds: Sequence[float]) -> dict[str, float]:

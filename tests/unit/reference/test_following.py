@@ -48,6 +48,11 @@ class World:
         )
         return Reference(chosen, client=self.table, spark=FakeSpark(), feed=feed, clock=self.clock)  # type: ignore[arg-type]
 
+    def restart(self, metadata: dict[str, Any]) -> None:
+        """Go on as a new process does, from what the last commit says."""
+        self.reference = self.start()
+        self.reference.restore(json.loads(json.dumps(metadata)))
+
     def after(self, seconds: float) -> Snapshot:
         self.clock.advance(seconds)
         return self.reference.current()
@@ -283,8 +288,7 @@ def test_what_is_held_back_is_not_in_the_position_that_a_restart_begins_at() -> 
     world.stream.fault = fail
     metadata = world.after(1).metadata()
     world.stream.fault = lambda operation, request: None
-    world.reference = world.start()
-    world.reference.restore(metadata)
+    world.restart(metadata)
     pending = world.reference.current().pending
     assert pending is not None
     assert good["countryname"]["S"] in pending.keys
@@ -351,8 +355,7 @@ def test_a_value_that_went_and_came_back_while_the_job_was_stopped_is_rewritten_
     # A batch was joined with it, and the job died before the rows were rewritten.
     metadata = world.after(1).metadata()
     world.stream.put(country("IN", "India"))
-    world.reference = world.start()
-    world.reference.restore(json.loads(json.dumps(metadata)))
+    world.restart(metadata)
     pending = world.reference.current().pending
     assert pending is not None
     assert {"India", "Bharat"} <= pending.keys.keys()
@@ -367,8 +370,7 @@ def test_which_keys_changed_while_the_job_was_stopped_is_known_by_both_images(
     for number in range(1_000):
         world.stream.put(country("IN", "Bharat" if number % 2 == 0 else "India"))
     world.stream.put(country("IN", "Hind"))
-    world.reference = world.start()
-    world.reference.restore(json.loads(json.dumps(metadata)))
+    world.restart(metadata)
     pending = world.reference.current().pending
     assert pending is not None
     assert pending.everything is not is_known
@@ -380,8 +382,7 @@ def test_after_a_pause_of_two_days_every_row_is_compared() -> None:
     metadata = world.reference.current().metadata()
     world.stream.put(country("IN", "Bharat"))
     world.clock.advance(48 * 3600)
-    world.reference = world.start()
-    world.reference.restore(metadata)
+    world.restart(metadata)
     pending = world.reference.current().pending
     assert pending is not None
     assert pending.everything
@@ -391,8 +392,7 @@ def test_after_a_restart_without_a_change_nothing_is_left_to_rewrite() -> None:
     world = World(on_change="rewrite_rows")
     metadata = world.reference.current().metadata()
     world.clock.advance(48 * 3600)
-    world.reference = world.start()
-    world.reference.restore(metadata)
+    world.restart(metadata)
     pending = world.reference.current().pending
     assert pending is not None
     assert pending.is_empty
