@@ -33,6 +33,7 @@ _END_SCHEMA = T.StructType(
         T.StructField("is_lossy", T.BooleanType()),
         T.StructField("lost_after", T.StringType()),
         T.StructField("lost_first_available", T.StringType()),
+        T.StructField("after", T.StringType()),
         T.StructField("error", T.StringType()),
         T.StructField("is_data_loss", T.BooleanType()),
         T.StructField("is_retryable", T.BooleanType()),
@@ -136,6 +137,7 @@ def _range(end: T.Row) -> ShardRange:
         end["millis_behind_latest"],
         end["read_at_ms"],
         lost,
+        end["after"],
     )
 
 

@@ -116,6 +116,7 @@ class ShardReading:
             self._behind_ms,
             self._read_at_ms,
             self._lost,
+            self._read.start.sequence_number,
         )
 
     def _request(self, limits: BatchLimits) -> bool:

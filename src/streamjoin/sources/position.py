@@ -87,6 +87,8 @@ class ShardRange:
         millis_behind_latest: The shard's lag at the end of the read; None when it could not be asked.
         read_at_ms: When the last request was sent.
         lost: What was skipped because the stream no longer held it (only with `fail_on_data_loss: false`).
+        after: Sequence number of the record after which the read began; None where none had been read before. It is
+            the `last` of an earlier batch, or a record is missing between the two.
     """
 
     shard_id: str
@@ -98,6 +100,7 @@ class ShardRange:
     millis_behind_latest: int | None
     read_at_ms: int
     lost: LostRange | None = None
+    after: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the range as JSON values."""
