@@ -191,6 +191,8 @@ class LimitSettings(Stage):
     """Bytes of data that a batch has at most, such as 256MiB."""
     target_batch_seconds: Seconds = 30
     """How long a batch should take."""
+    grace_seconds: Seconds = 60
+    """How long the batch in hand may take after Ctrl-C or SIGTERM before it is abandoned."""
 
 
 class TriggerSettings(Stage):

@@ -199,7 +199,7 @@ def run(
         interval_seconds=config.trigger.interval_seconds,
         settle=lambda: rewrite(job, spark, at=at).is_complete,
     )
-    with stop_on_signals() as stop:
+    with stop_on_signals(config.limits.grace_seconds) as stop:
         return run_stream(
             spark,
             stream_job,

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as a wish to stop, which the job grants after the batch in hand."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,27 +31,72 @@ class StopRequest:
         self._event.wait(max(0.0, seconds))
 
 
+# After an abandoned batch: what cleaning up may take (giving the lock back, telling Spark) before the process just ends.
+_CLEAN_UP_SECONDS = 10.0
+
+
+class _Ending:
+    """What signals do, one after the other: ask, abandon, end.
+
+    Whatever the batch had done by the time it is abandoned is either committed or will be done again: docs/delivery.md.
+    """
+
+    def __init__(self, request: StopRequest, grace_seconds: float) -> None:
+        self._request, self._grace_seconds = request, grace_seconds
+        self._number = signal.SIGTERM
+        self.is_abandoned = False
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Ask the job to stop; a second signal doesn't wait for the batch."""
+        del frame
+        self._number = signal.Signals(number)
+        if self._request.made:
+            self._abandon("a second signal")
+            return
+        log.warning(
+            "%s: stopping after the batch in hand, in %g s at most; once more stops at once",
+            *(self._number.name, self._grace_seconds),
+        )
+        self._request.make()
+        signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
+
+    def on_alarm(self, number: int, frame: FrameType | None) -> None:
+        """Abandon the batch that took longer than the grace time, or end a process that doesn't get done."""
+        del number, frame
+        self._abandon(f"not done after {self._grace_seconds:g} s")
+
+    def _abandon(self, why: str) -> None:
+        code = 128 + self._number
+        if self.is_abandoned:
+            logging.shutdown()
+            os._exit(code)
+        self.is_abandoned = True
+        signal.setitimer(signal.ITIMER_REAL, _CLEAN_UP_SECONDS)
+        log.warning("abandoning the batch in hand, %s; the next start goes on from the last commit", why)
+        raise SystemExit(code)
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Give a stop request that SIGINT and SIGTERM make; a second signal stops at once.
+def stop_on_signals(grace_seconds: float = 60.0) -> Iterator[StopRequest]:
+    """Give a stop request that SIGINT and SIGTERM make; a second signal, or the end of the grace time, stops at once.
 
     Enter it after Spark has started: Spark's own handler for SIGINT would cancel the batch in hand.
+
+    Args:
+        grace_seconds: How long the batch in hand may take after the first signal.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # a notebook's or a test's thread: signals belong to the main one
         return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if request.made:
-            # Whatever the batch had done by now is either committed or will be done again: see docs/delivery.md.
-            raise SystemExit(128 + number)
-        log.warning("%s: stopping after the batch in hand; once more stops at once", signal.Signals(number).name)
-        request.make()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending = _Ending(request, grace_seconds)
+    handlers = {signal.SIGINT: ending.on_signal, signal.SIGTERM: ending.on_signal, signal.SIGALRM: ending.on_alarm}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        # The alarm of an abandoned batch stays: what the process still has to do must end too.
+        if not ending.is_abandoned:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)

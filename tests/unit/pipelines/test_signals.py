@@ -1,15 +1,24 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from streamjoin.pipelines.signals import StopRequest, stop_on_signals
 
 
+@pytest.fixture(autouse=True)
+def handlers_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_a_wish_and_a_second_one_ends_at_once(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
     with stop_on_signals() as stop:
         assert not stop.made
         os.kill(os.getpid(), number)
@@ -17,7 +26,34 @@ def test_a_signal_is_a_wish_and_a_second_one_ends_at_once(number: signal.Signals
         with pytest.raises(SystemExit) as ended:
             os.kill(os.getpid(), number)
         assert ended.value.code == 128 + number
+    # What is left to clean up is not waited for without end.
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_handlers_are_put_back_and_no_alarm_is_left(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stop_on_signals():
+        os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_batch_that_takes_longer_than_the_grace_time_is_abandoned() -> None:
+    with stop_on_signals(grace_seconds=0.01) as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.made
+        with pytest.raises(SystemExit) as ended:
+            threading.Event().wait(60)
+        assert ended.value.code == 128 + signal.SIGTERM
+
+
+def test_a_batch_that_ends_within_the_grace_time_ends_the_job_as_asked() -> None:
+    with stop_on_signals(grace_seconds=30) as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.made
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 30
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_waiting_ends_the_moment_somebody_asks() -> None:
