@@ -2,13 +2,13 @@
 
 import json
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from streamjoin.entry import ExitCode, exit_code_of, report_defect
+from streamjoin.cli import checkpoint, local
+from streamjoin.cli.arguments import Config, terminal
+from streamjoin.entry import exit_code_of, report_defect
 from streamjoin.local.names import DatasetName
 from streamjoin.rendering import OutputFormat
 
@@ -18,20 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-local_app = typer.Typer(help="The embedded Kinesis, DynamoDB and S3 of this machine.", no_args_is_help=True)
-checkpoint_app = typer.Typer(help="The job's position, as its table has it.", no_args_is_help=True)
-app.add_typer(local_app, name="local")
-app.add_typer(checkpoint_app, name="checkpoint")
+app.add_typer(local.app, name="local")
+app.add_typer(checkpoint.app, name="checkpoint")
 
-Config = Annotated[str, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
 Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
-
-
-class CheckpointFormat(StrEnum):
-    """What `checkpoint show --format` takes."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,24 +80,7 @@ def query(
     from streamjoin.query import query as run_query  # noqa: PLC0415
     from streamjoin.rendering import write  # noqa: PLC0415
 
-    write(run_query(target, sql), form, _output())
-
-
-@checkpoint_app.command("show")
-def checkpoint_show(
-    config: Config,
-    form: Annotated[CheckpointFormat, typer.Option("--format", help="How to print.")] = CheckpointFormat.TABLE,
-) -> None:
-    """Show where the job of CONFIG will go on, and what its newest commit holds."""
-    from streamjoin.checkpoint import show  # noqa: PLC0415
-    from streamjoin.config import load_config  # noqa: PLC0415
-    from streamjoin.rendering import as_tree  # noqa: PLC0415
-
-    found = show(load_config(config))
-    if form is CheckpointFormat.JSON:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        _output().print(as_tree(found))
+    write(run_query(target, sql), form, terminal())
 
 
 @app.command()
@@ -137,43 +110,6 @@ def produce(
     typer.echo(f"stream '{stream_name}': {summary}")
 
 
-@local_app.command("up")
-def local_up(
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Default: 4566, or a free one.")] = None,
-    export: Annotated[bool, typer.Option("--export", help="Print the shell lines alone, for eval.")] = False,
-) -> None:
-    """Start the embedded services in the background: eval "$(streamjoin local up --export)"."""
-    from streamjoin.local.background import up  # noqa: PLC0415
-
-    running = up(port)
-    lines = "\n".join(running.shell_lines())
-    if not export:
-        typer.echo(f"Embedded services at {running.endpoint} (process {running.pid}); end them: streamjoin local down")
-        typer.echo('To use them, run these lines, or eval "$(streamjoin local up --export)":\n')
-    typer.echo(lines)
-
-
-@local_app.command("status")
-def local_status() -> None:
-    """Exit with 0 when the embedded services run, else with 1."""
-    from streamjoin.local.background import status  # noqa: PLC0415
-
-    running = status()
-    if running is None:
-        typer.echo("The embedded services don't run. Start them: streamjoin local up")
-        raise typer.Exit(ExitCode.FAILED)
-    typer.echo(f"The embedded services run at {running.endpoint} (process {running.pid})")
-
-
-@local_app.command("down")
-def local_down() -> None:
-    """End the embedded services; all that they hold is gone."""
-    from streamjoin.local.background import down  # noqa: PLC0415
-
-    ended = down()
-    typer.echo(f"Ended the embedded services at {ended.endpoint}" if ended else "The embedded services don't run.")
-
-
 @app.command()
 def demo(
     dataset: Data = DatasetName.ORDERS,
@@ -185,13 +121,7 @@ def demo(
     """Show the whole job on this machine: stream, reference change, table, query."""
     from streamjoin.local.demo import demo as run_demo  # noqa: PLC0415
 
-    run_demo(dataset, records=records, s3=s3, console=_output())
-
-
-def _output() -> Console:
-    console = Console()
-    # A file or a pipe has no width to which a table would have to be folded.
-    return console if console.is_terminal else Console(width=1_000)
+    run_demo(dataset, records=records, s3=s3, console=terminal())
 
 
 def main() -> None:
