@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e format bench bench-reference build clean
+.PHONY: help setup demo test check unit spark integration e2e audit format bench bench-reference build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ integration: setup ## tests on the emulators
 
 e2e: setup ## jobs as processes, killed and started again
 	@$(BIN)/pytest tests/e2e
+
+audit: setup ## known advisories against the locked dependencies; where no database answers, their dates
+	@$(BIN)/python scripts/audit.py $(ARGS)
 
 format: setup ## let ruff format and sort
 	@$(BIN)/ruff check --fix .
