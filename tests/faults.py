@@ -1,13 +1,16 @@
 """A fake Kinesis that does what no emulator does: reshard, throttle, expire, trim, fail; a clock that tests move."""
 
-import hashlib
 import itertools
+import threading
 from collections import defaultdict, deque
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from streamjoin.sources.kinesis_readings import THREAD_NAME
 
 MAX_RECORDS_PER_CALL = 10_000
 MAX_BYTES_PER_CALL = 10 * 1024 * 1024
@@ -27,12 +30,21 @@ def internal_error() -> ClientError:
     return client_error("InternalFailureException", "GetRecords", "internal", status=500)
 
 
+def timed_out() -> ReadTimeoutError:
+    return ReadTimeoutError(endpoint_url="http://localhost")
+
+
+# Threads in a call that hangs: only these are waited for in vain.
+_HANGING: set[threading.Thread] = set()
+
+
 class FakeClock:
-    """Time that passes only when something sleeps, or a test says so."""
+    """Time that passes only when something sleeps or waits for what hangs, or a test says so."""
 
     def __init__(self, start_ms: int = 1_700_000_000_000) -> None:
         self.start_ms, self.elapsed_seconds = start_ms, 0.0
         self.sleeps: list[float] = []
+        self._lock = threading.Lock()
 
     def now_ms(self) -> int:
         return self.start_ms + round(self.elapsed_seconds * 1000)
@@ -43,10 +55,19 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
         self.sleeps.append(seconds)
-        self.elapsed_seconds += seconds
+        self.pass_seconds(seconds)
+
+    def wait(self, work: Any, seconds: float) -> bool:
+        while wait(work, 0.001).not_done:
+            readers = {thread for thread in threading.enumerate() if thread.name == THREAD_NAME}
+            if readers <= _HANGING and not all(each.done() for each in work):
+                self.pass_seconds(seconds)
+                return False
+        return True
 
     def pass_seconds(self, seconds: float) -> None:
-        self.elapsed_seconds += seconds
+        with self._lock:
+            self.elapsed_seconds += seconds
 
 
 @dataclass
@@ -55,9 +76,12 @@ class FakeShard:
     parents: tuple[str, ...]
     starting: int
     ending: int | None = None
+    closed_ms: int | None = None
     records: list[dict[str, Any]] = field(default_factory=list)
     trimmed_up_to: int = 0
     empty_pages: int = 0
+    answers: threading.Event | None = None
+    hanging: list[threading.Thread] = field(default_factory=list)
 
     def held(self) -> list[dict[str, Any]]:
         return [r for r in self.records if int(r["SequenceNumber"]) > self.trimmed_up_to]
@@ -87,7 +111,7 @@ class FakeKinesis:
         self.shards: dict[str, FakeShard] = {}
         self._numbers = itertools.count(1)
         self._tokens: dict[str, tuple[str, int, float]] = {}
-        self._faults: dict[str, deque[Exception]] = defaultdict(deque)
+        self.faults: dict[str, deque[Exception]] = defaultdict(deque)
         for _ in range(shards):
             self._add(())
 
@@ -121,8 +145,31 @@ class FakeKinesis:
     def trim(self, shard_id: str, up_to: str) -> None:
         self.shards[shard_id].trimmed_up_to = int(up_to)
 
+    def trim_older_than(self, seconds: int) -> None:
+        """Do what the service does when time passes: old records go, then the closed shards that held them."""
+        oldest_ms = self.clock.now_ms() - seconds * 1000
+        for shard in list(self.shards.values()):
+            old = [r["SequenceNumber"] for r in shard.held() if _arrived_ms(r) < oldest_ms]
+            shard.trimmed_up_to = max([shard.trimmed_up_to, *map(int, old)])
+            if shard.closed_ms is not None and shard.closed_ms < oldest_ms and shard.answers is None:
+                self.forget(shard.shard_id)
+
     def fail(self, operation: str, *errors: Exception) -> None:
-        self._faults[operation].extend(errors)
+        self.faults[operation].extend(errors)
+
+    def hang(self, shard_id: str) -> None:
+        """Let calls of GetRecords for the shard take for ever, from now to `answer`."""
+        self.shards[shard_id].answers = threading.Event()
+
+    def answer(self, shard_id: str, *errors: Exception) -> None:
+        """End the calls that hang, with these errors if any; returns when their threads have ended."""
+        shard = self.shards[shard_id]
+        if shard.answers is not None:
+            self.fail("GetRecords", *errors)
+            shard.answers.set()
+            for thread in shard.hanging:
+                thread.join()
+            shard.answers, shard.hanging = None, []
 
     def expire_iterators(self) -> None:
         self._tokens.clear()
@@ -167,11 +214,12 @@ class FakeKinesis:
         return {"ShardIterator": self._token(shard.shard_id, begin)}
 
     def get_records(self, **arguments: Any) -> dict[str, Any]:
-        self.clock.elapsed_seconds += self.call_seconds
+        self.clock.pass_seconds(self.call_seconds)
         token = arguments["ShardIterator"]
         assert token is not None, "the null iterator of a closed shard used again"
         assert 1 <= arguments["Limit"] <= MAX_RECORDS_PER_CALL
         shard_id, begin, made_at = self._tokens.get(token, ("", 0, -1e9))
+        self._hang(shard_id)
         self._called("GetRecords", {**arguments, "ShardId": shard_id})
         if self.clock.monotonic() - made_at > ITERATOR_LIFE_SECONDS:
             raise client_error("ExpiredIteratorException", "GetRecords", "Iterator expired")
@@ -193,10 +241,18 @@ class FakeKinesis:
             answer["NextShardIterator"] = self._token(shard_id, begin)
         return answer
 
+    def _hang(self, shard_id: str) -> None:
+        shard = self.shards.get(shard_id)
+        if shard is not None and shard.answers is not None:
+            shard.hanging.append(threading.current_thread())
+            _HANGING.add(threading.current_thread())
+            shard.answers.wait()
+            _HANGING.discard(threading.current_thread())
+
     def _called(self, operation: str, arguments: dict[str, Any]) -> None:
         self.calls.append((operation, arguments, self.clock.monotonic()))
-        if self._faults[operation]:
-            raise self._faults[operation].popleft()
+        if self.faults[operation]:
+            raise self.faults[operation].popleft()
         if not self.exists:
             raise client_error("ResourceNotFoundException", operation, f"Stream {self.name} not found")
 
@@ -219,6 +275,7 @@ class FakeKinesis:
     def _close(self, shard_id: str) -> None:
         assert self.shards[shard_id].ending is None
         self.shards[shard_id].ending = next(self._numbers)
+        self.shards[shard_id].closed_ms = self.clock.now_ms()
 
     def _end(self, shard: FakeShard) -> int:
         return int(shard.records[-1]["SequenceNumber"]) + 1 if shard.records else 0
@@ -233,38 +290,3 @@ class FakeKinesis:
 
 def _arrived_ms(record: dict[str, Any]) -> int:
     return round(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
-
-
-# Records as the Kinesis Producer Library packs them.
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def delimited(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def sealed(message: bytes) -> bytes:
-    return b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message, usedforsecurity=False).digest()
-
-
-def aggregate(records: list[tuple[str, bytes]], hash_keys: list[str] | None = None, *, tag: bool = False) -> bytes:
-    """Pack records of (partition key, data) into one, as the producer library does."""
-    keys = sorted({key for key, _ in records})
-    message = b"".join(delimited(1, key.encode()) for key in keys)
-    message += b"".join(delimited(2, key.encode()) for key in hash_keys or [])
-    for key, data in records:
-        record = varint(1 << 3) + varint(keys.index(key))
-        if hash_keys:
-            record += varint(2 << 3) + varint(0)
-        record += delimited(3, data)
-        if tag:
-            record += delimited(4, delimited(1, b"name") + delimited(2, b"value"))
-        message += delimited(3, record)
-    return sealed(message)

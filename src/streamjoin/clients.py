@@ -11,18 +11,27 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.session import get_session
 
+
 # "standard" retries are jittered and capped; below the runner nothing else retries (see errors.py).
-_CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 5},
-    connect_timeout=5,
-    read_timeout=30,
-    max_pool_connections=32,
-    user_agent_extra="streamjoin",
-)
+def _config(read_timeout_seconds: int, attempts: int) -> Config:
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=5,
+        read_timeout=read_timeout_seconds,
+        max_pool_connections=32,
+        user_agent_extra="streamjoin",
+    )
 
 
 @cache
-def aws_client(service: str, region: str | None = None, role_arn: str | None = None) -> Any:
+def aws_client(
+    service: str,
+    region: str | None = None,
+    role_arn: str | None = None,
+    *,
+    read_timeout_seconds: int = 30,
+    attempts: int = 5,
+) -> Any:
     """Return this process's client of `service`.
 
     A function imported from the package keeps this cache between the tasks of one Spark worker.
@@ -31,9 +40,12 @@ def aws_client(service: str, region: str | None = None, role_arn: str | None = N
         service: The SDK's name of the service, such as `kinesis`.
         region: Default: the SDK's.
         role_arn: A role to assume through STS; its credentials are renewed before they run out.
+        read_timeout_seconds: How long an answer may take.
+        attempts: How often a call is sent at most.
     """
+    config = _config(read_timeout_seconds, attempts)
     if role_arn is None:
-        return boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+        return boto3.client(service, region_name=region, config=config)  # type: ignore[call-overload]
     base = get_session()
     fetcher = AssumeRoleCredentialFetcher(
         base.create_client,
@@ -46,4 +58,4 @@ def aws_client(service: str, region: str | None = None, role_arn: str | None = N
     assumed._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001
         method="assume-role", refresh_using=fetcher.fetch_credentials
     )
-    return boto3.Session(botocore_session=assumed).client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+    return boto3.Session(botocore_session=assumed).client(service, region_name=region, config=config)  # type: ignore[call-overload]

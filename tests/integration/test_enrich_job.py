@@ -87,7 +87,7 @@ def test_columns_are_derived_selected_and_partitioned(spark: SparkSession, tmp_p
 
 
 def test_aggregated_records_are_unpacked_to_rows(spark: SparkSession, tmp_path: Path) -> None:
-    from tests.faults import aggregate  # noqa: PLC0415
+    from tests.kpl_faults import aggregate  # noqa: PLC0415
 
     scenario = Scenario(tmp_path, "kpl")
     users = [(f"k{n}", f'{{"id": "k{n}", "country": "USA", "at": "1/1/10"}}'.encode()) for n in range(5)]

@@ -9,10 +9,10 @@ from pyspark.sql import functions as F
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.schema import RECORD_FIELDS
 from streamjoin.sources import kinesis as reader
-from streamjoin.sources.kinesis import BatchLimits, Position, Stream
+from streamjoin.sources.kinesis import BatchLimits, Stream
 from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.position import PositionKind, ShardPosition
-from tests.faults import aggregate
+from streamjoin.sources.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
+from tests.kpl_faults import aggregate
 
 RECORDS = 2_000
 PLENTY = BatchLimits(1_000_000, 1 << 30)
@@ -94,6 +94,37 @@ def test_each_shard_is_a_task_of_its_own(spark, stream, put):
     frame = reader.read(spark, reader.plan(stream, start(stream), PLENTY))
     tasks = frame.where("_end is null").select("shard_id", F.spark_partition_id().alias("task")).distinct().collect()
     assert len(tasks) == len({row["task"] for row in tasks}) == len({row["shard_id"] for row in tasks}) == 4
+
+
+def test_more_shards_than_tasks_share_them_and_each_ends_with_its_own_row(spark, kinesis, make_stream):
+    stream = Stream(make_stream(40))
+    records = [{"Data": b"{}", "PartitionKey": f"key-{n}"} for n in range(400)]
+    assert kinesis.put_records(StreamName=stream.name, Records=records)["FailedRecordCount"] == 0
+    plan = reader.plan(stream, start(stream), PLENTY)
+    frame = reader.read(spark, plan).persist()
+    assert frame.rdd.getNumPartitions() == 4 * spark.sparkContext.defaultParallelism
+    ranges = reader.ranges(frame)
+    assert [r.shard_id for r in ranges] == [r.shard_id for r in plan.reads]
+    keys = [row["partition_key"] for row in reader.bounded(frame, ranges).select("partition_key").collect()]
+    assert sorted(keys) == sorted(f"key-{n}" for n in range(400))
+    frame.unpersist()
+
+
+def test_thousands_of_shards_are_bounded_each_by_its_own_range(spark):
+    shards = 5_000
+    ids = [f"shardId-{number:012d}" for number in range(shards)]
+    # Of each shard the records 1, 9 and 10 are there; what was read of it depends on its number.
+    reads = [(None, None), ("1", "1"), ("9", "10"), ("1", "9")]
+    ranges = [ShardRange(s, *reads[n % 4], 2, 2, False, 0, 0) for n, s in enumerate(ids)]
+    columns = [F.col(c) if c in {"shard_id", "sequence_number"} else F.lit(None).alias(c) for c in RECORD_FIELDS]
+    rows = spark.range(shards).select(
+        F.col("id").cast("int").alias("_read"),
+        F.format_string("shardId-%012d", "id").alias("shard_id"),
+        F.explode(F.array(*map(F.lit, ["1", "9", "10"]))).alias("sequence_number"),
+    )
+    end = F.lit(None).cast("struct<error:string,first:string,last:string>").alias("_end")
+    kept = reader.bounded(rows.select(*columns, "_read", end), ranges).groupBy("sequence_number").count().collect()
+    assert {row["sequence_number"]: row["count"] for row in kept} == {"1": 2_500, "9": 2_500, "10": 1_250}
 
 
 @pytest.mark.parametrize("way", ["driver", "executors"])
@@ -191,7 +222,7 @@ def test_data_loss_in_an_executor_reaches_the_driver_as_what_it_is(spark, stream
         reader.ranges(reader.read(spark, reader.plan(stream, position, PLENTY)))
     lenient = dataclasses.replace(stream, fail_on_data_loss=False)
     ranges = reader.ranges(reader.read(spark, reader.plan(lenient, position, PLENTY)))
-    assert [r.lost for r in ranges] == [reader.LostRange("1", r.first) for r in ranges]
+    assert [r.lost for r in ranges] == [LostRange("1", r.first) for r in ranges]
 
 
 def test_a_shard_split_by_the_emulator_with_its_records_is_data_loss(stream, put, kinesis):

@@ -5,15 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from streamjoin.sources.dynamodb_stream_client import Listing, Page
-from streamjoin.sources.position import Position, PositionKind, ShardPosition
-from streamjoin.sources.shards import TRIM_HORIZON, first_position, follow
+from streamjoin.sources.position import TRIM_HORIZON, Position, PositionKind, ShardPosition
+from streamjoin.sources.shards import first_position, follow
 
 # How long a drained shard's children are waited for. A shard is closed because others follow it, but a listing may not
 # name them yet: github.com/apache/flink-connector-aws/pull/151, github.com/awslabs/amazon-kinesis-client/issues/164.
 _CHILDREN_AWAITED_MS = 60_000
-# How long a drained shard is remembered that a listing leaves out, in case another one has it again: longer than the 24
-# hours after which it goes for good. Read once more, its old values would come after the newer ones of its children.
-_DRAINED_REMEMBERED_MS = 30 * 3_600_000
 
 
 class Progress:
@@ -139,15 +136,8 @@ class Progress:
         self._follow()
 
     def _follow(self) -> None:
-        lineage = follow(self.listing.shards, self.position, fail_on_data_loss=False)
-        remembered = {
-            shard_id: place
-            for shard_id, place in self.places.items()
-            if place.kind is PositionKind.DRAINED
-            and place.caught_up_ms is not None
-            and self.listing.at_ms - place.caught_up_ms < _DRAINED_REMEMBERED_MS
-        }
-        self.places = remembered | dict(lineage.position.shards)
+        lineage = follow(self.listing.shards, self.position, self.listing.at_ms, fail_on_data_loss=False)
+        self.places = dict(lineage.position.shards)
         self.readable, self.is_waiting = lineage.readable, bool(lineage.waiting)
 
 
@@ -168,7 +158,7 @@ def lost_before(listing: Listing, position: Position) -> str | None:
     Every shard that came after a position descends from a shard in it: one without a known parent shows that shards
     between were trimmed before anybody saw them.
     """
-    gone = follow(listing.shards, position, fail_on_data_loss=False).gone
+    gone = follow(listing.shards, position, listing.at_ms, fail_on_data_loss=False).gone
     if gone:
         shard_id, place = gone[0]
         return f"shard '{shard_id}', read to {place}, is no longer listed: what followed was trimmed unread"

@@ -5,53 +5,37 @@
     position = kinesis.start(stream, settings, now_ms)        # only without a checkpoint
     plan     = kinesis.plan(stream, position, limits)
     fetched  = kinesis.fetch(plan)                            # small: driver threads
-    frame    = kinesis.read(spark, plan).persist()            # large: a task a shard
+    frame    = kinesis.read(spark, plan).persist()            # large: tasks, each with its part of the shards
     ranges   = kinesis.ranges(frame)
     records  = kinesis.bounded(frame, ranges)
     position = plan.position.advance(ranges)                  # once the batch is committed
 
 Delivery: nothing here keeps a position; whoever commits one decides what is read again. A batch read again from one
-position gives the same records in the same order in each shard, and maybe more after them.
+position gives the same records in the same order in each shard, and maybe more after them. A shard that gives no answer
+in time has an empty range in the batch, so that its position stays.
 
 Source of the limits: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: per shard 5 `GetRecords`
 a second and 2 MiB/s, shared by all its consumers; 10,000 records or 10 MiB a call; iterators live 5 minutes.
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pyarrow as pa
 
-from streamjoin.errors import ConfigError, SourceError
+from streamjoin.errors import ConfigError
 from streamjoin.schema import RECORD_ARROW_SCHEMA
 from streamjoin.sources.kinesis_client import StreamClient, stream_client
 from streamjoin.sources.kinesis_frame import bounded, ranges, read
-from streamjoin.sources.kinesis_plan import (
-    BatchLimits,
-    Fetched,
-    Plan,
-    ShardRead,
-    StartSettings,
-    Stream,
-)
-from streamjoin.sources.kinesis_shard import ShardReading
-from streamjoin.sources.position import (
-    TRIM_HORIZON,
-    LostRange,
-    Position,
-    PositionKind,
-    ShardPosition,
-    ShardRange,
-)
-from streamjoin.sources.shards import Shard, first_position, follow
+from streamjoin.sources.kinesis_plan import BatchLimits, Fetched, Plan, ShardRead, StartSettings, Stream
+from streamjoin.sources.kinesis_readings import ShardReadings, worst
+from streamjoin.sources.position import TRIM_HORIZON, LostRange, Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.sources.shards import Lineage, Shard, first_position, follow
 
 __all__ = [
     "BatchLimits",
     "Fetched",
-    "LostRange",
     "Plan",
-    "Position",
-    "ShardRange",
     "ShardRead",
     "Stream",
     "bounded",
@@ -125,15 +109,9 @@ def plan(
         DataLossError: A shard is gone with records unread, and `fail_on_data_loss` is true.
         SourceError: Stream missing, denied or unreachable, or the position is another stream's.
     """
-    if not stream.is_of(position):
-        message = (
-            f"stream '{stream.identity}': the table's position is of stream '{position.stream}'. Set "
-            "source.kinesis back to that one, or sink.hudi.base_path to another table."
-        )
-        raise SourceError(message)
+    stream.check(position)
     client = client or stream_client(stream)
-    listing = client.shards(position) if shards is None else shards
-    lineage = follow(listing, position, fail_on_data_loss=stream.fail_on_data_loss)
+    lineage = _lineage(stream, position, client) if shards is None else _followed(stream, position, client, shards)
     places = lineage.position.shards
     lately_ms = client.clock.now_ms() - _CAUGHT_UP_LATELY_MS
     behind = [shard_id for shard_id in lineage.readable if (places[shard_id].caught_up_ms or 0) < lately_ms]
@@ -148,8 +126,28 @@ def plan(
         tuple(sorted(reads, key=lambda r: r.shard_id)),
         limits,
         through_executors=bool(behind) and limits.records > _DRIVER_RECORDS,
-        waiting=lineage.waiting,
+        waiting=lineage.waiting + client.awaited(lineage.childless),
     )
+
+
+def _lineage(stream: Stream, position: Position, client: StreamClient) -> Lineage:
+    listing = client.shards(position)
+    if follow(listing, position, client.clock.now_ms(), fail_on_data_loss=False).gone:
+        # A listing may lag behind the one before: only a second one is believed.
+        listing = client.shards()
+    return _followed(stream, position, client, listing)
+
+
+def _followed(stream: Stream, position: Position, client: StreamClient, listing: Iterable[Shard]) -> Lineage:
+    lineage = follow(listing, position, client.clock.now_ms(), fail_on_data_loss=stream.fail_on_data_loss)
+    # Once its children have it, a drained shard's time would only make every commit larger.
+    places = {
+        shard_id: replace(place, caught_up_ms=None)
+        if place.kind is PositionKind.DRAINED and shard_id not in lineage.childless
+        else place
+        for shard_id, place in lineage.position.shards.items()
+    }
+    return replace(lineage, position=Position(position.stream, places))
 
 
 def _shares(limits: BatchLimits, shard_ids: Sequence[str], behind: frozenset[str]) -> dict[str, BatchLimits]:
@@ -170,7 +168,8 @@ def _shares(limits: BatchLimits, shard_ids: Sequence[str], behind: frozenset[str
 def fetch(plan: Plan, client: StreamClient | None = None) -> Fetched:
     """Read the plan in threads of this process; what shards leave of their shares goes to those that have more.
 
-    Delivery: changes nothing but iterators kept for the next batch, which are used only from the same position.
+    Delivery: changes nothing but iterators kept for the next batch, which are used only from the same position, and
+    what shards left behind give too late, which likewise is.
 
     Raises:
         DataLossError: A position is no longer held, and `fail_on_data_loss` is true.
@@ -180,32 +179,26 @@ def fetch(plan: Plan, client: StreamClient | None = None) -> Fetched:
         return Fetched(pa.Table.from_batches([], RECORD_ARROW_SCHEMA), ())
     client = client or stream_client(plan.stream)
     deadline = client.clock.monotonic() + plan.limits.seconds
-    readings = [ShardReading(client, shard_read) for shard_read in plan.reads]
-    goals = [shard_read.limits for shard_read in plan.reads]
-    hungry = list(range(len(readings)))
-
-    def read_on(number: int) -> bool:
-        """Say whether the shard gave something and has more."""
-        before = readings[number].range().records
-        readings[number].read_up_to(goals[number], deadline)
-        return readings[number].is_limited and readings[number].range().records > before
-
-    with ThreadPoolExecutor(min(_READ_THREADS, len(readings)), thread_name_prefix="kinesis") as pool:
-        while hungry:
-            # Consumed to the end, so that an error of any shard is raised, after the others have stopped.
-            has_more = list(pool.map(read_on, hungry))
-            hungry = [number for number, more in zip(hungry, has_more, strict=True) if more]
-            left = _left(plan.limits, [reading.range() for reading in readings])
+    goals = {shard_read.shard_id: shard_read.limits for shard_read in plan.reads}
+    with ShardReadings(client, plan.reads, _READ_THREADS) as shards:
+        while goals:
+            hungry = shards.run(goals, deadline)
+            if shards.errors:
+                raise worst(shards.errors.values())
+            had = {reading.shard_id: reading.range() for reading in shards.readings}
+            left = _left(plan.limits, had.values())
             # The last tenth isn't worth another round of requests.
             is_full = left.records * 10 <= plan.limits.records or left.bytes * 10 <= plan.limits.bytes
             if is_full or left.records < len(hungry) or client.clock.monotonic() >= deadline:
                 break
             share = left.share(len(hungry))
-            for number in hungry:
-                had = readings[number].range()
-                goals[number] = BatchLimits(had.records + share.records, had.bytes + share.bytes, share.seconds)
-    batches = [batch for reading in readings for batch in reading.batches]
-    return Fetched(pa.Table.from_batches(batches, RECORD_ARROW_SCHEMA), tuple(reading.range() for reading in readings))
+            goals = {
+                s: BatchLimits(had[s].records + share.records, had[s].bytes + share.bytes, share.seconds)
+                for s in hungry
+            }
+        batches = [batch for reading in shards.readings for batch in reading.batches]
+        done = shards.ranges()
+    return Fetched(pa.Table.from_batches(batches, RECORD_ARROW_SCHEMA), done)
 
 
 def _left(limits: BatchLimits, done: Iterable[ShardRange]) -> BatchLimits:
@@ -218,4 +211,5 @@ def _left(limits: BatchLimits, done: Iterable[ShardRange]) -> BatchLimits:
 
 def is_caught_up(plan: Plan, done: Iterable[ShardRange]) -> bool:
     """Say whether the batch reached the present in every shard; not when children of a drained one may follow."""
-    return not plan.waiting and all(r.millis_behind_latest == 0 and not r.drained for r in done)
+    # A stream always has an open shard: where none can be read, the listing is behind.
+    return bool(plan.reads) and not plan.waiting and all(r.millis_behind_latest == 0 and not r.drained for r in done)

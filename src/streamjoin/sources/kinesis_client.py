@@ -1,29 +1,37 @@
 """The Kinesis calls that reading needs, paced and with their errors in streamjoin's words.
 
-Source of the limits: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: per shard 5 `GetRecords`
-a second and 2 MiB/s, shared by all its consumers; 10,000 records or 10 MiB a call; iterators live 5 minutes.
+Source of the limits: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: per shard 2 MiB/s, shared by
+all its consumers; 10,000 records or 10 MiB a call; iterators live 5 minutes.
+.../APIReference/API_ListShards.html: 1,000 shards a page; its tokens live 300 seconds.
 """
 
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from streamjoin.clients import aws_client
 from streamjoin.errors import SourceError
+from streamjoin.redaction import sdk_text
+from streamjoin.sources.kinesis_clock import Clock, SystemClock
+from streamjoin.sources.kinesis_pace import CallPace
 from streamjoin.sources.kinesis_plan import Stream
 from streamjoin.sources.position import Position, PositionKind, ShardPosition
 from streamjoin.sources.shards import Shard, is_outdated
 
+if TYPE_CHECKING:
+    from streamjoin.sources.kinesis_shard import ShardReading
+
 MAX_RECORDS_PER_CALL = 10_000
-SECONDS_BETWEEN_CALLS = 0.2
 LISTING_MAX_AGE_SECONDS = 60.0
+# A listing shows the children of a closed shard after seconds. One that shows none for so long never will.
+CHILDREN_AWAITED_SECONDS = 60.0
+_LISTING_ATTEMPTS = 3
 
 _ACTIONS = "kinesis:ListShards, kinesis:GetShardIterator, kinesis:GetRecords, kinesis:DescribeStreamSummary"
 _THROTTLED = {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
@@ -32,6 +40,10 @@ _DENIED = {"AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"}
 
 class IteratorExpiredError(Exception):
     """The shard iterator is too old; open another."""
+
+
+class ListingExpiredError(Exception):
+    """The listing's next page was asked for too late; begin again."""
 
 
 class ThrottledError(Exception):
@@ -65,41 +77,13 @@ class ShardMemory:
         place: `ShardPosition.place` that the iterator belongs to.
         iterator: None when it must be opened anew.
         expected: A sequence number that the iterator's first record must still prove to be held.
-        outer_records: Stream records of the last read, with what they held, to size the next request.
-        rows: User records in these.
-        bytes: Payload bytes in these.
+        seen: Stream records, user records and payload bytes of the last read, to size the next request.
     """
 
     place: tuple[str, int | None, str | None]
     iterator: str | None
     expected: str | None
-    outer_records: int
-    rows: int
-    bytes: int
-
-
-class Clock(Protocol):
-    """Where time comes from, so that tests need none."""
-
-    def now_ms(self) -> int: ...  # noqa: D102
-    def monotonic(self) -> float: ...  # noqa: D102
-    def sleep(self, seconds: float) -> None: ...  # noqa: D102
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now_ms(self) -> int:
-        """Return milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+    seen: tuple[int, int, int]
 
 
 class StreamClient:
@@ -110,6 +94,14 @@ class StreamClient:
         client: boto3's Kinesis client.
         clock: Default: the machine's.
         jitter: Gives numbers in [0, 1) that spread the retries of several readers.
+        shard_client: Likewise, for the calls of single shards, which are tried again by `ShardReading` at the shard's
+            pace: best one that doesn't do so itself. Default: `client`.
+
+    Attributes:
+        memory: What is kept of each shard between two batches.
+        pace: When each shard may be asked again.
+        readings: The shards that are being read, also those left behind; guarded by `readings_lock`.
+        slow: The shards left behind, until they answer in time again.
     """
 
     def __init__(
@@ -118,30 +110,57 @@ class StreamClient:
         client: Any,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
+        *,
+        shard_client: Any = None,
     ) -> None:
         self.stream = stream
         self.clock: Clock = clock or SystemClock()
-        self.jitter = jitter
         self.memory: dict[str, ShardMemory] = {}
-        self._client = client
+        self.pace = CallPace(self.clock, jitter)
+        self.readings: dict[str, ShardReading] = {}
+        self.readings_lock = threading.Lock()
+        self.slow: set[str] = set()
+        self._client, self._shard_client = client, shard_client or client
         self._address = {"StreamARN": stream.arn} if stream.arn else {"StreamName": stream.name}
-        self._called_at: dict[str, float] = {}
         self._listing: tuple[Shard, ...] | None = None
         self._listed_at = 0.0
+        self._childless_since: dict[str, float] = {}
         self._listing_lock = threading.Lock()
         self._retention_ms: int | None = None
 
     def shards(self, position: Position | None = None) -> tuple[Shard, ...]:
-        """Return the stream's shards: a new listing when the last one is old, or older than `position` knows."""
+        """Return the stream's shards: a new listing when the last one is old, or older than `position` knows.
+
+        No filter is set: without one the service lists what lineage needs, the open shards and the closed ones that
+        still hold records. With one (AT_LATEST, FROM_TIMESTAMP) unread parents would be missing, or a shard left out at
+        the first start be taken for a new one later.
+        """
         with self._listing_lock:
             kept, now_seconds = self._listing, self.clock.monotonic()
             is_old = now_seconds - self._listed_at >= LISTING_MAX_AGE_SECONDS
             if kept is None or position is None or is_old or is_outdated(kept, position):
-                kept = tuple(self._list())
+                kept = self._list()
                 self._listing, self._listed_at = kept, now_seconds
             return kept
 
-    def _list(self) -> Iterator[Shard]:
+    def awaited(self, childless: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the drained shards without children whose children may still come to be listed."""
+        now_seconds = self.clock.monotonic()
+        self._childless_since = {s: self._childless_since.get(s, now_seconds) for s in childless}
+        return tuple(s for s, since in self._childless_since.items() if now_seconds - since < CHILDREN_AWAITED_SECONDS)
+
+    def _list(self) -> tuple[Shard, ...]:
+        for _ in range(_LISTING_ATTEMPTS):
+            # Between two pages the token got too old: only the beginning can be asked for again.
+            with suppress(ListingExpiredError):
+                return tuple(self._listed())
+        message = (
+            f"stream '{self.stream.name}': the shards could not be listed: {_LISTING_ATTEMPTS} times a page came later "
+            "than the 300 s for which the service remembers the one before. Check this machine's network."
+        )
+        raise SourceError(message, retryable=True)
+
+    def _listed(self) -> Iterator[Shard]:
         arguments: Mapping[str, Any] = self._address
         while True:
             with self._errors():
@@ -172,7 +191,7 @@ class StreamClient:
         return dict(answer["StreamDescriptionSummary"])
 
     def open(self, shard_id: str, position: ShardPosition) -> str:
-        """Return an iterator whose first record is the position's own, or the first one from its time on.
+        """Return an iterator whose first record is the position's own, or the first one from its time on; paced.
 
         Raises:
             SequenceNumberNotHeldError: The service doesn't know the position.
@@ -187,8 +206,9 @@ class StreamClient:
             kind["Timestamp"] = (position.timestamp_ms or 0) / 1000
         # A shard's beginning is always held: refusing that means another mistake.
         not_held = None if position.kind is PositionKind.TRIM_HORIZON else "InvalidArgumentException"
+        self.pace.await_turn("GetShardIterator", shard_id)
         with self._errors(shard_id, not_held):
-            answer = self._client.get_shard_iterator(**self._address, ShardId=shard_id, **kind)
+            answer = self._shard_client.get_shard_iterator(**self._address, ShardId=shard_id, **kind)
         return str(answer["ShardIterator"])
 
     def records(self, shard_id: str, iterator: str, limit: int) -> Page:
@@ -200,17 +220,12 @@ class StreamClient:
             ThrottledError: Nothing was read.
             SourceError: Anything else.
         """
-        called_at = self._called_at.get(shard_id)
-        if called_at is not None:
-            wait_seconds = called_at + SECONDS_BETWEEN_CALLS - self.clock.monotonic()
-            if wait_seconds > 0:
-                self.clock.sleep(wait_seconds)
-        self._called_at[shard_id] = self.clock.monotonic()
         arguments: dict[str, Any] = {"ShardIterator": iterator, "Limit": min(limit, MAX_RECORDS_PER_CALL)}
         if self.stream.arn:
             arguments["StreamARN"] = self.stream.arn
+        self.pace.await_turn("GetRecords", shard_id)
         with self._errors(shard_id):
-            answer = self._client.get_records(**arguments)
+            answer = self._shard_client.get_records(**arguments)
         # A service that doesn't report the lag can't be read to its end by it: an empty page has to do.
         behind = answer.get("MillisBehindLatest", 1 if answer["Records"] else 0)
         return Page(answer["Records"], answer.get("NextShardIterator"), int(behind))
@@ -221,6 +236,8 @@ class StreamClient:
             yield
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
+            if code == "ExpiredNextTokenException":
+                raise ListingExpiredError from error
             if shard_id is not None:
                 if code == "ExpiredIteratorException":
                     raise IteratorExpiredError from error
@@ -235,14 +252,14 @@ class StreamClient:
             raise _source_error(self.stream, error, code, shard_id) from error
         except BotoCoreError as error:
             retryable = isinstance(error, HTTPClientError | ConnectionError)
-            message = f"stream '{self.stream.name}' can't be reached: {error}"
+            message = f"{_where(self.stream, shard_id)} can't be reached: {sdk_text(error)}"
             raise SourceError(message, retryable=retryable) from error
 
 
 def _source_error(stream: Stream, error: ClientError, code: str, shard_id: str | None) -> SourceError:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    where = f"stream '{stream.name}'" + (f" shard '{shard_id}'" if shard_id else "")
-    text = error.response.get("Error", {}).get("Message", "")
+    where = _where(stream, shard_id)
+    text = sdk_text(error.response.get("Error", {}).get("Message", ""))
     if code == "ResourceNotFoundException":
         place = stream.region or "the SDK's default region"
         return SourceError(
@@ -254,6 +271,10 @@ def _source_error(stream: Stream, error: ClientError, code: str, shard_id: str |
     return SourceError(f"{where}: {error.operation_name} failed with {code}: {text}", retryable=retryable)
 
 
+def _where(stream: Stream, shard_id: str | None) -> str:
+    return f"stream '{stream.name}'" + (f" shard '{shard_id}'" if shard_id else "")
+
+
 @cache
 def stream_client(stream: Stream) -> StreamClient:
     """Return this process's client of `stream`, so that iterators and the listing are kept between batches.
@@ -262,7 +283,12 @@ def stream_client(stream: Stream) -> StreamClient:
         SourceError: No client can be made, as without a region.
     """
     try:
-        return StreamClient(stream, aws_client("kinesis", stream.region, stream.role_arn))
+        place = (stream.region, stream.role_arn)
+        # A shard's calls are tried again by its reading, at the shard's own pace: the SDK's retries would look like
+        # hanging. An answer of 10 MiB at 2 MiB/s takes 5 s.
+        shard_client = aws_client("kinesis", *place, read_timeout_seconds=10, attempts=1)
+        return StreamClient(stream, aws_client("kinesis", *place), shard_client=shard_client)
     except BotoCoreError as error:
-        message = f"stream '{stream.name}': no Kinesis client: {error} Set source.kinesis.region or AWS_REGION."
+        said = sdk_text(error)
+        message = f"stream '{stream.name}': no Kinesis client: {said} Set source.kinesis.region or AWS_DEFAULT_REGION."
         raise SourceError(message) from error

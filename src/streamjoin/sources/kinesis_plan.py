@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from streamjoin.errors import ConfigError
+from streamjoin.errors import ConfigError, SourceError
 from streamjoin.sources.position import LostRange, Position, ShardPosition, ShardRange
 
 
@@ -74,6 +74,19 @@ class Stream:
             return position.stream == self.arn
         return position.stream.rpartition("/")[2] == self.name
 
+    def check(self, position: Position) -> None:
+        """Make sure that the position belongs to this stream.
+
+        Raises:
+            SourceError: It is another one's.
+        """
+        if not self.is_of(position):
+            message = (
+                f"stream '{self.identity}': the table's position is of stream '{position.stream}'. Set "
+                "source.kinesis back to that one, or sink.hudi.base_path to another table."
+            )
+            raise SourceError(message)
+
 
 @dataclass(frozen=True)
 class BatchLimits:
@@ -122,8 +135,8 @@ class Plan:
             this one, not the older: it has forgotten the drained shards that the stream forgot.
         reads: One a shard, by shard id; may be empty.
         limits: For all shards together.
-        through_executors: Large enough for a task a shard (`read`); else driver threads (`fetch`) are faster.
-        waiting: Shards that wait until their parents are drained.
+        through_executors: Large enough for tasks (`read`); else driver threads (`fetch`) are faster.
+        waiting: Shards that wait until their parents are drained, and drained ones whose children aren't listed yet.
     """
 
     stream: Stream
@@ -140,7 +153,7 @@ class Fetched:
 
     Args:
         table: Columns as `schema.RECORD_ARROW_SCHEMA`; each shard's records together and in order.
-        ranges: One a read of the plan, by shard id.
+        ranges: One a read of the plan, by shard id; empty for shards that gave no answer in time.
     """
 
     table: pa.Table

@@ -1,15 +1,12 @@
 """The reading of one shard, the same code in a driver thread and in an executor's task."""
 
-from datetime import datetime
+from concurrent.futures import Future
 from typing import Any
 
 import pyarrow as pa
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.schema import RECORD_ARROW_SCHEMA
-from streamjoin.sources import kpl
 from streamjoin.sources.kinesis_client import (
-    MAX_RECORDS_PER_CALL,
     IteratorExpiredError,
     Page,
     SequenceNumberNotHeldError,
@@ -19,6 +16,7 @@ from streamjoin.sources.kinesis_client import (
     ThrottledError,
 )
 from streamjoin.sources.kinesis_plan import BatchLimits, ShardRead
+from streamjoin.sources.kinesis_taken import Taken, arrival_ms
 from streamjoin.sources.position import (
     TRIM_HORIZON,
     LostRange,
@@ -30,7 +28,13 @@ from streamjoin.sources.position import (
 
 # A start "now" by this machine's clock may still lie ahead of the service's.
 _CLOCK_SKEW_MS = 15 * 60_000
-_LONGEST_BACK_OFF_SECONDS = 5.0
+_ITERATOR_LIFE_MS = 5 * 60_000
+_SHORTEST_RETENTION_MS = 24 * 3_600_000
+# How long a batch that could go on waits for a shard's answer, or for the end of its back-off.
+PATIENCE_SECONDS = 2.0
+# So many calls of a shard may fail in a row before the batch does, each after a longer pause than the last; over
+# several batches if need be, which go on without the shard. Being throttled doesn't count: that always passes.
+ATTEMPTS = 5
 
 
 class ShardReading:
@@ -40,38 +44,71 @@ class ShardReading:
     cuts depends on the records alone, never on how the service paged them, so that a repeated read with the same
     limits ends no earlier than the first one did, unless time ran out.
 
-    Invariant: `_iterator` continues after `_last`, or is None.
+    Invariant: `_iterator` continues at `_at`, or is None.
 
     Args:
         client: The stream, in this process.
         read: The shard's part of the plan.
+
+    Attributes:
+        work: The read in hand, or the last one; until it is done, the others say nothing.
+        is_limited: Whether the last read ended at a limit.
+        is_left: The batch went on without this reading: it ends with the call in hand.
+        is_taken_over: It was read for an earlier batch that went on without it, and its answers stand.
+        answered_at: When the shard answered last, by the clock's monotonic seconds.
     """
 
     def __init__(self, client: StreamClient, read: ShardRead) -> None:
-        self.batches: list[pa.RecordBatch] = []
-        self.is_limited = False
+        self.work: Future[None] = Future()
+        self.work.set_result(None)
+        self.is_limited = self.is_left = self.is_taken_over = False
+        self.answered_at = 0.0
         self._client, self._read = client, read
         self._at = read.start
-        self._first: str | None = None
-        self._last: str | None = None
-        self._outer_records = self._rows = self._bytes = 0
-        self._requests = self._throttled = 0
+        memory = client.memory.get(read.shard_id)
+        self._taken = Taken(client.stream.name, read.shard_id, memory.seen if memory else (0, 0, 0))
+        self._requests = 0
         self._drained = False
         self._behind_ms: int | None = None
         self._read_at_ms = client.clock.now_ms()
         self._lost = read.lost
         self._iterator: str | None = None
+        self._is_fresh = False
         self._expected = read.start.sequence_number
         # The service called the position invalid: a record older than it would prove it foreign.
         self._is_refused = False
-        self._memory = client.memory.get(read.shard_id)
-        if self._memory is not None and self._memory.place == read.start.place:
-            self._iterator, self._expected = self._memory.iterator, self._memory.expected
+        if memory is not None and memory.place == read.start.place:
+            self._iterator, self._expected = memory.iterator, memory.expected
+
+    @property
+    def shard_id(self) -> str:
+        """The shard."""
+        return self._read.shard_id
+
+    @property
+    def batches(self) -> list[pa.RecordBatch]:
+        """The records, with the columns of `schema.RECORD_ARROW_SCHEMA`."""
+        return self._taken.batches
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether there is anything to report, if only that nothing was there."""
+        return self._requests > 0 or self._drained
+
+    def can_pass_for(self, read: ShardRead) -> bool:
+        """Say whether a reading that was left behind, and is over, gives what `read` asks for; then it does."""
+        if read.start.place != self._read.start.place or self._taken.exceeds(read.limits):
+            return False
+        self._read, self.is_left = read, False
+        # A shard that is always slow would be left behind again if it were asked for more now.
+        self.is_taken_over = self.was_answered
+        return True
 
     def read_up_to(self, limits: BatchLimits, deadline: float) -> None:
         """Read on until caught up, drained, `limits` are reached in all, or the deadline has passed.
 
-        At least one request is sent, also after the deadline: a shard that is always the last must not starve.
+        At least one request is sent, also after the deadline: a shard that is always the last must not starve. Only a
+        shard whose faults leave it alone for longer than the batch would wait isn't asked.
 
         Args:
             limits: For this shard, counting what was read before.
@@ -79,66 +116,93 @@ class ShardReading:
 
         Raises:
             DataLossError: The position is no longer held, and `fail_on_data_loss` is true.
-            SourceError: Stream missing, denied or unreachable.
+            SourceError: Stream missing or denied, or calls failed `ATTEMPTS` times in a row.
         """
         self.is_limited = False
         self._drained = self._drained or self._read.lost is not None
         requests_before = self._requests
-        while not self._drained and not self.is_limited:
-            if self._rows >= limits.records or self._bytes >= limits.bytes:
+        while not (self._drained or self.is_limited or self.is_left):
+            if self._taken.reaches(limits):
                 self.is_limited = True
                 break
-            if self._requests > requests_before and self._client.clock.monotonic() >= deadline:
+            left_seconds = deadline - self._client.clock.monotonic()
+            if self._requests > requests_before and left_seconds <= 0:
+                break
+            wait_seconds = self._client.pace.back_off_seconds(self._read.shard_id)
+            if wait_seconds > 0 and wait_seconds > min(PATIENCE_SECONDS, left_seconds):
                 break
             try:
                 if self._request(limits):
                     break
-            except IteratorExpiredError:
-                self._requests += 1
-                self._iterator = None
+            except IteratorExpiredError as error:
+                self._expired(error)
             except ThrottledError:
-                if not self._back_off(deadline):
-                    break
+                self._client.pace.throttled(self._read.shard_id)
             except ShardGoneError:
                 self._lose(None, "the shard is gone")
                 self._drained = True
+            except SourceError as error:
+                self._failed(error)
         self._remember()
+
+    def _expired(self, error: IteratorExpiredError) -> None:
+        self._iterator = None
+        if self._is_fresh:
+            message = f"{self._where()}: GetRecords calls an iterator expired that was opened just now"
+            failure = SourceError(message, retryable=True)
+            failure.__cause__ = error
+            self._failed(failure)
+
+    def _failed(self, error: SourceError) -> None:
+        if not error.retryable:
+            raise error
+        if self._client.pace.failed(self._read.shard_id) >= ATTEMPTS:
+            # Whoever tries again after this error has all attempts again.
+            self._client.pace.answered(self._read.shard_id)
+            raise error
 
     def range(self) -> ShardRange:
         """Return what was read so far."""
         return ShardRange(
             self._read.shard_id,
-            self._first,
-            self._last,
-            self._rows,
-            self._bytes,
+            self._taken.first,
+            self._taken.last,
+            self._taken.rows,
+            self._taken.bytes,
             self._drained,
             self._behind_ms,
             self._read_at_ms,
             self._lost,
             self._read.start.sequence_number,
+            self._taken.last_arrived_ms,
         )
 
     def _request(self, limits: BatchLimits) -> bool:
         """Read one page; True when the read is over for this batch."""
+        self._is_fresh = self._iterator is None
         if self._iterator is None and not self._open():
             return True
         asked_at_ms = self._client.clock.now_ms()
-        page = self._client.records(self._read.shard_id, str(self._iterator), self._size(limits))
+        # The position's own record comes first, and doesn't count.
+        size = self._taken.wanted(limits) + (1 if self._expected is not None else 0)
+        page = self._client.records(self._read.shard_id, str(self._iterator), size)
         self._requests += 1
-        self._throttled = 0
+        self._client.pace.answered(self._read.shard_id)
+        self.answered_at = self._client.clock.monotonic()
         self._read_at_ms = asked_at_ms
         records = self._wanted(page)
-        kept = self._keep(records, limits)
+        kept = self._take(records, limits)
         if kept < len(records):
             # The rest belongs to the next batch, which starts after the last record kept.
-            arrived_ms = _arrival_ms(records[kept])
+            arrived_ms = arrival_ms(records[kept])
             self._behind_ms = max(1, page.millis_behind_latest, asked_at_ms - arrived_ms)
             self._iterator, self.is_limited = None, True
             return True
         self._iterator = page.next_iterator
         self._drained = page.next_iterator is None
         self._behind_ms = 0 if self._drained else page.millis_behind_latest
+        if self._behind_ms and self._is_near_trim_horizon():
+            self._iterator = None
         return self._behind_ms == 0
 
     def _open(self) -> bool:
@@ -167,7 +231,7 @@ class ShardReading:
         if self._at.kind is PositionKind.AT_TIMESTAMP and self._at.timestamp_ms is not None:
             # SDKs before 2025 send whole seconds: what comes too early is not wanted.
             wanted_ms = self._at.timestamp_ms
-            early = next((i for i, r in enumerate(records) if _arrival_ms(r) >= wanted_ms), len(records))
+            early = next((i for i, r in enumerate(records) if arrival_ms(r) >= wanted_ms), len(records))
             return records[early:]
         expected = self._expected
         if expected is None:
@@ -185,6 +249,12 @@ class ShardReading:
             self._missing(later[0]["SequenceNumber"] if later else None)
             self._expected = None
         return later
+
+    def _is_near_trim_horizon(self) -> bool:
+        """Say whether what follows may be trimmed while an iterator lives, which would go on behind the gap unsaid."""
+        now_ms = self._client.clock.now_ms() + 2 * _ITERATOR_LIFE_MS
+        age_ms = now_ms - (self._taken.last_arrived_ms or now_ms)
+        return age_ms > _SHORTEST_RETENTION_MS and age_ms > self._client.retention_ms()
 
     def _is_within_retention(self) -> bool:
         caught_up_ms = self._read.start.caught_up_ms
@@ -210,73 +280,20 @@ class ShardReading:
     def _where(self) -> str:
         return f"stream '{self._client.stream.name}' shard '{self._read.shard_id}'"
 
-    def _size(self, limits: BatchLimits) -> int:
-        """Return how many records to ask for, from what the last ones held; a page beyond the limits is read twice."""
-        outer, rows, size = self._outer_records, self._rows, self._bytes
-        if not outer and self._memory is not None:
-            outer, rows, size = self._memory.outer_records, self._memory.rows, self._memory.bytes
-        wanted = limits.records - self._rows
-        if outer:
-            by_bytes = (limits.bytes - self._bytes) * outer // max(1, size)
-            wanted = min(wanted * outer // max(1, rows), by_bytes)
-        # The position's own record comes first, and doesn't count.
-        return min(MAX_RECORDS_PER_CALL, max(1, wanted) + (1 if self._expected is not None else 0))
-
-    def _keep(self, records: list[dict[str, Any]], limits: BatchLimits) -> int:
-        """Take records while they fit, each with all its user records; return how many were taken."""
-        rows: list[tuple[str, int, str, int, bytes]] = []
-        taken = 0
-        for record in records:
-            users = kpl.unpack(record["PartitionKey"], record["Data"])
-            size = sum(len(user.data) for user in users)
-            is_over = self._rows + len(users) > limits.records or self._bytes + size > limits.bytes
-            # The first record of a batch is always taken, or a large one would stop the shard for ever.
-            if is_over and self._outer_records:
-                break
-            number, arrived_us = record["SequenceNumber"], _arrival_ms(record) * 1000
-            rows.extend((number, i, user.partition_key, arrived_us, user.data) for i, user in enumerate(users))
-            self._first = self._first or number
-            self._last = number
-            self._outer_records += 1
-            self._rows += len(users)
-            self._bytes += size
-            taken += 1
-        if taken:
-            self._at = ShardPosition(PositionKind.AFTER, sequence_number=self._last)
+    def _take(self, records: list[dict[str, Any]], limits: BatchLimits) -> int:
+        kept = self._taken.take(records, limits)
+        if kept:
+            self._at = ShardPosition(PositionKind.AFTER, sequence_number=self._taken.last)
             if self._lost is not None and self._lost.first_available is None:
                 self._lost = LostRange(self._lost.after, records[0]["SequenceNumber"])
-            self.batches.append(_record_batch(self._client.stream.name, self._read.shard_id, rows))
-        return taken
-
-    def _back_off(self, deadline: float) -> bool:
-        """Wait before the next request; False when that would be after the deadline."""
-        longest_seconds = min(_LONGEST_BACK_OFF_SECONDS, 0.4 * 2**self._throttled)
-        self._throttled += 1
-        wait_seconds = longest_seconds * (0.5 + self._client.jitter() / 2)
-        if self._client.clock.monotonic() + wait_seconds > deadline:
-            return False
-        self._client.clock.sleep(wait_seconds)
-        return True
+        return kept
 
     def _remember(self) -> None:
         if self._drained:
             self._client.memory.pop(self._read.shard_id, None)
             return
-        seen = (self._outer_records, self._rows, self._bytes)
-        if not self._outer_records and self._memory is not None:
-            seen = (self._memory.outer_records, self._memory.rows, self._memory.bytes)
         # An iterator from the trim horizon, opened for a position still unproven, must not pass for the position's own.
         iterator = None if self._is_refused and self._expected is not None else self._iterator
-        self._client.memory[self._read.shard_id] = ShardMemory(self._at.place, iterator, self._expected, *seen)
-
-
-def _record_batch(stream: str, shard_id: str, rows: list[tuple[str, int, str, int, bytes]]) -> pa.RecordBatch:
-    numbers, sub_numbers, keys, arrivals_us, data = zip(*rows, strict=True)
-    columns = ([stream] * len(rows), [shard_id] * len(rows), numbers, sub_numbers, keys, arrivals_us, data)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, RECORD_ARROW_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=RECORD_ARROW_SCHEMA)
-
-
-def _arrival_ms(record: dict[str, Any]) -> int:
-    arrived: datetime = record["ApproximateArrivalTimestamp"]
-    return round(arrived.timestamp() * 1000)
+        self._client.memory[self._read.shard_id] = ShardMemory(
+            self._at.place, iterator, self._expected, self._taken.seen
+        )

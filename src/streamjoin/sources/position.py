@@ -38,13 +38,16 @@ class ShardPosition:
         timestamp_ms: With `AT_TIMESTAMP`: records that arrived earlier aren't wanted.
         sequence_number: With `AFTER`: the last record read (the outer one when it is aggregated).
         caught_up_ms: Every record that arrived before this time was read or isn't wanted. While it lies within the
-            stream's retention period, nothing after the position can have been trimmed.
+            stream's retention period, nothing after the position can have been trimmed. With `DRAINED`: likewise, and
+            the shard was still open then.
+        unlisted_ms: With `DRAINED`: since when the stream was seen not to list the shard; None while it does.
     """
 
     kind: PositionKind
     timestamp_ms: int | None = None
     sequence_number: str | None = None
     caught_up_ms: int | None = None
+    unlisted_ms: int | None = None
 
     @property
     def place(self) -> tuple[str, int | None, str | None]:
@@ -89,6 +92,7 @@ class ShardRange:
         lost: What was skipped because the stream no longer held it (only with `fail_on_data_loss: false`).
         after: Sequence number of the record after which the read began; None where none had been read before. It is
             the `last` of an earlier batch, or a record is missing between the two.
+        last_arrived_ms: When the last record arrived; None when nothing was read.
     """
 
     shard_id: str
@@ -101,6 +105,7 @@ class ShardRange:
     read_at_ms: int
     lost: LostRange | None = None
     after: str | None = None
+    last_arrived_ms: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the range as JSON values."""
@@ -115,7 +120,9 @@ class ShardRange:
 
 def _advanced(old: ShardPosition, read: ShardRange) -> ShardPosition:
     if read.drained:
-        return DRAINED
+        # Closed after its last record, and after it was last found caught up and open: so its children are younger.
+        known_ms = max(old.caught_up_ms or 0, read.last_arrived_ms or 0) or None
+        return ShardPosition(PositionKind.DRAINED, caught_up_ms=known_ms)
     caught_up_ms = read.read_at_ms if read.millis_behind_latest == 0 else old.caught_up_ms
     if read.last is not None:
         return ShardPosition(PositionKind.AFTER, sequence_number=read.last, caught_up_ms=caught_up_ms)

@@ -4,36 +4,15 @@ The service gives a record key's events in order only to readers that finish a p
 (docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from streamjoin.errors import DataLossError
-from streamjoin.sources.position import (
-    DRAINED,
-    TRIM_HORIZON,
-    LostRange,
-    Position,
-    PositionKind,
-    ShardPosition,
-    ShardRange,
-    sequence_order,
-)
+from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
 
-__all__ = [
-    "DRAINED",
-    "TRIM_HORIZON",
-    "Lineage",
-    "LostRange",
-    "Position",
-    "PositionKind",
-    "Shard",
-    "ShardPosition",
-    "ShardRange",
-    "first_position",
-    "follow",
-    "is_outdated",
-    "sequence_order",
-]
+# How long a drained shard is remembered that is no longer listed, in case a later listing has it again: read once more,
+# its old records would come after the newer ones of its children.
+REMEMBERED_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True)
@@ -63,15 +42,17 @@ class Lineage:
     """What may be read, given a listing and a position.
 
     Args:
-        position: The one given, with the shards found since and without the drained ones that the listing forgot.
+        position: The one given, with the shards found since and without the drained ones that listings forgot.
         readable: Shards to read now, by id.
         waiting: Shards that wait for a parent to be drained, by id.
+        childless: Drained shards that are listed without a shard that follows them.
         gone: Shards whose unread rest went with them, with where they stood; they count as drained.
     """
 
     position: Position
     readable: tuple[str, ...]
     waiting: tuple[str, ...]
+    childless: tuple[str, ...]
     gone: tuple[tuple[str, ShardPosition], ...]
 
 
@@ -95,20 +76,35 @@ def is_outdated(shards: Sequence[Shard], position: Position) -> bool:
         drained = place.kind is PositionKind.DRAINED
         if (shard is None and not drained) or (shard is not None and drained and not shard.is_closed):
             return True
-    return False
+    return bool(_childless(listed, position.shards))
 
 
-def follow(shards: Iterable[Shard], position: Position, *, fail_on_data_loss: bool) -> Lineage:
+def _childless(listed: Mapping[str, Shard], places: Mapping[str, ShardPosition]) -> tuple[str, ...]:
+    """Return the listed shards that are drained and have no child: a shard is closed because others follow it."""
+    parents = {parent_id for shard in listed.values() for parent_id in shard.parent_ids}
+    drained = (s for s in listed if s in places and places[s].kind is PositionKind.DRAINED)
+    return tuple(sorted(shard_id for shard_id in drained if shard_id not in parents))
+
+
+def follow(shards: Iterable[Shard], position: Position, now_ms: int, *, fail_on_data_loss: bool) -> Lineage:
     """Find the shards to read now: each only when all its parents are drained.
 
     A shard that the position doesn't know was made after the first start and is read from TRIM_HORIZON, also when
     the job was started at LATEST. A parent that neither listing nor position knows is gone, and counts as drained.
+    A drained shard is forgotten when it hasn't been listed for `REMEMBERED_MS`.
+
+    Args:
+        shards: The listing.
+        position: What was read.
+        now_ms: When it was listed, in milliseconds since the epoch.
+        fail_on_data_loss: What to do about a shard whose unread rest went with it: raise, or name it in `gone`.
 
     Raises:
         DataLossError: A shard of the position is no longer listed and not drained, and `fail_on_data_loss` is true.
     """
     listed = {s.shard_id: s for s in shards}
     places = {shard_id: TRIM_HORIZON for shard_id in listed} | dict(position.shards)
+    places |= _dated(listed, places)
     gone = tuple(
         (shard_id, place)
         for shard_id, place in sorted(places.items())
@@ -132,5 +128,32 @@ def follow(shards: Iterable[Shard], position: Position, *, fail_on_data_loss: bo
     unread = [s for _, s in sorted(listed.items()) if places[s.shard_id].kind is not PositionKind.DRAINED]
     readable = tuple(s.shard_id for s in unread if all(map(is_done, s.parent_ids)))
     waiting = tuple(s.shard_id for s in unread if not all(map(is_done, s.parent_ids)))
-    kept = {shard_id: place for shard_id, place in places.items() if shard_id in listed or shard_id in lost}
-    return Lineage(Position(position.stream, kept), readable, waiting, gone)
+    kept = {shard_id: _noted(place, now_ms, is_listed=shard_id in listed) for shard_id, place in places.items()}
+    remembered = {s: place for s, place in kept.items() if now_ms - (place.unlisted_ms or now_ms) <= REMEMBERED_MS}
+    childless = _childless(listed, remembered)
+    return Lineage(Position(position.stream, remembered), readable, waiting, childless, gone)
+
+
+def _dated(listed: Mapping[str, Shard], places: Mapping[str, ShardPosition]) -> dict[str, ShardPosition]:
+    """Return the places of unread children with since when there can be records in them: their parents were open then.
+
+    So whoever opens them can tell whether any may have been trimmed.
+    """
+    dated: dict[str, ShardPosition] = {}
+    for shard_id, shard in listed.items():
+        parents_ms = [places[p].caught_up_ms or 0 for p in shard.parent_ids if p in places and _is_drained(places[p])]
+        if places[shard_id] == TRIM_HORIZON and any(parents_ms):
+            dated[shard_id] = replace(TRIM_HORIZON, caught_up_ms=max(parents_ms))
+    return dated
+
+
+def _is_drained(place: ShardPosition) -> bool:
+    return place.kind is PositionKind.DRAINED
+
+
+def _noted(place: ShardPosition, now_ms: int, *, is_listed: bool) -> ShardPosition:
+    """Return a shard's place with since when it is no longer listed; only what is drained may be forgotten by that."""
+    unlisted_ms = None
+    if not is_listed and place.kind is PositionKind.DRAINED:
+        unlisted_ms = now_ms if place.unlisted_ms is None else place.unlisted_ms
+    return place if unlisted_ms == place.unlisted_ms else replace(place, unlisted_ms=unlisted_ms)

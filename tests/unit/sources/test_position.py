@@ -21,6 +21,7 @@ numbers = st.integers(min_value=0, max_value=10**56 - 1)
 places = st.one_of(
     st.just(TRIM_HORIZON),
     st.just(DRAINED),
+    st.builds(lambda t: ShardPosition(PositionKind.DRAINED, unlisted_ms=t), st.integers(0, 2**45)),
     st.builds(lambda t: ShardPosition(PositionKind.AT_TIMESTAMP, t, caught_up_ms=t), st.integers(0, 2**45)),
     st.builds(lambda n: ShardPosition(PositionKind.AFTER, sequence_number=str(n)), numbers),
 )
@@ -107,3 +108,8 @@ def test_a_gap_without_a_record_behind_it_is_not_met_twice():
 def test_shards_found_since_join_the_position_and_the_others_stay():
     position = Position("orders", {"other": after("5")}).advance([read_range("1", "2", 2, behind=3)])
     assert position.shards == {"other": after("5"), "s": after("2")}
+
+
+def test_hundreds_of_drained_shards_make_a_position_no_larger_than_they_must():
+    position = Position("orders", {f"shardId-{n:012d}": DRAINED for n in range(500)})
+    assert len(position.to_json()) < 500 * 45

@@ -1,19 +1,12 @@
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import DataLossError
-from streamjoin.sources.shards import (
-    DRAINED,
-    TRIM_HORIZON,
-    Position,
-    PositionKind,
-    Shard,
-    ShardPosition,
-    first_position,
-    follow,
-    is_outdated,
-)
+from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
+from streamjoin.sources.shards import REMEMBERED_MS, Shard, first_position, follow, is_outdated
 
 
 def shard(shard_id, *parents, closed=False):
@@ -24,12 +17,13 @@ def position(**shards):
     return Position("orders", shards)
 
 
+NOW_MS = 1_700_000_000_000
 AFTER = ShardPosition(PositionKind.AFTER, sequence_number="5")
 SPLIT = [shard("p", closed=True), shard("a", "p"), shard("b", "p")]
 
 
-def lineage(shards, at, fail=True):
-    return follow(shards, at, fail_on_data_loss=fail)
+def lineage(shards, at, fail=True, now_ms=NOW_MS):
+    return follow(shards, at, now_ms, fail_on_data_loss=fail)
 
 
 def test_children_wait_until_their_parent_is_drained():
@@ -69,12 +63,32 @@ def test_a_parent_that_nobody_knows_any_more_counts_as_drained():
     assert lineage([shard("c", "long-gone")], position()).readable == ("c",)
 
 
-def test_a_drained_shard_is_remembered_until_the_listing_forgets_it():
+def test_a_drained_shard_is_remembered_while_it_is_listed_and_for_a_day_after_that():
     at = position(p=DRAINED, a=AFTER, b=AFTER)
-    assert "p" in lineage(SPLIT, at).position.shards
-    forgotten = lineage(SPLIT[1:], at)
+    at = lineage(SPLIT, at).position
+    assert at.shards["p"] == DRAINED
+    at = lineage(SPLIT[1:], at).position
+    assert at.shards["p"] == dataclasses.replace(DRAINED, unlisted_ms=NOW_MS)
+    at = lineage(SPLIT[1:], at, now_ms=NOW_MS + REMEMBERED_MS).position
+    assert "p" in at.shards
+    forgotten = lineage(SPLIT[1:], at, now_ms=NOW_MS + REMEMBERED_MS + 1)
     assert set(forgotten.position.shards) == {"a", "b"}
     assert forgotten.readable == ("a", "b")
+
+
+def test_a_drained_shard_that_is_listed_again_is_not_read_again_and_remembered_anew():
+    at = lineage(SPLIT[1:], position(p=DRAINED, a=AFTER, b=AFTER)).position
+    again = lineage(SPLIT, at, now_ms=NOW_MS + REMEMBERED_MS - 1)
+    assert again.readable == ("a", "b")
+    assert again.position.shards["p"] == DRAINED
+
+
+def test_children_that_are_not_listed_yet_are_awaited():
+    closed = shard("p", closed=True)
+    assert lineage([closed], position(p=AFTER)).childless == ()
+    assert lineage([closed], position(p=DRAINED)).childless == ("p",)
+    assert lineage(SPLIT, position(p=DRAINED)).childless == ()
+    assert is_outdated([closed], position(p=DRAINED))
 
 
 def test_an_unread_shard_that_is_no_longer_listed_is_data_loss():
@@ -102,7 +116,7 @@ def test_latest_takes_closed_shards_as_drained_and_at_timestamp_reads_them():
 def test_a_listing_is_outdated_when_the_position_knows_more():
     assert is_outdated([shard("p")], position(p=DRAINED))
     assert is_outdated([], position(p=AFTER))
-    assert not is_outdated([shard("p", closed=True)], position(p=DRAINED))
+    assert not is_outdated(SPLIT, position(p=DRAINED))
     assert not is_outdated([shard("a")], position(p=DRAINED, a=AFTER))
 
 
