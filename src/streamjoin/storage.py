@@ -14,13 +14,31 @@ def is_s3(path: str) -> bool:
     return path.startswith("s3://")
 
 
+def bucket_and_key(path: str) -> tuple[str, str]:
+    """Return the bucket of a path on S3, and the key without a slash at its ends."""
+    parts = urlsplit(path)
+    return parts.netloc, parts.path.strip("/")
+
+
+def local_path(path: str) -> Path:
+    """Return the absolute path on this machine.
+
+    Raises:
+        SinkError: `path` has a scheme that is neither `file:` nor none.
+    """
+    parts = urlsplit(path)
+    if parts.scheme in ("", "file"):
+        return Path(parts.path).absolute()
+    message = f"'{path}': expected s3://bucket/…, file:/… or a local path, found the scheme '{parts.scheme}'"
+    raise SinkError(message)
+
+
 def as_hadoop_path(path: str) -> str:
     """Return `path` as Hadoop needs it: a local one absolute and with its scheme, for a cluster's default is another.
 
     Not percent-encoded: Hadoop takes a `%20` for these three characters.
     """
-    parts = urlsplit(path)
-    return path if parts.scheme not in ("", "file") else f"file://{Path(parts.path).absolute()}"
+    return path if urlsplit(path).scheme not in ("", "file") else f"file://{local_path(path)}"
 
 
 def open_path(path: str) -> tuple[fs.FileSystem, str]:
@@ -31,8 +49,8 @@ def open_path(path: str) -> tuple[fs.FileSystem, str]:
     Raises:
         SinkError: The scheme is neither `s3://` nor a local path.
     """
-    parts = urlsplit(path)
-    if parts.scheme == "s3":
+    if is_s3(path):
+        bucket, key = bucket_and_key(path)
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         location = urlsplit(endpoint) if endpoint else None
@@ -41,8 +59,5 @@ def open_path(path: str) -> tuple[fs.FileSystem, str]:
             endpoint_override=location.netloc if location else None,
             scheme="http" if location and location.scheme == "http" else "https",
         )
-        return s3, f"{parts.netloc}{parts.path}".rstrip("/")
-    if parts.scheme in ("", "file"):
-        return fs.LocalFileSystem(), str(Path(parts.path).absolute())
-    message = f"'{path}': expected s3://bucket/…, file:/… or a local path, found the scheme '{parts.scheme}'"
-    raise SinkError(message)
+        return s3, f"{bucket}/{key}".rstrip("/")
+    return fs.LocalFileSystem(), str(local_path(path))

@@ -4,7 +4,7 @@ import pytest
 from pyarrow import fs
 
 from streamjoin.errors import SinkError
-from streamjoin.storage import as_hadoop_path, open_path
+from streamjoin.storage import as_hadoop_path, bucket_and_key, open_path
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,8 @@ def test_a_local_path_is_opened_where_hadoop_writes_it(path: str) -> None:
 def test_another_scheme_is_refused_with_those_allowed() -> None:
     with pytest.raises(SinkError, match="expected s3://bucket/…, file:/… or a local path, found the scheme 'hdfs'"):
         open_path("hdfs://name/lake")
+
+
+def test_a_path_on_s3_is_a_bucket_and_a_key_without_slashes_at_its_ends() -> None:
+    assert bucket_and_key("s3://bucket/lake/t") == ("bucket", "lake/t")
+    assert bucket_and_key("s3://bucket/lake/t/") == ("bucket", "lake/t")

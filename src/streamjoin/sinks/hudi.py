@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SinkError
+from streamjoin.sinks.repair import repair
 from streamjoin.storage import as_hadoop_path, open_path
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,15 @@ _TABLE_SETTINGS = {
     "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
     # The frame has one row a key already.
     "hoodie.combine.before.upsert": "false",
+    # What a dead process wrote is found by listing, not by markers: those may be gone after a power failure, and files
+    # that a rollback leaves come back to life when their instant is archived (tests/spark/sinks/test_hudi_torn.py).
+    "hoodie.rollback.using.markers": "false",
 }
+
+# Fixed when a table is created; Hudi refuses another value later. Instants are times of day: by a local clock they go
+# back when summer ends, and when the job moves to a machine in another zone. Then the newest commit would not be the
+# last in the timeline.
+_CREATION_SETTINGS = {"hoodie.table.timeline.timezone": "UTC"}
 
 # Where the speed comes from; a user's option may replace each of them.
 _DEFAULT_SETTINGS = {
@@ -148,7 +157,6 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     Raises:
         SinkError: The write failed. Whether the commit happened is known only from the timeline: read it again.
     """
-    options = table.writer_options(parallelism)
     metadata = {f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in commit_metadata.items()}
     # A column that can't be null could never be added to a table that has rows.
     nullable = [
@@ -157,11 +165,26 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     ]
     rows = rows.select(*nullable)
     try:
+        options = table.writer_options(parallelism) | ({} if _exists(table.base_path) else _CREATION_SETTINGS)
         rows.write.format("hudi").options(**options, **metadata).mode("append").save(as_hadoop_path(table.base_path))
-    except (PySparkException, Py4JError) as error:
-        _clear_unborn(table.base_path)
+    except (PySparkException, Py4JError, OSError) as error:
         message = f"table '{table.table_name}' at {table.base_path}: the upsert failed: {root_cause(error)}"
-        raise SinkError(message, retryable=True) from error
+        raise SinkError(message + _cleared(table.base_path), retryable=True) from error
+
+
+def _exists(base_path: str) -> bool:
+    filesystem, root = open_path(base_path)
+    return filesystem.get_file_info(f"{root}/.hoodie/hoodie.properties").type == fs.FileType.File
+
+
+def _cleared(base_path: str) -> str:
+    """Remove what would make the next try fail too; return what to add to the message where that isn't possible."""
+    try:
+        _clear_unborn(base_path)
+        repair(base_path)
+    except (OSError, SinkError) as error:
+        return f"; and what it left can't be looked at: {error}"
+    return ""
 
 
 def _clear_unborn(base_path: str) -> None:
@@ -184,9 +207,17 @@ def _clear_unborn(base_path: str) -> None:
 
 
 def root_cause(error: Exception) -> str:
-    """Return the first line of the innermost cause that Java gave, without its stack."""
+    """Return the first line of the innermost cause that Java gave, without its stack.
+
+    Of what Spark raises while it computes rows only the error's class: its text quotes their values.
+    """
     java = getattr(error, "java_exception", None)
-    while java is not None and java.getCause() is not None:
+    while java is not None:
+        name = str(java.getClass().getName())
+        if name.startswith("org.apache.spark.Spark") and java.getErrorClass() is not None:
+            return f"{name}: [{java.getErrorClass()}]"
+        if java.getCause() is None:
+            break
         java = java.getCause()
     text = str(java.toString()) if java is not None else str(error)
-    return text.strip().splitlines()[0][:500]
+    return (text.strip() or type(error).__name__).splitlines()[0][:500]

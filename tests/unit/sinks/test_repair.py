@@ -1,0 +1,94 @@
+"""Which files of a timeline are torn, and what goes with each."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamjoin.sinks.repair import repair
+
+COMMIT = json.dumps({"partitionToWriteStats": {"": [{"fileId": "f"}]}, "extraMetadata": {"a": "}"}}, indent=2).encode()
+_SYNC = bytes(range(100, 116))
+AVRO = b"Obj\x01" + b"\x02\x14avro.codec\x08null\x00" + _SYNC + b"\x02\x14" + b"0123456789" + _SYNC
+FIRST, SECOND, THIRD = "20260131000000001", "20260131000000002", "20260131000000003"
+
+
+def timeline(tmp_path: Path, files: dict[str, bytes]) -> Path:
+    meta = tmp_path / ".hoodie"
+    meta.mkdir(parents=True)
+    for name, content in files.items():
+        (meta / name).write_bytes(content)
+        (meta / f".{name}.crc").write_bytes(b"crc")
+    (meta / "hoodie.properties").write_bytes(b"")
+    return meta
+
+
+def names(meta: Path) -> set[str]:
+    files = {path.name for path in meta.iterdir()} - {"hoodie.properties", ".hoodie.properties.crc"}
+    shown = {name for name in files if not name.startswith(".")}
+    assert files - shown == {f".{name}.crc" for name in shown}
+    return shown
+
+
+def commit(instant: str, content: bytes = COMMIT) -> dict[str, bytes]:
+    return {f"{instant}.commit.requested": b"", f"{instant}.inflight": b"{", f"{instant}.commit": content}
+
+
+def states(instant: str, action: str, *contents: bytes) -> dict[str, bytes]:
+    return {
+        f"{instant}.{action}{state}": content
+        for state, content in zip((".requested", ".inflight", ""), contents, strict=False)
+    }
+
+
+@given(st.integers(0, len(COMMIT) - 1))
+def test_a_commit_cut_anywhere_has_not_happened(tmp_path_factory: pytest.TempPathFactory, size: int) -> None:
+    meta = timeline(tmp_path_factory.mktemp("t"), {**commit(FIRST), **commit(SECOND, COMMIT[:size])})
+    assert repair(str(meta.parent)) == (f"{SECOND}.commit",)
+    assert names(meta) == {*commit(FIRST), f"{SECOND}.commit.requested", f"{SECOND}.inflight"}
+    assert repair(str(meta.parent)) == ()
+
+
+@given(st.integers(1, len(AVRO) - 1))
+def test_a_clean_cut_anywhere_goes_back_to_the_state_before(
+    tmp_path_factory: pytest.TempPathFactory, size: int
+) -> None:
+    for whole in range(3):
+        files = states(SECOND, "clean", *[AVRO] * whole, AVRO[:size])
+        meta = timeline(tmp_path_factory.mktemp("t"), {**commit(FIRST), **files})
+        repair(str(meta.parent))
+        assert names(meta) == {*commit(FIRST), *list(files)[:whole]}
+
+
+def test_a_torn_plan_takes_its_attempt_with_it(tmp_path: Path) -> None:
+    meta = timeline(tmp_path, {**commit(FIRST), **states(SECOND, "compaction", b"", b"")})
+    repair(str(tmp_path))
+    assert names(meta) == set(commit(FIRST))
+
+
+def test_what_is_torn_behind_something_that_is_done_stays(tmp_path: Path) -> None:
+    files = {**commit(FIRST), **states(SECOND, "clean", AVRO[:9], AVRO[:9], AVRO), **commit(THIRD)}
+    meta = timeline(tmp_path, files)
+    assert repair(str(tmp_path)) == ()
+    assert names(meta) == set(files)
+
+
+def test_a_commit_that_another_was_built_on_stays(tmp_path: Path) -> None:
+    files = {**commit(FIRST), **commit(SECOND, b""), **commit(THIRD)}
+    meta = timeline(tmp_path, files)
+    assert repair(str(tmp_path)) == ()
+    assert names(meta) == set(files)
+
+
+def test_several_torn_commits_at_the_end_have_not_happened(tmp_path: Path) -> None:
+    meta = timeline(tmp_path, {**commit(FIRST), **commit(SECOND, b""), **commit(THIRD, COMMIT[:9])})
+    assert set(repair(str(tmp_path))) == {f"{SECOND}.commit", f"{THIRD}.commit"}
+    assert f"{FIRST}.commit" in names(meta)
+
+
+def test_an_empty_clean_or_rollback_is_left_to_hudi(tmp_path: Path) -> None:
+    files = {**states(FIRST, "clean", b"", b"", b""), **states(SECOND, "rollback", b"", b"", b"")}
+    timeline(tmp_path, files)
+    assert repair(str(tmp_path)) == ()
