@@ -1,0 +1,111 @@
+"""The job's position, as it stands in the commits of its own table.
+
+There is no checkpoint beside the table that could disagree with it. The ledger is asked only where Hudi has archived
+the last commit that carries a position.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamjoin.config import EnrichConfig
+from streamjoin.errors import SinkError
+from streamjoin.ledger import Entry, Ledger
+from streamjoin.ledger.timeline import Timeline
+from streamjoin.sources.position import Position, ShardRange
+from streamjoin.storage import open_path
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What one commit says of the batch that it holds.
+
+    Args:
+        instant: The commit's instant time.
+        position: Where the next batch starts.
+        ranges: What the batch read of each shard.
+        references: The metadata of each reference's snapshot, by name.
+        counts: Records read, kept, superseded, rejected, and more.
+    """
+
+    instant: str
+    position: Position
+    ranges: tuple[ShardRange, ...]
+    references: Mapping[str, Mapping[str, Any]]
+    counts: Mapping[str, Any]
+
+
+def to_metadata(
+    position: Position,
+    ranges: tuple[ShardRange, ...],
+    references: Mapping[str, Mapping[str, Any]],
+    counts: Mapping[str, Any],
+) -> dict[str, str]:
+    """Return the commit metadata that `read` gives back."""
+    return {
+        "position": position.to_json(),
+        "ranges": _dumps([r.to_dict() for r in ranges]),
+        "references": _dumps(references),
+        "counts": _dumps(counts),
+    }
+
+
+def read(base_path: str) -> Checkpoint | None:
+    """Return the checkpoint of the newest commit that has one; None where there is no table yet.
+
+    Compaction, clustering, rollback and commits of others have none: they are passed over. Where archival took the
+    last one that has, the ledger's newest entry counts.
+
+    Raises:
+        SinkError: The table has commits but neither they nor the ledger have a position, or the ledger knows commits
+            of a table that is gone, so that where to go on is not known; or it can't be read.
+    """
+    filesystem, root = open_path(base_path)
+    timeline = Timeline.read(filesystem, root)
+    commits = 0
+    for instant in sorted(timeline.commits, reverse=True):
+        metadata = timeline.metadata(instant)
+        if metadata is not None and "position" in metadata:
+            return _checkpoint(Entry.of(instant, metadata))
+        commits += metadata is not None
+    # What is newer than the oldest commit of the timeline isn't on it: it was taken back.
+    archived = Ledger(base_path).newest(older_than=timeline.oldest)
+    if archived is not None and commits:
+        return _checkpoint(archived)
+    if archived is not None:
+        message = (
+            f"table at {base_path}: it has no commit, but its ledger ends with commit '{archived.instant}'. If the "
+            f"table was deleted on purpose, delete '{base_path}/.streamjoin' too; else bring it back."
+        )
+        raise SinkError(message)
+    if commits:
+        message = (
+            f"table at {base_path}: none of its {commits} commits carries a position of streamjoin; it "
+            "was written by something else. Use another sink.hudi.base_path, or move the table away."
+        )
+        raise SinkError(message)
+    return None
+
+
+def show(config: EnrichConfig) -> dict[str, Any]:
+    """Return the checkpoint of the configuration's table as JSON values; `position` is null where there is no table."""
+    settings = config.sink.hudi
+    found = read(settings.base_path)
+    return {
+        "table": settings.table_name,
+        "base_path": settings.base_path,
+        "instant": found.instant if found else None,
+        "position": json.loads(found.position.to_json()) if found else None,
+        "ranges": [r.to_dict() for r in found.ranges] if found else [],
+        "references": dict(found.references) if found else {},
+        "counts": dict(found.counts) if found else {},
+    }
+
+
+def _checkpoint(entry: Entry) -> Checkpoint:
+    return Checkpoint(entry.instant, entry.position, entry.ranges, entry.references, entry.counts)
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

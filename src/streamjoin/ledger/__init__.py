@@ -1,0 +1,11 @@
+"""What every commit of a table said, kept for ever beside it: Hudi's own timeline forgets old commits.
+
+The timeline has the last word on the commits that it still holds, the ledger on those that were archived. It lies in
+`<base_path>/.streamjoin/ledger/`, which Hudi and its readers pass over.
+"""
+
+from streamjoin.ledger.entry import Entry
+from streamjoin.ledger.ledger import History, Ledger
+from streamjoin.ledger.timeline import Timeline
+
+__all__ = ["Entry", "History", "Ledger", "Timeline"]

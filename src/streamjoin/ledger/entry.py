@@ -1,0 +1,62 @@
+"""What one commit of ours said of the batch, the rewrite, the redrive or the new position that it holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamjoin.errors import SinkError
+from streamjoin.sources.position import Position, ShardRange
+
+_KNOWN = frozenset({"batch_id", "position", "ranges", "references", "counts"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One commit that carries a position.
+
+    Args:
+        instant: The commit's instant time.
+        batch_id: `start`, `rewrite-…`, `redrive-…`, `set-…`, or a batch's own.
+        position: Where the next batch starts.
+        ranges: What the batch read of each shard.
+        references: The metadata of each reference's snapshot, by name.
+        counts: Records read, kept, superseded, rejected, and more.
+        extra: Whatever else the commit says under `streamjoin.`, such as `audit`.
+        tells_after: Whether the ranges say after which record they began; those of earlier versions don't.
+    """
+
+    instant: str
+    batch_id: str
+    position: Position
+    ranges: tuple[ShardRange, ...]
+    references: Mapping[str, Mapping[str, Any]]
+    counts: Mapping[str, Any]
+    extra: Mapping[str, str]
+    tells_after: bool
+
+    @classmethod
+    def of(cls, instant: str, metadata: Mapping[str, str]) -> "Entry":
+        """Read a commit's metadata, which has a position.
+
+        Raises:
+            SinkError: It isn't what streamjoin writes.
+        """
+        try:
+            ranges = json.loads(metadata.get("ranges", "[]"))
+            return cls(
+                instant=instant,
+                batch_id=metadata.get("batch_id", ""),
+                position=Position.from_json(metadata["position"]),
+                ranges=tuple(ShardRange.from_dict(r) for r in ranges),
+                references=json.loads(metadata.get("references", "{}")),
+                counts=json.loads(metadata.get("counts", "{}")),
+                extra={key: value for key, value in metadata.items() if key not in _KNOWN},
+                tells_after=all("after" in r for r in ranges),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            message = (
+                f"commit '{instant}': its metadata is not what this version of streamjoin writes: {error!r}. Was it "
+                "written by a newer one?"
+            )
+            raise SinkError(message) from error

@@ -1,0 +1,124 @@
+"""The dead letters as they lie in their table, found by their place in the stream."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import fs
+
+from streamjoin.errors import SinkError
+from streamjoin.query import read_table
+from streamjoin.sinks.letter_table import ID_COLUMN, REASON, has_commit
+from streamjoin.storage import open_path
+
+_COLUMNS = [ID_COLUMN, "shard_id", "sequence_number", REASON]
+_INTENTS = ".streamjoin/redrive"
+# Sequence numbers have up to 56 digits; padded they compare as text.
+_DIGITS = 64
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ShardLetters:
+    """The dead letters of one shard, in the shard's order.
+
+    Args:
+        numbers: Their sequence numbers, padded.
+        totals: Row n: how many of the first n there are of each reason.
+    """
+
+    numbers: "np.ndarray[tuple[int], np.dtype[np.bytes_]]"
+    totals: "np.ndarray[tuple[int, int], np.dtype[np.int64]]"
+
+    def span(self, first: str | None, last: str | None) -> Span:
+        """Return which letters lie from `first` to `last`, both included; None: from or to the end."""
+        begin = 0 if first is None else int(np.searchsorted(self.numbers, _padded(first), side="left"))
+        end = len(self.numbers) if last is None else int(np.searchsorted(self.numbers, _padded(last), side="right"))
+        return begin, max(begin, end)
+
+    def number(self, place: int) -> str:
+        """Return the sequence number of one letter."""
+        return self.numbers[place].decode().lstrip("0") or "0"
+
+
+@dataclass(frozen=True)
+class Letters:
+    """All dead letters that have a place in the stream.
+
+    Args:
+        reasons: Their reasons, in the order of `ShardLetters.totals`.
+        shards: By shard.
+        total: How many.
+    """
+
+    reasons: tuple[str, ...]
+    shards: Mapping[str, ShardLetters]
+    total: int
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Letters":
+        """Sort dead letters into their places.
+
+        Columns in: `shard_id`, `sequence_number`, `reason`; those without a number came from a frame, not a stream.
+        """
+        table = table.filter(pc.is_valid(table["sequence_number"]))
+        reasons = tuple(sorted({str(reason) for reason in pc.unique(table[REASON]).to_pylist()}))
+        padded = pc.utf8_lpad(table["sequence_number"].cast(pa.string()), _DIGITS, "0")
+        table = table.select(["shard_id", REASON]).append_column("number", padded)
+        table = table.sort_by([("shard_id", "ascending"), ("number", "ascending")])
+        found = {}
+        for shard_id in map(str, pc.unique(table["shard_id"]).to_pylist()):
+            mine = table.filter(pc.equal(table["shard_id"], pa.scalar(shard_id)))
+            codes = pc.index_in(mine[REASON], pa.array(reasons, pa.string())).to_numpy()
+            totals = np.zeros((mine.num_rows + 1, len(reasons)), np.int64)
+            np.add.at(totals, (np.arange(1, mine.num_rows + 1), codes), 1)
+            found[shard_id] = ShardLetters(
+                np.array(mine["number"].to_pylist(), dtype=f"S{_DIGITS}"), totals.cumsum(axis=0)
+            )
+        return cls(reasons, found, table.num_rows)
+
+
+def read_letters(base_path: str) -> pa.Table:
+    """Read places and reasons of the dead letters; none where nothing was ever rejected.
+
+    Raises:
+        SinkError: Their table can't be read.
+    """
+    if not has_commit(base_path):
+        return pa.table({name: pa.array([], pa.string()) for name in _COLUMNS})
+    return read_table(base_path, columns=_COLUMNS)
+
+
+def read_intents(base_path: str) -> dict[str, frozenset[str]]:
+    """Return the redrives that were not finished: batch id -> ids of the dead letters that each was to delete.
+
+    Raises:
+        SinkError: They can't be read.
+    """
+    filesystem, root = open_path(base_path)
+    selector = fs.FileSelector(f"{root}/{_INTENTS}", allow_not_found=True)
+    found = {}
+    try:
+        for file in filesystem.get_file_info(selector):
+            if not file.base_name.endswith(".json.gz"):
+                continue
+            # One that is not whole is of a redrive that died before it did anything; one that is gone came to its end.
+            with suppress(FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, KeyError):
+                with filesystem.open_input_stream(file.path, compression=None) as stream:
+                    intent = json.loads(gzip.decompress(stream.read()))
+                found[str(intent["batch_id"])] = frozenset(map(str, intent["letters"]))
+    except OSError as error:
+        message = f"the unfinished redrives in '{base_path}/{_INTENTS}' can't be read: {error!r}"
+        raise SinkError(message, retryable=True) from error
+    return found
+
+
+def _padded(number: str) -> bytes:
+    return number.rjust(_DIGITS, "0").encode()

@@ -1,0 +1,76 @@
+"""The proof: every commit of the table in order, and the dead letters."""
+
+from streamjoin.errors import SinkError
+from streamjoin.ledger import History, Ledger
+from streamjoin.verify.chain import Chain
+from streamjoin.verify.counts import check_counts, check_versions, number
+from streamjoin.verify.letters import read_intents, read_letters
+from streamjoin.verify.rejects import RejectCheck
+from streamjoin.verify.report import VerifyReport, Violation, ViolationKind, named
+
+
+def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
+    """Prove that the stream was read without gap and overlap, and that every record is accounted for.
+
+    Reads ledger, timeline and dead letters, without Spark, and writes nothing. While a job runs, what it commits
+    meanwhile is left out; a redrive that ends meanwhile may look like lost dead letters: run it again then.
+
+    Args:
+        base_path: The table's.
+        dead_letters_path: That of its dead letters.
+
+    Raises:
+        SinkError: There is no commit of streamjoin at `base_path`, or something can't be read.
+    """
+    history = Ledger(base_path).history()
+    intents = read_intents(base_path)
+    return prove(base_path, history, RejectCheck(read_letters(dead_letters_path), intents))
+
+
+def prove(base_path: str, history: History, rejects: RejectCheck) -> VerifyReport:
+    """Return what `verify` does, from what was read.
+
+    Args:
+        base_path: The table's.
+        history: All of its commits.
+        rejects: Knows the dead letters, and no commit yet.
+
+    Raises:
+        SinkError: There is no commit, or one can't be read.
+    """
+    chain = Chain()
+    violations: list[Violation] = []
+    commits = records = 0
+    shards: set[str] = set()
+    first_instant = ""
+    for entry in history.entries():
+        before = chain.last
+        violations += chain.join(entry)
+        violations += check_counts(entry)
+        if before is not None:
+            violations += check_versions(before, entry)
+        contradiction = history.contradiction(entry)
+        if contradiction is not None:
+            violations.append(Violation(ViolationKind.LEDGER, f"{named(entry)}: {contradiction}"))
+        rejects.add(entry)
+        first_instant = first_instant or entry.instant
+        commits += 1
+        records += number(entry.counts, "read")
+        shards.update(each.shard_id for each in entry.ranges)
+    if chain.last is None:
+        message = f"no commit of streamjoin at '{base_path}': there is nothing to verify before a job's first start"
+        raise SinkError(message)
+    violations += rejects.verdict(chain)
+    withdrawn = history.outstanding.withdrawn
+    taken_back = [f"{len(withdrawn)} recorded commits were rolled back or restored away"] if withdrawn else []
+    return VerifyReport(
+        base_path=base_path,
+        first_instant=first_instant,
+        last_instant=chain.last.instant,
+        commits=commits,
+        shards=len(shards),
+        records=records,
+        dead_letters=rejects.dead_letters,
+        violations=tuple(violations),
+        notes=(*chain.notes, *rejects.notes, *taken_back),
+    )

@@ -1,0 +1,165 @@
+"""What the commits say was rejected, against the dead letters that are there."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streamjoin.ledger import Entry
+from streamjoin.sinks.letter_table import ID_COLUMN, REASON
+from streamjoin.sources.position import PositionKind, sequence_order
+from streamjoin.verify.chain import Chain, Rewound
+from streamjoin.verify.counts import by_reason
+from streamjoin.verify.letters import Letters, Span
+from streamjoin.verify.report import Violation, ViolationKind, named
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A commit in whose ranges there are more or fewer dead letters than it rejected."""
+
+    name: str
+    places: tuple[tuple[str, str, str], ...]
+    missing: Mapping[str, int]
+
+
+@dataclass
+class RejectCheck:
+    """Compares commit by commit, and gives its verdict when all have come.
+
+    Rejected records are dead letters, until a redrive made rows of them: what is missing in a commit's ranges must
+    have been redriven, and more than it rejected there can't be. Letters behind the last position belong to a batch
+    that is about to be committed, or will be read again.
+
+    Args:
+        table: The dead letters. Columns in: `dead_letter_id`, `shard_id`, `sequence_number`, `reason`.
+        intents: Redrives that were not finished.
+    """
+
+    table: pa.Table
+    intents: Mapping[str, frozenset[str]]
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        intended = sorted(frozenset[str]().union(*self.intents.values()))
+        is_intended = pc.is_in(self.table[ID_COLUMN], pa.array(intended, pa.string()))
+        self._intended = self.table.filter(is_intended)
+        self._letters = Letters.of(self.table.filter(pc.invert(is_intended)))
+        self._is_claimed = {s: np.zeros(len(found.numbers), bool) for s, found in self._letters.shards.items()}
+        self._differences: list[_Difference] = []
+        self._redriven: Counter[str] = Counter()
+        self._done: set[str] = set()
+
+    @property
+    def dead_letters(self) -> int:
+        """How many dead letters are of commits seen so far."""
+        return sum(int(claimed.sum()) for claimed in self._is_claimed.values())
+
+    def add(self, entry: Entry) -> None:
+        """Take in one commit."""
+        self._redriven.update(by_reason(entry.counts, "redriven_by_reason"))
+        if entry.batch_id in self.intents:
+            self._done.add(entry.batch_id)
+        missing = Counter(by_reason(entry.counts, "rejected_by_reason"))
+        places = []
+        for each in entry.ranges:
+            if each.first is None or each.last is None:
+                continue
+            places.append((each.shard_id, each.first, each.last))
+            letters = self._letters.shards.get(each.shard_id)
+            if letters is not None:
+                begin, end = letters.span(each.first, each.last)
+                self._is_claimed[each.shard_id][begin:end] = True
+                found = letters.totals[end] - letters.totals[begin]
+                missing.subtract({self._letters.reasons[i]: int(found[i]) for i in np.flatnonzero(found)})
+        differing = {reason: count for reason, count in missing.items() if count}
+        if differing:
+            self._differences.append(_Difference(named(entry), tuple(places), differing))
+
+    def verdict(self, chain: Chain) -> Iterator[Violation]:
+        """Yield what doesn't add up, once `chain` and this have seen every commit."""
+        is_exact = chain.begins_whole and not chain.rewound
+        judged = [each for each in self._differences if not _touches(each, chain.rewound)]
+        if len(judged) < len(self._differences):
+            self.notes.append(
+                f"the dead letters of {len(self._differences) - len(judged)} commits are not compared with their "
+                "counts: the position was set back behind them, so that their records were read again"
+            )
+        explained = self._redriven + self._undone()
+        missing: Counter[str] = Counter()
+        for each in judged:
+            for reason, count in each.missing.items():
+                if count < 0:
+                    yield _wrong(
+                        f"{each.name}: {-count} dead letters more with reason {reason} lie in its ranges than it says "
+                        "it rejected: an earlier try of the batch rejected what this one kept, or they were put there"
+                    )
+                elif not explained[reason]:
+                    yield _wrong(
+                        f"{each.name}: it rejected {count} records with reason {reason} that are not among the dead "
+                        "letters, and none were redriven: they are lost"
+                    )
+                else:
+                    missing[reason] += count
+        for reason in sorted(missing.keys() | explained.keys()):
+            found, expected = missing[reason], explained[reason]
+            if found > expected or (is_exact and found < expected):
+                yield _wrong(
+                    f"{found} records that were rejected with reason {reason} are no longer among the dead letters, "
+                    f"but {expected} were redriven: {'some are lost' if found > expected else 'some are there twice'}"
+                )
+        if chain.begins_whole:
+            yield from self._unclaimed(chain)
+
+    def _undone(self) -> Counter[str]:
+        """Count the letters of redrives that began and did not get to their commit: all of them still lie there."""
+        done = frozenset[str]().union(*(self.intents[batch_id] for batch_id in self._done))
+        found: Counter[str] = Counter()
+        finished = 0
+        for letter in self._intended.to_pylist():
+            if letter[ID_COLUMN] in done:
+                finished += 1
+            else:
+                found[letter[REASON]] += 1
+        if finished:
+            self.notes.append(
+                f"a redrive was interrupted: {finished} dead letters are rows by now; run streamjoin dead-letters "
+                "redrive again to finish it"
+            )
+        return found
+
+    def _unclaimed(self, chain: Chain) -> Iterator[Violation]:
+        """Yield dead letters that no commit's ranges hold, although the position is past them."""
+        for shard_id, letters in sorted(self._letters.shards.items()):
+            read = chain.last.position.shards.get(shard_id) if chain.last else None
+            last = read.sequence_number if read is not None else None
+            if shard_id in chain.drained or (read is not None and read.kind is PositionKind.DRAINED):
+                span: Span = letters.span(None, None)
+            elif last is not None:
+                span = letters.span(None, last)
+            else:
+                continue
+            begin, end = span
+            orphans = np.flatnonzero(~self._is_claimed[shard_id][begin:end])
+            if len(orphans):
+                first, last = letters.number(int(orphans[0])), letters.number(int(orphans[-1]))
+                yield _wrong(
+                    f"shard '{shard_id}': {len(orphans)} dead letters from {first} to {last} are in no commit's range"
+                )
+
+
+def _touches(difference: _Difference, rewound: Sequence[Rewound]) -> bool:
+    return any(
+        shard_id == each.shard_id
+        and sequence_order(first) <= sequence_order(each.up_to)
+        and (each.after is None or sequence_order(last) > sequence_order(each.after))
+        for shard_id, first, last in difference.places
+        for each in rewound
+    )
+
+
+def _wrong(text: str) -> Violation:
+    return Violation(ViolationKind.DEAD_LETTERS, text)
