@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pyspark.sql.types import StructType
 
 from streamjoin.config.columns import column_problems
+from streamjoin.config.payload_checks import payload_problems
 from streamjoin.config.problems import Unset, nested_model, shown
 from streamjoin.config.stages import EnrichConfig, ReferenceSettings
 
@@ -53,7 +54,13 @@ def problems(config: EnrichConfig, payload_schema: StructType | None = None) -> 
         config: The configuration, or a draft of it.
         payload_schema: The events' columns, where the configuration only names a catalog table.
     """
-    return [*_source(config), *_references(config), *_paths(config), *column_problems(config, payload_schema)]
+    return [
+        *_source(config),
+        *payload_problems(config.payload),
+        *_references(config),
+        *_paths(config),
+        *column_problems(config, payload_schema),
+    ]
 
 
 def _source(config: EnrichConfig) -> Iterator[str]:

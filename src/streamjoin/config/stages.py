@@ -3,11 +3,12 @@
 Each model checks its own values only; what spans several keys is in `checks`. So `parse_config` is the way in.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pyspark.sql.types import StructType
 
+from streamjoin.config.avro_file import AvroFile, AvroFilePath
 from streamjoin.config.schema_forms import GlueCatalogSchema, SchemaForms, Stage
 from streamjoin.config.sink_stages import DeadLetterSettings, SinkSettings
 from streamjoin.config.values import (
@@ -79,12 +80,39 @@ class SourceSettings(Stage):
 
 
 class PayloadSettings(Stage):
-    """What a record's data is."""
+    """What a record's data is; gzip and zstd are recognised with every format."""
 
-    format: Annotated[Literal["json"], Choice("csv", "avro", json="One JSON object a record.")] = "json"
+    format: Annotated[
+        Literal["json", "csv", "avro"],
+        Choice(
+            json="One JSON object a record.",
+            csv="One row of CSV a record, its fields in the order of `schema`.",
+            avro="One Avro record a record, single-object or plain.",
+        ),
+    ] = "json"
     """Format of the payload."""
-    schema_: Annotated[StructType | GlueCatalogSchema, SchemaForms(catalog=True)] = Field(alias="schema")
-    """The event's columns: DDL text, a list of {name, type}, or {glue_catalog: {database, table}}."""
+    # Never None once it is checked: json and csv need it, avro has it from schema_file.
+    schema_: Annotated[StructType | GlueCatalogSchema, SchemaForms(catalog=True)] = Field(  # type: ignore[assignment]
+        default=None, alias="schema"
+    )
+    """The event's columns: DDL text, a list of {name, type}, or {glue_catalog: …}; with avro those of schema_file."""
+    schema_file: Annotated[AvroFile, AvroFilePath()] | None = None
+    """Path of the Avro schema whose fields are the columns; with format avro, which needs it."""
+    writer_schema_files: list[Annotated[AvroFile, AvroFilePath()]] = Field(default_factory=list)
+    """Paths of older Avro schemas, whose single-object records are read as those of schema_file; with format avro."""
+    delimiter: Annotated[str, Matching(r'[^"\r\n]', "one character, and no double quote")] | None = None
+    """What stands between two fields; with format csv. Default: a comma."""
+    null_text: str | None = None
+    """The field that is null; with format csv. Default: the empty one."""
+    max_unpacked_bytes: SizeBytes = 10 * 1024 * 1024
+    """Size that a compressed payload has at most once it is unpacked, such as 10MiB; what is larger is rejected."""
+
+    @model_validator(mode="after")
+    def _with_columns_of_file(self) -> Self:
+        if self.schema_ is None and self.schema_file is not None:
+            # Frozen for others; from here on nobody has to know where the columns came from.
+            object.__setattr__(self, "schema_", self.schema_file.schema.columns)
+        return self
 
 
 class DynamoDbSettings(Stage):

@@ -1,7 +1,7 @@
 """Records to events: every payload becomes a typed event, or is rejected with a reason."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -10,26 +10,32 @@ from pyspark.sql import types as T
 
 from streamjoin.schema import RECORD_SCHEMA, arrow_schema, parse_schema
 from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
-from streamjoin.transforms.payload import PayloadDecoder, Rejected
+from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected
 
 _EVENT = "_event"
+_JSON: Final = PayloadFormat()
+# Decoded at a time: a batch of small compressed payloads may be a thousand times as large unpacked.
+_MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 
 
-def decode(records: DataFrame, schema: str | T.StructType) -> Events:
-    """Decode the JSON payloads of `records` in the executors.
+def decode(records: DataFrame, schema: str | T.StructType, payload: PayloadFormat = _JSON) -> Events:
+    """Decode the payloads of `records` in the executors.
 
     Columns in: `data` (binary); the other columns of a record where they are known.
-    Columns out: those of `schema`; `_record`. Reasons: EMPTY_PAYLOAD, NOT_UTF8, MALFORMED_JSON, NOT_AN_OBJECT,
-    WRONG_TYPE.
+    Columns out: those of `schema`; `_record`. Reasons: EMPTY_PAYLOAD, MALFORMED_COMPRESSION, TOO_LARGE, WRONG_TYPE; of
+    text NOT_UTF8; of json MALFORMED_JSON, NOT_AN_OBJECT; of csv MALFORMED_CSV; of avro MALFORMED_AVRO, UNKNOWN_SCHEMA.
 
     Args:
         records: A frame as `read_kinesis` gives it, or any with a column `data`.
         schema: The events' columns, as DDL or as a struct type.
+        payload: What the payloads are.
 
     Raises:
-        SchemaError: The schema can't be parsed, or has a type without a JSON form.
+        SchemaError: The schema can't be parsed, or has a type that the format can't have.
     """
     struct = parse_schema(schema) if isinstance(schema, str) else schema
+    # What is wrong with the schema is said here, not by an executor.
+    PayloadDecoder(struct, payload)
     struct = T.StructType([T.StructField(f.name, f.dataType, nullable=True) for f in struct.fields])
     out = T.StructType(
         [
@@ -39,7 +45,7 @@ def decode(records: DataFrame, schema: str | T.StructType) -> Events:
             T.StructField(DETAIL_COLUMN, T.StringType()),
         ]
     )
-    decoded = records.mapInArrow(_batch_decoder(struct), out)
+    decoded = records.mapInArrow(_batch_decoder(struct, payload), out)
     decoded = decoded.select(f"{_EVENT}.*", _record(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
     return Events(decoded)
 
@@ -54,18 +60,40 @@ def _record(found: T.StructType) -> Column:
     return F.struct(*named).alias(RECORD_COLUMN)
 
 
-def _batch_decoder(schema: T.StructType) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
+def _batch_decoder(
+    schema: T.StructType, payload: PayloadFormat
+) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
     def decode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        decoder, arrow = PayloadDecoder(schema), arrow_schema(schema)
+        decoder, arrow = PayloadDecoder(schema, payload), arrow_schema(schema)
         for batch in batches:
-            yield _append_events(batch, decoder, arrow)
+            yield from decode_batch(batch, decoder, arrow)
 
     return decode_batches
 
 
-def _append_events(batch: pa.RecordBatch, decoder: PayloadDecoder, schema: pa.Schema) -> pa.RecordBatch:
-    """Return `batch` with the columns `_event`, `_reason` and `_detail`."""
-    rows: list[Any] = [decoder(payload) for payload in batch.column("data").to_pylist()]
+def decode_batch(
+    batch: pa.RecordBatch, decoder: PayloadDecoder, schema: pa.Schema, max_decoded_bytes: int = _MAX_DECODED_BYTES
+) -> Iterator[pa.RecordBatch]:
+    """Yield `batch` with the columns `_event`, `_reason` and `_detail`, in parts that each fit into memory.
+
+    Args:
+        batch: Records, with their column `data`.
+        decoder: That of their payloads.
+        schema: The events' columns.
+        max_decoded_bytes: A part ends with the payload that reaches it, unpacked.
+    """
+    start, rows, end_bytes = 0, [], decoder.decoded_bytes + max_decoded_bytes
+    for index, payload in enumerate(batch.column("data")):
+        rows.append(decoder(payload.as_py()))
+        if decoder.decoded_bytes >= end_bytes:
+            yield _append_events(batch.slice(start, len(rows)), rows, schema)
+            start, rows, end_bytes = index + 1, [], decoder.decoded_bytes + max_decoded_bytes
+    if rows or not batch.num_rows:
+        yield _append_events(batch.slice(start), rows, schema)
+
+
+def _append_events(batch: pa.RecordBatch, rows: list[Any], schema: pa.Schema) -> pa.RecordBatch:
+    """Return `batch` with the verdicts on its payloads."""
     nothing = [None] * len(schema)
     values = list(zip(*(nothing if isinstance(row, Rejected) else row for row in rows), strict=True))
     if not rows:

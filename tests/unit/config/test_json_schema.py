@@ -75,7 +75,13 @@ def test_the_version_of_a_reference_is_one_name_or_one_each():
 
 def test_words_that_are_not_supported_yet_are_not_offered():
     assert json_schema()["properties"]["job"]["enum"] == ["enrich"]
-    assert json_schema()["$defs"]["PayloadSettings"]["properties"]["format"]["enum"] == ["json"]
+
+
+def test_the_formats_of_a_payload_are_listed_and_files_are_paths():
+    payload = json_schema()["$defs"]["PayloadSettings"]["properties"]
+    assert payload["format"]["enum"] == ["json", "csv", "avro"]
+    assert payload["schema_file"]["anyOf"] == [{"type": "string", "minLength": 1}, {"type": "null"}]
+    assert payload["writer_schema_files"]["items"] == {"type": "string", "minLength": 1}
 
 
 def test_columns_and_schemas_have_all_their_forms():

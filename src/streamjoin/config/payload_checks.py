@@ -1,0 +1,61 @@
+"""What spans the keys of `payload`: which of them a format needs, and which it can't have."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pyspark.sql import types as T
+
+from streamjoin.avro.resolution import RowReader
+from streamjoin.config.avro_file import AvroFile
+from streamjoin.config.problems import Unset
+from streamjoin.config.stages import PayloadSettings
+from streamjoin.errors import SchemaError
+
+_FORMATS_OF: Final = {
+    "schema_file": "avro",
+    "writer_schema_files": "avro",
+    "delimiter": "csv",
+    "null_text": "csv",
+}
+_NESTED: Final = (T.ArrayType, T.MapType, T.StructType)
+
+
+def payload_problems(payload: PayloadSettings) -> Iterator[str]:
+    """Yield what is wrong across the keys of `payload`, which may be a draft."""
+    if payload.format is None:
+        return
+    for key, allowed in _FORMATS_OF.items():
+        value = getattr(payload, key)
+        if payload.format != allowed and value not in (None, []) and not isinstance(value, Unset):
+            yield f"payload.{key}: allowed with format {allowed} only; found {payload.format}"
+    if payload.format == "avro":
+        yield from _avro(payload)
+    elif payload.schema_ is None:
+        description = PayloadSettings.model_fields["schema_"].description
+        yield f"payload.schema: missing; expected: {description}"
+    if payload.format == "csv" and isinstance(payload.schema_, T.StructType):
+        for field in payload.schema_.fields:
+            if isinstance(field.dataType, _NESTED):
+                kind = field.dataType.simpleString()
+                yield f"payload.schema: column '{field.name}' is of type {kind}; with csv allowed: a simple type"
+
+
+def _avro(payload: PayloadSettings) -> Iterator[str]:
+    file = payload.schema_file
+    if file is None:
+        yield "payload.schema_file: missing; format avro needs it, the path of an Avro schema"
+    if not isinstance(file, AvroFile):
+        return
+    # What a configuration dumps has the columns beside the file that they came from.
+    if payload.schema_ is not None and payload.schema_ != file.schema.columns:
+        yield "payload.schema: found other columns than those of schema_file; leave it out"
+    seen = {file.schema.fingerprint: "schema_file"}
+    for index, writer in enumerate(payload.writer_schema_files or []):
+        at = f"writer_schema_files[{index}]"
+        twin = seen.setdefault(writer.schema.fingerprint, at)
+        if twin != at:
+            yield f"payload.{at}: found '{writer.path}', whose fingerprint is that of {twin}; leave it out"
+        try:
+            RowReader(writer.schema.record, file.schema.record)
+        except SchemaError as error:
+            yield f"payload.{at}: found '{writer.path}', which can't be read as schema_file: {error}"

@@ -1,0 +1,100 @@
+"""One row of CSV to one typed row: as strict and exact as JSON.
+
+Source: RFC 4180. A field may stand in double quotes, where a double quote is written twice.
+"""
+
+import csv
+import re
+from typing import Any, Final
+
+from pyspark.sql import types as T
+
+from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.transforms.payload_values import (
+    Parse,
+    Rejected,
+    WrongTypeError,
+    number_parser,
+    parse_base64,
+    parse_date,
+    parse_timestamp,
+)
+
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_LARGEST_FIELD_CHARACTERS: Final = 2**31 - 1
+
+
+class CsvDecoder:
+    """Decodes single rows of CSV, whose fields are the columns of one schema in its order.
+
+    Args:
+        schema: The event's columns.
+        delimiter: What stands between two fields.
+        null_text: The field that is null, quoted or not.
+
+    Raises:
+        SchemaError: A column's type has no place in a row of CSV.
+    """
+
+    def __init__(self, schema: T.StructType, delimiter: str = ",", null_text: str = "") -> None:
+        self._columns = [(field.name, _parser(field.name, field.dataType)) for field in schema.fields]
+        self._delimiter, self._null_text = delimiter, null_text
+        # The module's own bound is 128 Ki characters for the whole process; a payload has one already.
+        csv.field_size_limit(_LARGEST_FIELD_CHARACTERS)
+
+    def __call__(self, payload: bytes) -> list[Any] | Rejected:
+        """Return the row's values in the order of the schema, or why there is none."""
+        if not payload.strip(b"\r\n"):
+            return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
+        try:
+            # One text, not its lines: so a line end within quotes belongs to its field, and a second row is an error.
+            (fields,) = csv.reader([payload.decode()], delimiter=self._delimiter, strict=True)
+        except UnicodeDecodeError as error:
+            return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8: {error.reason}")
+        except csv.Error as error:
+            return Rejected(RejectReason.MALFORMED_CSV, f"not one row: {error}")
+        if len(fields) != len(self._columns):
+            detail = f"expected {len(self._columns)} fields, one a column, found {len(fields)}"
+            return Rejected(RejectReason.MALFORMED_CSV, detail)
+        row = []
+        for (name, parse), text in zip(self._columns, fields, strict=True):
+            try:
+                row.append(None if text == self._null_text else parse(text))
+            except WrongTypeError as error:
+                return Rejected(RejectReason.WRONG_TYPE, f"column '{name}': {error}")
+        return row
+
+
+def _parser(name: str, data_type: T.DataType) -> Parse:
+    number = number_parser(data_type)
+    if number is not None:
+        return _number(data_type.simpleString(), number)
+    match data_type:
+        case T.StringType():
+            return str
+        case T.BooleanType():
+            return _boolean
+        case T.DateType():
+            return parse_date
+        case T.TimestampType() | T.TimestampNTZType():
+            return parse_timestamp
+        case T.BinaryType():
+            return parse_base64
+    message = f"column '{name}' is of type {data_type.simpleString()}; csv has simple types only: declare it as string"
+    raise SchemaError(message)
+
+
+def _number(expected: str, parse: Parse) -> Parse:
+    def parse_number(text: str) -> Any:
+        if not _NUMBER.fullmatch(text):
+            message = f"expected {expected}, found other text"
+            raise WrongTypeError(message)
+        return parse(text)
+
+    return parse_number
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise WrongTypeError("expected true or false, found other text")
+    return text == "true"

@@ -1,0 +1,180 @@
+"""One JSON payload to one typed row: strict and exact.
+
+Spark's `from_json` is not used: it takes the first of two documents, rewrites `1.10` as `1.1` in a string column, takes
+the text "NaN" for a number, and rounds decimals. Here every value is exact or the record is rejected with a reason.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from pyspark.sql import types as T
+
+from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.transforms.payload_values import (
+    Parse,
+    Rejected,
+    WrongTypeError,
+    number_parser,
+    parse_base64,
+    parse_date,
+    parse_timestamp,
+)
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_TEXT: Final = msgspec.json.Decoder(str)
+_NULL: Final = b"null"
+
+Convert = Callable[[bytes], Any]
+
+
+class JsonDecoder:
+    """Decodes JSON objects to rows of one schema.
+
+    A JSON number fits a string column, as its text; a string fits no number column; a nested value fits a string column
+    as its JSON text. Missing and null are both null. Of two equal keys the last counts. Attributes that the schema
+    doesn't name are left out.
+
+    Args:
+        schema: The event's columns.
+
+    Raises:
+        SchemaError: A column's type has no JSON form.
+    """
+
+    def __init__(self, schema: T.StructType) -> None:
+        self._columns = [(field.name, _converter(field.dataType)) for field in schema.fields]
+
+    def __call__(self, payload: bytes) -> list[Any] | Rejected:
+        """Return the row's values in the order of the schema, or why there is none."""
+        attributes = _attributes(payload)
+        if isinstance(attributes, Rejected):
+            return attributes
+        row = []
+        for name, convert in self._columns:
+            raw = attributes.get(name)
+            try:
+                row.append(None if raw is None else convert(bytes(raw)))
+            except WrongTypeError as error:
+                return Rejected(RejectReason.WRONG_TYPE, f"column '{name}': {error}")
+        return row
+
+
+def _attributes(payload: bytes) -> dict[str, msgspec.Raw] | Rejected:
+    """Return the JSON text of each attribute."""
+    if not payload.strip():
+        return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
+    try:
+        # The parser doesn't look into strings that nobody asks for.
+        payload.decode()
+        return _OBJECT.decode(payload)
+    except UnicodeDecodeError as error:
+        return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8: {error.reason}")
+    except msgspec.ValidationError as error:
+        return Rejected(RejectReason.NOT_AN_OBJECT, str(error))
+    except msgspec.DecodeError as error:
+        return Rejected(RejectReason.MALFORMED_JSON, str(error))
+    except RecursionError:
+        return Rejected(RejectReason.MALFORMED_JSON, "JSON is nested too deeply")
+
+
+def _converter(data_type: T.DataType) -> Convert:  # noqa: PLR0911  (a table of types, one line each)
+    """Return the function from a value's JSON text to what Arrow takes for `data_type`."""
+    number = number_parser(data_type)
+    if number is not None:
+        return _number(data_type.simpleString(), number)
+    match data_type:
+        case T.StringType():
+            return _string
+        case T.BooleanType():
+            return _boolean
+        case T.DateType():
+            return _quoted("a date", parse_date)
+        case T.TimestampType() | T.TimestampNTZType():
+            return _quoted("a timestamp", parse_timestamp)
+        case T.BinaryType():
+            return _quoted("base64 text", parse_base64)
+        case T.ArrayType():
+            return _array(_converter(data_type.elementType))
+        case T.MapType(keyType=T.StringType()):
+            return _map(_converter(data_type.valueType))
+        case T.StructType():
+            return _struct([(field.name, _converter(field.dataType)) for field in data_type.fields])
+    message = f"a payload column can't be of type '{data_type.simpleString()}'; a map's keys must be strings"
+    raise SchemaError(message)
+
+
+def _wrong(expected: str, raw: bytes) -> WrongTypeError:
+    kinds = {b'"': "a string", b"{": "an object", b"[": "an array", b"t": "a boolean", b"f": "a boolean"}
+    return WrongTypeError(f"expected {expected}, found {kinds.get(raw[:1], 'a number')}")
+
+
+def _string(raw: bytes) -> str | None:
+    if raw[:1] == b'"':
+        return _TEXT.decode(raw)
+    return None if raw == _NULL else raw.decode()
+
+
+def _boolean(raw: bytes) -> bool | None:
+    if raw == _NULL:
+        return None
+    if raw not in (b"true", b"false"):
+        raise _wrong("a boolean", raw)
+    return raw == b"true"
+
+
+def _number(expected: str, parse: Parse) -> Convert:
+    def convert(raw: bytes) -> Any:
+        if raw == _NULL:
+            return None
+        if raw[:1] not in b"-0123456789":
+            raise _wrong(expected, raw)
+        return parse(raw.decode())
+
+    return convert
+
+
+def _quoted(expected: str, parse: Parse) -> Convert:
+    def convert(raw: bytes) -> Any:
+        if raw == _NULL:
+            return None
+        if raw[:1] != b'"':
+            raise _wrong(expected, raw)
+        return parse(_TEXT.decode(raw))
+
+    return convert
+
+
+def _array(convert: Convert) -> Convert:
+    def convert_all(raw: bytes) -> list[Any] | None:
+        if raw == _NULL:
+            return None
+        if raw[:1] != b"[":
+            raise _wrong("an array", raw)
+        return [convert(bytes(element)) for element in _ARRAY.decode(raw)]
+
+    return convert_all
+
+
+def _map(convert: Convert) -> Convert:
+    def convert_all(raw: bytes) -> list[tuple[str, Any]] | None:
+        if raw == _NULL:
+            return None
+        if raw[:1] != b"{":
+            raise _wrong("an object", raw)
+        return [(key, convert(bytes(value))) for key, value in _OBJECT.decode(raw).items()]
+
+    return convert_all
+
+
+def _struct(fields: list[tuple[str, Convert]]) -> Convert:
+    def convert_all(raw: bytes) -> dict[str, Any] | None:
+        if raw == _NULL:
+            return None
+        if raw[:1] != b"{":
+            raise _wrong("an object", raw)
+        found = _OBJECT.decode(raw)
+        return {name: convert(bytes(found.get(name, _NULL))) for name, convert in fields}
+
+    return convert_all

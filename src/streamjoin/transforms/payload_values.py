@@ -1,0 +1,137 @@
+"""What the text of a single value is as a value of its column: exactly that, or an error. For json and csv."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from typing import Any, Final
+
+from pyspark.sql import types as T
+
+from streamjoin.errors import RejectReason
+
+_INTEGER_BITS: Final = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
+_MAX_INTEGER_DIGITS: Final = 20
+_MAX_FLOAT: Final = 3.4028234663852886e38
+_MAX_DOUBLE: Final = 1.7976931348623157e308
+# Wide enough for any decimal(38, s) and any excess that has to be noticed; raises instead of rounding.
+_EXACT: Final = Context(prec=80, traps=[Inexact, InvalidOperation, Overflow])
+
+Parse = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A payload that can't be a row."""
+
+    reason: RejectReason
+    detail: str
+
+
+class WrongTypeError(Exception):
+    """A value doesn't fit its column; caught by the decoder, which knows the column."""
+
+
+def number_parser(data_type: T.DataType) -> Parse | None:
+    """Return the function from a number's text, in JSON's grammar, to a value of `data_type`; None for all others.
+
+    What it returns raises WrongTypeError for a number that is not exactly of the type.
+    """
+    match data_type:
+        case T.ByteType() | T.ShortType() | T.IntegerType() | T.LongType():
+            return _integer(data_type.simpleString(), _INTEGER_BITS[type(data_type)])
+        case T.FloatType():
+            return _floating("float", _MAX_FLOAT)
+        case T.DoubleType():
+            return _floating("double", _MAX_DOUBLE)
+        case T.DecimalType():
+            return _decimal(data_type.precision, data_type.scale)
+    return None
+
+
+def _integer(name: str, bits: int) -> Parse:
+    lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+
+    def parse(text: str) -> int:
+        try:
+            if text.lstrip("-").isdigit():
+                value = int(text) if len(text) <= _MAX_INTEGER_DIGITS else highest + 1
+            else:
+                # 5.0 and 5e0 are integers too; the context raises on anything that is not one, or is too large.
+                value = int(_EXACT.quantize(Decimal(text), Decimal(1)))
+        except (InvalidOperation, Inexact):
+            message = f"expected {name}, found a number that is no integer of it"
+            raise WrongTypeError(message) from None
+        if not lowest <= value <= highest:
+            message = f"expected {name}, found a number out of its range"
+            raise WrongTypeError(message)
+        return value
+
+    return parse
+
+
+def _floating(name: str, largest: float) -> Parse:
+    def parse(text: str) -> float:
+        value = float(text)
+        if abs(value) > largest:
+            message = f"expected {name}, found a number out of its range"
+            raise WrongTypeError(message)
+        return value
+
+    return parse
+
+
+def _decimal(precision: int, scale: int) -> Parse:
+    name, unit, limit = f"decimal({precision},{scale})", Decimal(1).scaleb(-scale), Decimal(10) ** (precision - scale)
+
+    def parse(text: str) -> Decimal:
+        try:
+            value = _EXACT.quantize(Decimal(text), unit)
+        except (InvalidOperation, Inexact):
+            message = f"expected {name}, found a number with more digits"
+            raise WrongTypeError(message) from None
+        if value.copy_abs() >= limit:
+            message = f"expected {name}, found a number out of its range"
+            raise WrongTypeError(message)
+        return value
+
+    return parse
+
+
+def parse_date(text: str) -> date:
+    """Return a date of ISO 8601.
+
+    Raises:
+        WrongTypeError: It is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongTypeError("expected a date such as 2026-01-31, found other text") from None
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Return a time of ISO 8601, in UTC where it names no zone.
+
+    Raises:
+        WrongTypeError: It is none.
+    """
+    try:
+        value = datetime.fromisoformat(text)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise WrongTypeError("expected a timestamp such as 2026-01-31T00:00:00Z, found other text") from None
+
+
+def parse_base64(text: str) -> bytes:
+    """Return the bytes that base64 text stands for.
+
+    Raises:
+        WrongTypeError: It is no base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise WrongTypeError("expected base64 text, found other text") from None
