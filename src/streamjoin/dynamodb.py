@@ -11,6 +11,7 @@ from botocore.exceptions import ConnectionError as EndpointError
 from botocore.parsers import ResponseParserError
 
 from streamjoin.errors import StreamJoinError
+from streamjoin.redaction import sdk_text
 
 Item = Mapping[str, Mapping[str, Any]]
 """An item as the service sends it: attribute name -> {type: value}."""
@@ -77,16 +78,16 @@ def translated(kind: type[StreamJoinError], failed: str, remedies: Remedies) -> 
     except ClientError as error:
         raise _of_service(kind, failed, remedies, error) from error
     except (EndpointError, HTTPClientError, ResponseParserError) as error:
-        message = f"{failed} could not reach the service ({error}). {remedies.unreachable}"
+        message = f"{failed} could not reach the service ({sdk_text(error)}). {remedies.unreachable}"
         raise kind(message, retryable=True) from error
     except BotoCoreError as error:
-        message = f"{failed} could not be sent ({error}). {remedies.unreachable}"
+        message = f"{failed} could not be sent ({sdk_text(error)}). {remedies.unreachable}"
         raise kind(message) from error
 
 
 def _of_service(kind: type[StreamJoinError], failed: str, remedies: Remedies, error: ClientError) -> StreamJoinError:
     code = error.response.get("Error", {}).get("Code", "unknown")
-    said = error.response.get("Error", {}).get("Message") or "no message"
+    said = sdk_text(error.response.get("Error", {}).get("Message") or "no message")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "ResourceNotFoundException":
         return kind(f"{failed} found nothing of this name ({said}). {remedies.missing}")

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from streamjoin.ddl import ALLOWED_TYPES, parse_schema, parse_type, to_ddl
 from streamjoin.errors import SchemaError
+from streamjoin.redaction import sdk_text
 
 __all__ = [
     "RECORD_ARROW_SCHEMA",
@@ -92,10 +93,10 @@ def schema_from_glue(client: Any, database: str, table: str) -> T.StructType:
         elif code == "AccessDeniedException":
             message = f"{where}: access denied; allow glue:GetTable on it, its database and the catalog"
         else:
-            message = f"{where}: can't be read: {error}"
+            message = f"{where}: can't be read: {sdk_text(error)}"
         raise SchemaError(message, retryable=code in _RETRYABLE) from error
     except BotoCoreError as error:
-        message = f"{where}: can't be read: {error}"
+        message = f"{where}: can't be read: {sdk_text(error)}"
         raise SchemaError(message, retryable=True) from error
     columns = answer["Table"].get("StorageDescriptor", {}).get("Columns", [])
     try:

@@ -8,6 +8,7 @@ from pyspark.sql import types as T
 
 from streamjoin.config.problems import Unset, dotted
 from streamjoin.config.rewriting import rewriting_problems
+from streamjoin.config.sql_names import JAVA_FUNCTIONS, calls_java
 from streamjoin.config.stage_columns import Column, Columns
 from streamjoin.config.stages import EnrichConfig, ReferenceSettings
 from streamjoin.config.values import did_you_mean, reserved_problem
@@ -116,8 +117,10 @@ def _attributes(reference: ReferenceSettings, at: str) -> Iterator[str]:
 
 def _derive(config: EnrichConfig, columns: Columns) -> Iterator[str]:
     derived: dict[str, str] = {}
-    for name in config.output.derive or {}:
+    for name, expression in (config.output.derive or {}).items():
         key = dotted(("output", "derive", name))
+        if isinstance(expression, str) and calls_java(expression):
+            yield f"{key}: it calls Java, which may write anywhere; leave out {', '.join(sorted(JAVA_FUNCTIONS))}"
         other = columns.like(name)
         twin = derived.setdefault(name.lower(), name)
         if twin != name or (other and other.name != name):

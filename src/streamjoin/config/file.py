@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from streamjoin.clients import aws_client
 from streamjoin.config.problems import KeyPath, Unset, dotted, is_secret, shown
 from streamjoin.errors import ConfigError
+from streamjoin.redaction import sdk_text
 
 _NAME: Final = r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
 _VARIABLE: Final = re.compile(r"\$\$\{|\$\{" + _NAME + r"(?::-(?P<default>[^}]*))?\}|(?P<broken>\$\{)")
@@ -58,8 +59,12 @@ class RawConfig:
 
     def redact(self, line: str) -> str:
         """Return `line` with the values of secret variables replaced by their names."""
-        for value, name in self.secrets.items():
+        # The longest first: one may begin another.
+        for value, name in sorted(self.secrets.items(), key=lambda each: -len(each[0])):
             line = line.replace(value, f"${{{name}}}")
+            # A long text was cut, perhaps in the middle of a secret.
+            ends = (f"{value[:length]}…" for length in range(len(value), 0, -1))
+            line = next((line.replace(end, f"${{{name}}}…") for end in ends if end in line), line)
         return line
 
 
@@ -77,7 +82,7 @@ def read_config(source: str | Path | Mapping[str, Any], environ: Mapping[str, st
         return substitute(source, "configuration", environ)
     if isinstance(source, str) and ("\n" in source or source.lstrip().startswith("{")):
         return _parse(source, "configuration", environ)
-    return _parse(_read(str(source)), str(source), environ)
+    return _parse(read_text(str(source)), str(source), environ)
 
 
 def substitute(values: object, where: str, environ: Mapping[str, str] | None) -> RawConfig:
@@ -93,7 +98,12 @@ def substitute(values: object, where: str, environ: Mapping[str, str] | None) ->
     return RawConfig(filled, where, raw.problems, raw.written, raw.secrets)
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """Return what the file at `path` says: a local path, or `s3://bucket/key`.
+
+    Raises:
+        ConfigError: It can't be read, or isn't UTF-8.
+    """
     try:
         if path.startswith("s3://"):
             bucket, _, key = path.removeprefix("s3://").partition("/")
@@ -107,9 +117,9 @@ def _read(path: str) -> str:
         reason = error.strerror or type(error).__name__
     except ClientError as error:
         details = error.response.get("Error", {})
-        reason = f"{details.get('Code', 'error')}: {details.get('Message', '')}"
+        reason = f"{details.get('Code', 'error')}: {sdk_text(details.get('Message', ''))}"
     except (BotoCoreError, ValueError) as error:
-        reason = str(error)
+        reason = sdk_text(error)
     raise ConfigError([f"the file can't be read: {reason}"], path)
 
 

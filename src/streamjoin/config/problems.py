@@ -16,6 +16,7 @@ _KEYS_NOT_YET: Final = {
     ("source",): {"dynamodb_stream", "dynamodb_table", "dynamodb_export", "mysql"},
 }
 _SECRET_NAME: Final = re.compile(r"pass(word|wd|phrase)|secret|token|credential|private|api_?key|access_?key", re.I)
+_VARIABLE_NAME: Final = re.compile(r"\$\{([A-Za-z0-9_]+)")
 _PLAIN_KEY: Final = re.compile(r"[^\s.\[\]'\"]+")
 _USER_INFO: Final = re.compile(r"://.*@")
 _LONGEST_SHOWN: Final = 60
@@ -59,6 +60,11 @@ def is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+def _has_secret(text: str) -> bool:
+    """Tell whether `text`, as it stands in the file, takes a variable that is likely a secret."""
+    return any(map(is_secret, _VARIABLE_NAME.findall(text)))
+
+
 def shown(value: object) -> str:
     """Return how `value` is named in a message."""
     if isinstance(value, str):
@@ -94,7 +100,11 @@ def explain(error: ValidationError, model: type[BaseModel], written: Mapping[Key
             if path and path[-1] == "[key]":
                 path = path[:-1]
             found = "(hidden)" if any(is_secret(str(part)) for part in path) else shown(written.get(path, value))
-            lines.append(f"{dotted(path) or 'the whole file'}: found {found}; {_allowed(details, model, path)}")
+            allowed = _allowed(details, model, path)
+            if any(place[: len(path)] == path and _has_secret(text) for place, text in written.items()):
+                # What is allowed may quote a word of the value, which `redact` would not know.
+                allowed = "its value is not allowed here, and hidden"
+            lines.append(f"{dotted(path) or 'the whole file'}: found {found}; {allowed}")
     return lines
 
 

@@ -13,6 +13,9 @@ UNSTABLE_FUNCTIONS: Final = frozenset(
     | {"monotonically_increasing_id", "random", "shuffle", "spark_partition_id", "uuid"}
 )
 
+# Source: the miscellaneous functions of spark.apache.org/docs/3.5.6/api/sql, and of Spark 4.
+JAVA_FUNCTIONS: Final = frozenset({"java_method", "reflect", "try_reflect"})
+
 # In Spark's grammar a literal after `r` is raw, names may start with a digit, and a string may have either quote.
 # Source: SqlBaseLexer.g4 of Spark 3.5.
 _TOKEN: Final = re.compile(
@@ -55,6 +58,15 @@ def words_in(expression: str) -> frozenset[str]:
         text
         for (kind, text), after in pairwise(tokens)
         if kind == "name" and (after == ("symbol", "(") or text.startswith(("current_", "local")))
+    )
+
+
+def calls_java(expression: str) -> bool:
+    """Tell whether `expression` calls a function by which Spark calls any method of Java, its name quoted or not."""
+    tokens = [*_tokens(expression), ("", "")]
+    return any(
+        kind in ("name", "quoted") and text in JAVA_FUNCTIONS and after == ("symbol", "(")
+        for (kind, text), after in pairwise(tokens)
     )
 
 

@@ -22,7 +22,7 @@ from streamjoin.config.datetime_pattern import formatting_problems, parsing_prob
 RESERVED_PREFIXES: Final = ("_hoodie_", "_pending_", "_reference_", "_stored_")
 # Columns that travel beside an event's own, from stage to stage.
 RESERVED_COLUMNS: Final = frozenset(
-    {"_detail", "_end", "_event", "_matched", "_ordering_us", "_partition"}
+    {"_detail", "_end", "_event", "_matched", "_ordering_us", "_partition", "_sequence_number"}
     | {"_reason", "_record", "_superseded", "_unmatched"}
 )
 
@@ -165,8 +165,11 @@ def _path(value: str) -> str:
         refuse("allowed: s3://bucket/prefix, with a prefix (the root of a bucket can't be a table)")
     if word == "file" and not re.match(r"file:(/|///)[^/]", value):
         refuse("allowed: file:/absolute/path")
-    if re.search(r"[*?{}\[\]]", value) or value.startswith("~"):
-        refuse("allowed: a whole path, without ~ and without the characters * ? { } [ ]")
+    if re.search(r"[*?#{}\[\]\0-\x1f]", value) or value.startswith("~"):
+        refuse("allowed: a whole path, without ~ and without the characters * ? # { } [ ] and control characters")
+    # Hadoop removes them, S3 doesn't: rows and position would be in two places.
+    if re.search(r"(?<![:/])//|/\.{1,2}(/|$)", value):
+        refuse("allowed: a path without empty parts, and without the parts . and ..")
     return value.rstrip("/")
 
 

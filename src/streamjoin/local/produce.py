@@ -8,6 +8,7 @@ from typing import Any
 
 from streamjoin.errors import SourceError
 from streamjoin.local.tables import backoff_seconds
+from streamjoin.redaction import sdk_text
 
 # Source: PutRecords, Amazon Kinesis Data Streams API reference; both counts include the partition keys.
 RECORDS_PER_CALL = 500
@@ -160,7 +161,7 @@ def _put(client: Any, stream_name: str, entries: Sequence[_Entry]) -> Sequence[M
         )
         raise SourceError(message) from error
     except (ClientError, BotoCoreError) as error:
-        message = f"stream '{stream_name}': records can't be put: {error}"
+        message = f"stream '{stream_name}': records can't be put: {sdk_text(error)}"
         raise SourceError(message) from error
     results: Sequence[Mapping[str, Any]] = answer["Records"]
     return results
