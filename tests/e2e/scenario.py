@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from streamjoin.clients import aws_client
+from streamjoin.local.processes import signal_group
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query
 from tests.oracle import EVENT_SCHEMA, Record, expected_table
@@ -132,7 +134,12 @@ class Scenario:
         )
 
     def run(self, *options: str, script: str | None = None) -> int:
-        return self.start(*options, script=script).wait(timeout=240)
+        process = self.start(*options, script=script)
+        try:
+            return process.wait(timeout=240)
+        except subprocess.TimeoutExpired:
+            signal_group(process.pid, signal.SIGKILL)
+            raise
 
     def log(self) -> str:
         return (self.folder / f"{self.name}.log").read_text()
@@ -152,8 +159,8 @@ class Scenario:
         assert reasons == expected.dead_letters
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120, *, pause_seconds: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)
+        time.sleep(pause_seconds)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,17 +23,21 @@ def rows_in(base_path: str) -> int:
     return int(query(base_path, "select count(*) n from t").to_pylist()[0]["n"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(
-    stack: LocalStack, tmp_path: Path, number: signal.Signals
-) -> None:
-    scenario = Scenario(tmp_path, f"signal-{number.name.lower()}")
-    scenario.put(events(400, seed=2))
-    process = scenario.start()
-    wait_for(lambda: rows_in(f"{scenario.base}/t") > 0)
-    # As a terminal does: to the whole group, Java and Python workers included.
-    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-    assert process.wait(timeout=60) == 0, scenario.log()
+def has_more_rows(base_path: str, rows: int) -> bool:
+    return rows_in(base_path) > rows
+
+
+def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(stack: LocalStack, tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, "signal")
+    scenario.put(events(900, seed=2))
+    rows = 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = scenario.start()
+        wait_for(partial(has_more_rows, f"{scenario.base}/t", rows))
+        # As a terminal does: to the whole group, Java and Python workers included.
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        assert process.wait(timeout=60) == 0, scenario.log()
+        rows = rows_in(f"{scenario.base}/t")
     assert scenario.run("--until-caught-up") == 0, scenario.log()
     scenario.check()
 

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -44,15 +45,34 @@ def test_without_any_java_the_error_says_what_to_install(monkeypatch: pytest.Mon
         session.java_home()
 
 
-def test_jars_that_were_fetched_once_are_taken_from_there(tmp_path: Path) -> None:
+def test_jars_are_taken_from_where_spark_keeps_them_once_all_are_there(tmp_path: Path) -> None:
     packages = ["org.a:b:1", "org.c:d:2"]
-    assert session.jar_settings(packages, tmp_path)["spark.jars.packages"] == "org.a:b:1,org.c:d:2"
     (tmp_path / "jars").mkdir()
-    for name in ("org.a_b-1.jar", "org.c_d-2.jar"):
-        (tmp_path / "jars" / name).write_text("")
-    assert session.jar_settings(packages, tmp_path) == {
-        "spark.jars": f"{tmp_path}/jars/org.a_b-1.jar,{tmp_path}/jars/org.c_d-2.jar"
-    }
+    (tmp_path / "jars" / "org.a_b-1.jar").write_text("")
+    assert session.fetched_jars(packages, tmp_path) == ()
+    (tmp_path / "jars" / "org.c_d-2.jar").write_text("")
+    assert session.fetched_jars(packages, tmp_path) == (
+        tmp_path / "jars" / "org.a_b-1.jar",
+        tmp_path / "jars" / "org.c_d-2.jar",
+    )
+
+
+@pytest.mark.parametrize("before", [None, "/users/own.jar"])
+def test_jars_come_last_on_the_class_path_and_only_for_the_spark_that_is_started(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.delenv("SPARK_DIST_CLASSPATH", raising=False)
+    if before:
+        monkeypatch.setenv("SPARK_DIST_CLASSPATH", before)
+    with session.class_path((Path("/a.jar"), Path("/b.jar"))):
+        assert os.environ["SPARK_DIST_CLASSPATH"].split(os.pathsep) == [
+            *([before] if before else []),
+            "/a.jar",
+            "/b.jar",
+        ]
+    assert os.environ.get("SPARK_DIST_CLASSPATH") == before
+    with session.class_path(()):
+        assert os.environ.get("SPARK_DIST_CLASSPATH") == before
 
 
 def test_the_sdks_own_endpoint_is_s3as_too() -> None:

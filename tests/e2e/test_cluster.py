@@ -1,0 +1,167 @@
+"""The main job on a cluster: two workers, the package as a wheel, executors that die."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from streamjoin.local.stack import LocalStack
+from streamjoin.session import HUDI_PACKAGE, HUDI_VERSION, java_home
+from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
+from tests.e2e.gate import Gate
+from tests.e2e.scenario import ROOT, Scenario, events, wait_for
+from tests.e2e.test_crashes import committed_counts
+from tests.start_up import JAVA_OPTIONS
+
+WORKERS, SHARDS = 2, 4
+# The second batch is large enough for two tasks a shuffle, so that each executor holds a part that the other needs.
+FIRST_RECORDS, LATE_RECORDS, ALL_RECORDS = 20_400, 300, 33_000
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> str:
+    """A Python that has what streamjoin needs, and not streamjoin: it can only come from the wheel."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    (packages / "dependencies.pth").write_text(str(SPARK_HOME.parent))
+    found = str(tmp_path / "venv" / "bin" / "python")
+    command = [found, "-c", "import pyspark, boto3, streamjoin"]
+    answer = subprocess.run(command, env=machine(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "No module named 'streamjoin'" in answer.stderr
+    return found
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> str:
+    source = tmp_path / "source"
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        source.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    command = [sys.executable, "-m", "build", "--wheel", "--installer", "uv", "--outdir", str(tmp_path), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    # Spark takes only what is called .zip, .egg or .jar into the path of its Python workers.
+    return str(built.rename(tmp_path / "streamjoin.zip"))
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="executors are found by /proc")
+def test_executors_killed_while_they_read_and_while_they_write_change_nothing(
+    stack: LocalStack, tmp_path: Path, python: str, wheel: str
+) -> None:
+    # More than driver threads would read, so that executors do; the second batch has what the first one leaves.
+    scenario = Scenario(tmp_path, "cluster", changes={"limits.max_records_per_batch": FIRST_RECORDS})
+    scenario.put(events(ALL_RECORDS - LATE_RECORDS, seed=11))
+    table, log = f"{scenario.base}/t", tmp_path / "submit.log"
+    with ExitStack() as running:
+        gates = [running.enter_context(Gate(stack.endpoint)) for _ in range(WORKERS)]
+        machines = [{**machine(), "AWS_ENDPOINT_URL_KINESIS": gate.endpoint} for gate in gates]
+        cluster = running.enter_context(Cluster(tmp_path, machines, JAVA_OPTIONS))
+        shut(gates)
+        driver = running.enter_context(submitted(cluster, scenario, python, wheel, log))
+
+        def wait(condition: Callable[[], bool], pause_seconds: float = 0.1) -> None:
+            wait_for(lambda: driver.poll() is not None or condition(), 180, pause_seconds=pause_seconds)
+            assert driver.poll() is None, log.read_text()
+
+        wait(lambda: all(gate.held for gate in gates))
+        os.kill(cluster.executor(0), signal.SIGKILL)
+        release(gates)
+        wait(lambda: read_in(table) == FIRST_RECORDS, pause_seconds=0.01)
+
+        writer = cluster.executor(1)
+        wait(lambda: is_written(table), pause_seconds=0.002)
+        shut(gates)
+        os.kill(writer, signal.SIGKILL)
+        # What it had read is read again, and by then there is more.
+        scenario.put(events(LATE_RECORDS, seed=12))
+        wait(lambda: any(gate.held for gate in gates))
+        assert read_in(table) == FIRST_RECORDS
+        release(gates)
+        wait(lambda: read_in(table) == ALL_RECORDS)
+    scenario.check()
+    assert all(c["read"] == c["kept"] + c["superseded"] + c["rejected"] for c in committed_counts(table))
+    # Spark did its tasks again; no batch was begun anew.
+    assert "attempt 2 of" not in log.read_text()
+    told = EventLog(tmp_path / "events")
+    first, second = told.stages("kinesis_frame.py")[:2]
+    reading, writing = told.stages_of_lost_tasks()[:2]
+    assert reading == first
+    assert writing in told.stages("HoodieSparkSqlWriter")
+    # A task a shard; of the first batch the survivor may have done all of them.
+    assert sum(told.tasks_by_worker(first).values()) == SHARDS
+    assert sum(told.tasks_by_worker(second).values()) == SHARDS
+    assert len(told.tasks_by_worker(second)) == WORKERS
+
+
+def machine() -> dict[str, str]:
+    """What a worker's machine has in its environment: the services, and nothing of this checkout."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+@contextmanager
+def submitted(
+    cluster: Cluster, scenario: Scenario, python: str, wheel: str, log: Path
+) -> "Iterator[subprocess.Popen[bytes]]":
+    settings = {
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.ui.enabled": "false",
+        "spark.jars.ivy": str(Path.home() / ".ivy2"),
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.log.level": "WARN",
+        "spark.executor.cores": "1",
+        "spark.executor.memory": "1g",
+        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+        # As between two machines: what a dead executor left on disk is not there for the other.
+        "spark.shuffle.readHostLocalDisk": "false",
+        "spark.shuffle.io.retryWait": "100ms",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": (scenario.folder / "events").as_uri(),
+    }
+    command = [
+        *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", cluster.url, "--py-files", wheel),
+        *("--packages", HUDI_PACKAGE.format(version=HUDI_VERSION)),
+        *(part for key, value in settings.items() for part in ("--conf", f"{key}={value}")),
+        *(str(ROOT / "jobs" / "enrich_stream.py"), "--config", str(scenario.config)),
+    ]
+    environment = {**machine(), "JAVA_HOME": java_home(), "PYSPARK_PYTHON": python}
+    (scenario.folder / "events").mkdir()
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def shut(gates: list[Gate]) -> None:
+    for gate in gates:
+        gate.shut()
+
+
+def release(gates: list[Gate]) -> None:
+    for gate in gates:
+        gate.open()
+
+
+def is_written(table: str) -> bool:
+    """Say whether a task is writing a file just now; Hudi removes its markers when the commit is there."""
+    meta = Path(table, ".hoodie")
+    markers = meta.glob(".temp/*/*.marker.*")
+    return any(not (meta / f"{marker.parent.name}.commit").exists() for marker in markers)
+
+
+def read_in(table: str) -> int:
+    try:
+        return sum(counts["read"] for counts in committed_counts(table))
+    except json.JSONDecodeError:
+        return -1  # Hudi is writing a commit just now: ask again
