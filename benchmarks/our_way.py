@@ -23,6 +23,7 @@ STEPS = {
     "counted": "decode, join, order, count",
     "dead_letters_written": "dead letters",
     "committed": "commit",
+    "recorded": "ledger",
 }
 
 
