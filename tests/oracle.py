@@ -18,9 +18,10 @@ class Record:
 
 @dataclass
 class Expected:
-    """Rows by record key, and the reason of each dead letter by its place in the stream."""
+    """Rows and their sequence numbers by record key, the reason of each dead letter by its place in the stream."""
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
@@ -44,7 +45,7 @@ def expected_versions(
             continue
         key, order = verdict["id"], (verdict["_ordering_us"], record.sequence)
         if key not in newest or order > newest[key]:
-            newest[key], expected.rows[key] = order, verdict
+            newest[key], expected.rows[key], expected.places[key] = order, verdict, record.sequence
     return expected
 
 

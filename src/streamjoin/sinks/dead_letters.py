@@ -1,15 +1,47 @@
-"""Rejected records, each kept with its bytes, where it came from and why."""
+"""Rejected records, each kept with its bytes, where it came from and why, until it is re-driven."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from streamjoin.sinks.hudi import HudiTable, upsert
+from streamjoin.errors import SinkError
+from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.sinks.hudi import COMMIT_METADATA_PREFIX, HudiTable, root_cause, upsert
+from streamjoin.sinks.letter_table import ARRIVED, DAY_COLUMN, DETAIL, ID_COLUMN, NO_DAY, REASON, has_commit
+from streamjoin.storage import as_hadoop_path
 
-_ID = "dead_letter_id"
-_DATE = "dt"
 _WRITTEN_ORDER = "_ordering_us"
+_SCHEMA = T.StructType(
+    [
+        *RECORD_SCHEMA.fields,
+        T.StructField(REASON, T.StringType()),
+        T.StructField(DETAIL, T.StringType()),
+        T.StructField(ID_COLUMN, T.StringType()),
+        T.StructField(DAY_COLUMN, T.StringType()),
+        T.StructField(_WRITTEN_ORDER, T.LongType()),
+    ]
+)
+
+
+def letter_id(record: str | None = None) -> Column:
+    """Return what a dead letter is known by: its place in the stream, or its content where there is no place.
+
+    Args:
+        record: The struct that has the columns of a record. Default: the frame has them itself.
+    """
+
+    def of(name: str) -> Column:
+        return F.col(name if record is None else f"{record}.{name}")
+
+    sub = of("sub_sequence_number").cast("string")
+    place = F.concat_ws("/", of("stream"), of("shard_id"), of("sequence_number"), sub)
+    content = F.sha2(F.coalesce(of("data"), F.lit(b"")), 256)
+    return F.when(of("sequence_number").isNotNull(), place).otherwise(content)
 
 
 @dataclass(frozen=True)
@@ -35,27 +67,58 @@ class DeadLetters:
         Raises:
             SinkError: The write failed; the batch must not be committed.
         """
-        place = F.concat_ws("/", "stream", "shard_id", "sequence_number", F.col("sub_sequence_number").cast("string"))
-        arrived = F.col("approximate_arrival_timestamp")
+        arrived = F.col(ARRIVED)
         rows = rejected.withColumns(
             {
-                # A frame that is not from Kinesis has no place in a shard: there the content identifies the record.
-                _ID: F.when(F.col("sequence_number").isNotNull(), place).otherwise(
-                    F.sha2(F.coalesce(F.col("data"), F.lit(b"")), 256)
-                ),
-                _DATE: F.coalesce(F.date_format(arrived, "yyyyMMdd"), F.lit("00000000")),
+                ID_COLUMN: letter_id(),
+                DAY_COLUMN: F.coalesce(F.date_format(arrived, "yyyyMMdd"), F.lit(NO_DAY)),
                 _WRITTEN_ORDER: F.coalesce(F.unix_micros(arrived), F.lit(0).cast("bigint")),
             }
         )
         upsert(rows, self._table(), commit_metadata={"batch_id": batch_id}, parallelism=parallelism)
 
+    def read(self, spark: SparkSession) -> DataFrame:
+        """Return the dead letters as of now; none where none was ever written.
+
+        Columns out: those of a record, `reason`, `detail`, `dead_letter_id`, `dt`, `_ordering_us`.
+        """
+        if not has_commit(self.base_path):
+            return spark.createDataFrame([], _SCHEMA)
+        return spark.read.format("hudi").load(as_hadoop_path(self.base_path)).select(*_SCHEMA.names)
+
+    def delete(self, spark: SparkSession, ids: Sequence[str], *, batch_id: str, parallelism: int = 1) -> None:
+        """Delete the dead letters of these ids; the others stay as they are.
+
+        Delivery: one commit, or none. Those that are gone already are passed over, so that it can be repeated.
+
+        Raises:
+            SinkError: The write failed.
+        """
+        wanted = spark.createDataFrame([(each,) for each in ids], f"{ID_COLUMN} string")
+        columns = (ID_COLUMN, DAY_COLUMN, _WRITTEN_ORDER)
+        found = self.read(spark).select(*columns).join(F.broadcast(wanted), ID_COLUMN, "left_semi")
+        options = self._table().writer_options(parallelism)
+        changed: Mapping[str, str] = {
+            "hoodie.datasource.write.operation": "delete",
+            f"{COMMIT_METADATA_PREFIX}batch_id": batch_id,
+        }
+        try:
+            if found.isEmpty():
+                return
+            found.write.format("hudi").options(**{**options, **changed}).mode("append").save(
+                as_hadoop_path(self.base_path)
+            )
+        except (PySparkException, Py4JError) as error:
+            message = f"dead letters at {self.base_path}: {len(ids)} could not be deleted: {root_cause(error)}"
+            raise SinkError(message, retryable=True) from error
+
     def _table(self) -> HudiTable:
         return HudiTable(
             base_path=self.base_path,
             table_name=self.table_name,
-            record_key=(_ID,),
+            record_key=(ID_COLUMN,),
             ordering=_WRITTEN_ORDER,
-            partition_by=(_DATE,),
+            partition_by=(DAY_COLUMN,),
             # The day of arrival never changes, so that a row can't move to another partition.
             options={"hoodie.index.type": "BUCKET", "hoodie.bucket.index.num.buckets": "1"},
         )

@@ -18,6 +18,8 @@ from streamjoin.transforms.times import to_instant
 
 # One bigint: text compares wrongly ("2/15/11" beats "12/2/12"), and later Hudi versions fail on dates.
 ORDERING_COLUMN = "_ordering_us"
+# Written beside it: a tie is decided by it when a dead letter comes back later, and a row can be traced to its record.
+SEQUENCE_COLUMN = "_sequence_number"
 # Sequence numbers are decimal strings of up to 56 digits, of differing width: compared padded.
 SEQUENCE_NUMBER_DIGITS = 64
 
@@ -70,10 +72,33 @@ def with_ordering(events: Events, column: str | None = None, format: str | None 
     return events.judge([Judgement(value.isNull(), RejectReason.INVALID_ORDERING, detail)], {ORDERING_COLUMN: value})
 
 
+def with_sequence_number(events: Events) -> Events:
+    """Add the place of each event's record in its shard.
+
+    Columns in: `_record`.
+    Columns out: `_sequence_number` (string): the record's sequence number; of an aggregated record `<number>/<n>`, n
+        being the place in it, but for the first (0). Null where the record is not of a stream.
+    """
+    number = F.col(f"{RECORD_COLUMN}.sequence_number")
+    sub = F.col(f"{RECORD_COLUMN}.sub_sequence_number")
+    return events.with_columns({SEQUENCE_COLUMN: F.when(sub > 0, F.concat(number, F.lit("/"), sub)).otherwise(number)})
+
+
+def sequence_order(number: Column) -> Column:
+    """Return what orders values of `_sequence_number` as their records are in a shard; null for a null.
+
+    Both parts are compared as numbers: text order would put "99" after "100", and "7/10" before "7/9".
+    """
+    parts = F.split(number, "/")
+    sub = F.coalesce(F.get(parts, F.lit(1)).cast("bigint"), F.lit(0))
+    padded = F.lpad(F.get(parts, F.lit(0)), SEQUENCE_NUMBER_DIGITS, "0")
+    return F.when(number.isNotNull(), F.struct(padded.alias("number"), sub.alias("sub")))
+
+
 def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
     """Mark all but the newest event of each record key.
 
-    Columns in: the record key, `_ordering_us`, `_record`.
+    Columns in: the record key, `_ordering_us`, `_sequence_number`, `_record`.
     Columns out: the same; `_superseded` is true where a newer event of the same key is in the frame.
 
     The greatest ordering value wins; on a tie the one later in its shard, which has the greater sequence number.
@@ -86,11 +111,7 @@ def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
         rejected,
         *(F.when(rejected, part) for part in place),
     ]
-    newest_first: list[Column] = [
-        F.col(ORDERING_COLUMN).desc(),
-        F.lpad(place[1], SEQUENCE_NUMBER_DIGITS, "0").desc_nulls_last(),
-        place[2].desc_nulls_last(),
-    ]
+    newest_first = [F.col(ORDERING_COLUMN).desc(), sequence_order(F.col(SEQUENCE_COLUMN)).desc_nulls_last()]
     rank = F.row_number().over(Window.partitionBy(*group).orderBy(*newest_first))
     return events.with_columns({SUPERSEDED_COLUMN: ~rejected & (rank > 1)})
 
@@ -104,9 +125,11 @@ def keep_latest(
 ) -> DataFrame:
     """Keep the newest event of each record key.
 
-    Columns in: the record key; `ordering`, or `_ordering_us` where it is there; `_record` where it is known, for ties.
-    Columns out: the event's own, and `_ordering_us`; one row a record key. Events without a key or an ordering are not
-        among them: `require_key` and `with_ordering` reject them with a reason.
+    Columns in: the record key; `ordering`, or `_ordering_us` where it is there; for ties `_sequence_number`,
+        or `_record` where it is known.
+    Columns out: the event's own, `_ordering_us` and `_sequence_number`, as a job's table has them; one row a record
+        key. Events without a key or an ordering are not among them: `require_key` and `with_ordering` reject them with
+        a reason.
 
     Args:
         events: Decoded or enriched events, or any frame.
@@ -117,4 +140,6 @@ def keep_latest(
     events = require_key(Events.of(events), record_key)
     if ordering is not None or ORDERING_COLUMN not in events.columns:
         events = with_ordering(events, ordering, format)
+    if SEQUENCE_COLUMN not in events.columns:
+        events = with_sequence_number(events)
     return mark_superseded(events, record_key).latest

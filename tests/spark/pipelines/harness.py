@@ -1,6 +1,7 @@
 """A job over records in memory, and what its tables hold, for the tests of the batch function and of rewriting."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,21 @@ from streamjoin.transforms.order import ORDERING_COLUMN
 from tests.oracle import EVENT_SCHEMA, Expected, Record
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+class CrashError(BaseException):
+    """What no code of ours catches."""
+
+
+def crash_at(step: str | None, time: int = 1) -> Callable[[str], None]:
+    """Return an `at` that dies when `step` has been done so many times."""
+    times = itertools.count(1)
+
+    def at(done: str) -> None:
+        if done == step and next(times) == time:
+            raise CrashError(step)
+
+    return at
 
 
 def make_job(
@@ -62,6 +78,11 @@ def rows_of(job: EnrichJob, prefix: str = "") -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in found}
 
 
+def places_of(job: EnrichJob, prefix: str = "") -> dict[str, str]:
+    sql = f"select id, _sequence_number from t where starts_with(id, '{prefix}')"  # noqa: S608  (as above)
+    return {row["id"]: row["_sequence_number"] for row in query(job.table.base_path, sql).to_pylist()}
+
+
 def dead_letters_of(job: EnrichJob, shards: Sequence[str]) -> dict[tuple[str, int], tuple[str, bytes]]:
     if not Path(job.dead_letters.base_path).exists():
         return {}
@@ -74,6 +95,7 @@ def dead_letters_of(job: EnrichJob, shards: Sequence[str]) -> dict[tuple[str, in
 
 def check(job: EnrichJob, prefix: str, records: Sequence[Record], expected: Expected) -> None:
     assert rows_of(job, prefix) == expected.rows
+    assert places_of(job, prefix) == {key: str(place) for key, place in expected.places.items()}
     letters = dead_letters_of(job, sorted({r.shard_id for r in records}))
     assert {place: reason for place, (reason, _) in letters.items()} == expected.dead_letters
     payloads = {(r.shard_id, r.sequence): r.payload for r in records}

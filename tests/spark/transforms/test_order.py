@@ -3,12 +3,19 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from streamjoin.errors import SchemaError
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import Events
-from streamjoin.transforms.order import keep_latest, require_key, with_ordering
+from streamjoin.transforms.order import (
+    keep_latest,
+    require_key,
+    sequence_order,
+    with_ordering,
+    with_sequence_number,
+)
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -68,7 +75,31 @@ def test_on_a_tie_the_later_in_its_shard_wins_whatever_the_width_of_the_sequence
         for sequence, sub, value in [("99", 0, 1), ("100", 0, 2), ("100", 1, 3), ("9", 5, 4)]
     ]
     events = with_ordering(decode(spark.createDataFrame(rows, RECORD_SCHEMA), "id string, v int"))
-    assert [r["v"] for r in keep_latest(events, ["id"]).collect()] == [3]
+    latest = keep_latest(events, ["id"])
+    assert [(r["v"], r["_sequence_number"]) for r in latest.collect()] == [(3, "100/1")]
+    assert latest.columns == ["id", "v", "_ordering_us", "_sequence_number"]
+
+
+def test_a_row_names_the_record_that_it_came_from(spark: SparkSession) -> None:
+    places = [("99", 0), ("99", 1), ("99", 12), ("99", None), (None, None)]
+    rows = [("s", "x", number, sub, "k", ARRIVED, bytearray(b'{"id": "a"}')) for number, sub in places]
+    events = with_sequence_number(decode(spark.createDataFrame(rows, RECORD_SCHEMA), "id string"))
+    assert [r["_sequence_number"] for r in events.kept.collect()] == ["99", "99/1", "99/12", "99", None]
+
+
+def test_places_are_ordered_as_their_records_are_and_none_comes_last(spark: SparkSession) -> None:
+    digits = "9" * 55
+    in_order = ["9", "9/9", "9/10", "10", "99/2", "100", digits, f"{digits}/1", f"1{digits}"]
+    as_text = spark.createDataFrame([(each,) for each in [None, *sorted(in_order)]], "n string")
+    found = [row["n"] for row in as_text.orderBy(sequence_order(F.col("n")).asc_nulls_last()).collect()]
+    assert found == [*in_order, None]
+
+
+def test_a_frame_that_brings_its_places_keeps_them_and_is_ordered_by_them(spark: SparkSession) -> None:
+    rows = spark.createDataFrame(
+        [("a", 5, "99"), ("a", 5, "100")], "id string, _ordering_us bigint, _sequence_number string"
+    )
+    assert [r["_sequence_number"] for r in keep_latest(rows, ["id"]).collect()] == ["100"]
 
 
 def test_a_greater_ordering_value_beats_a_later_place(spark: SparkSession) -> None:
