@@ -5,7 +5,7 @@ BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e audit format bench bench-reference build clean
+.PHONY: help setup demo test check unit spark integration e2e soak audit format bench bench-reference bench-long build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ integration: setup ## tests on the emulators
 e2e: setup ## jobs as processes, killed and started again
 	@$(BIN)/pytest tests/e2e
 
+soak: setup ## the job killed at 50 random instants (15 min); SOAK_KILLS=10 make soak
+	@$(BIN)/pytest tests/soak -s
+
 audit: setup ## known advisories against the locked dependencies; where no database answers, their dates
 	@$(BIN)/python scripts/audit.py $(ARGS)
 
@@ -52,6 +55,9 @@ bench: setup ## today's way beside this one; writes benchmarks/results/
 
 bench-reference: setup ## a changing reference of 500,000 items: cost, memory, rewriting; ARGS="--parts cost"
 	@$(BIN)/python benchmarks/changing_reference.py $(ARGS)
+
+bench-long: setup ## batch time after 1,000 commits, flat memory, a drained backlog; ARGS="--commits 200"
+	@$(BIN)/python benchmarks/long_run.py $(ARGS)
 
 build: setup ## wheel and sdist in dist/
 	@$(BIN)/python -m build --installer uv

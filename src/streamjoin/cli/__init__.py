@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from streamjoin.cli import checkpoint, local
-from streamjoin.cli.arguments import Config, terminal
-from streamjoin.entry import exit_code_of, report_defect
+from streamjoin.cli import checkpoint, dead_letters, local
+from streamjoin.cli.arguments import Config, TextOrJson, terminal
+from streamjoin.entry import ExitCode, exit_code_of, report_defect
 from streamjoin.local.names import DatasetName
 from streamjoin.rendering import OutputFormat
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(local.app, name="local")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
 
@@ -81,6 +82,29 @@ def query(
     from streamjoin.rendering import write  # noqa: PLC0415
 
     write(run_query(target, sql), form, terminal())
+
+
+@app.command()
+def verify(
+    config: Config,
+    form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.TABLE,
+) -> None:
+    """Prove from all commits of the job of CONFIG that no record was skipped or read twice; exit with 1 if not.
+
+    Reads ledger, timeline and dead letters, without Spark and without the stream; writes nothing.
+    """
+    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.verify import verify as prove  # noqa: PLC0415
+
+    settings = load_config(config)
+    report = prove(settings.sink.hudi.base_path, settings.dead_letters.base_path)
+    if form is TextOrJson.JSON:
+        typer.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        for line in report.lines():
+            typer.echo(line)
+    if not report.holds:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command()

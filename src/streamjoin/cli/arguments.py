@@ -1,11 +1,29 @@
 """What several commands take and print to."""
 
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 Config = Annotated[str, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
+
+
+def moment(text: str | datetime) -> datetime:
+    """Read a time in ISO 8601; without a zone it is UTC."""
+    try:
+        found = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a time such as 2026-01-31T08:00:00Z, found {text!r}") from None  # noqa: EM102
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class TextOrJson(StrEnum):
+    """What `--format` takes where there is no table to print."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 def terminal() -> Console:

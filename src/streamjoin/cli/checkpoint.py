@@ -1,27 +1,24 @@
 """`streamjoin checkpoint`: where a job goes on."""
 
 import json
-from enum import StrEnum
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamjoin.cli.arguments import Config, terminal
+from streamjoin.cli.arguments import Config, TextOrJson, moment, terminal
+
+if TYPE_CHECKING:
+    from streamjoin.pipelines.set_position import Target
 
 app = typer.Typer(help="The job's position, as its table has it.", no_args_is_help=True)
-
-
-class CheckpointFormat(StrEnum):
-    """What `--format` takes."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 @app.command("show")
 def show(
     config: Config,
-    form: Annotated[CheckpointFormat, typer.Option("--format", help="How to print.")] = CheckpointFormat.TABLE,
+    form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.TABLE,
 ) -> None:
     """Show where the job of CONFIG will go on, and what its newest commit holds."""
     from streamjoin.checkpoint import show as found_in  # noqa: PLC0415
@@ -29,7 +26,57 @@ def show(
     from streamjoin.rendering import as_tree  # noqa: PLC0415
 
     found = found_in(load_config(config))
-    if form is CheckpointFormat.JSON:
+    if form is TextOrJson.JSON:
         typer.echo(json.dumps(found, indent=2))
     else:
         terminal().print(as_tree(found))
+
+
+@app.command("set")
+def set_(
+    config: Config,
+    at_timestamp: Annotated[
+        datetime | None,
+        typer.Option(parser=moment, metavar="TIME", help="Records that arrived then or later.", show_default=False),
+    ] = None,
+    sequence_number: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SHARD=NUMBER", help="After this record; may be repeated.", show_default=False),
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="Records that arrive from now on.")] = False,
+    trim_horizon: Annotated[bool, typer.Option("--trim-horizon", help="All that the stream still has.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+) -> None:
+    """Set where the job of CONFIG will go on. Shows what changes and asks first; the job must not run.
+
+    The change is a commit of its own, which says who made it: `streamjoin verify` reports it.
+    """
+    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.pipelines.set_position import set_position  # noqa: PLC0415
+
+    target = _target(at_timestamp, sequence_number or [], latest, trim_horizon)
+    settings = load_config(config)
+
+    def confirm(changes: Sequence[str]) -> bool:
+        typer.echo(f"Table '{settings.sink.hudi.table_name}' at {settings.sink.hudi.base_path}:")
+        for change in changes:
+            typer.echo(f"  {change}")
+        return yes or typer.confirm("Set this position?")
+
+    changed = set_position(settings, target, confirm=confirm)
+    typer.echo("The position is set." if changed else "Nothing was changed.")
+
+
+def _target(at_timestamp: datetime | None, numbers: Sequence[str], latest: bool, trim_horizon: bool) -> "Target":
+    from streamjoin.pipelines.set_position import StartAfter, StartAt  # noqa: PLC0415
+
+    if [at_timestamp is not None, bool(numbers), latest, trim_horizon].count(True) != 1:
+        raise typer.BadParameter("give one of --at-timestamp, --sequence-number, --latest and --trim-horizon")
+    if at_timestamp is not None:
+        return StartAt("AT_TIMESTAMP", at_timestamp)
+    if latest or trim_horizon:
+        return StartAt("LATEST" if latest else "TRIM_HORIZON")
+    pairs = [number.partition("=") for number in numbers]
+    if wrong := [number for number, (shard, _, found) in zip(numbers, pairs, strict=True) if not shard or not found]:
+        raise typer.BadParameter(f"--sequence-number: expected SHARD=NUMBER, found {wrong[0]!r}")  # noqa: EM102
+    return StartAfter({shard: number for shard, _, number in pairs})

@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.clients import aws_client
-from streamjoin.config import EnrichConfig, check_columns
+from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
 from streamjoin.errors import ConfigError
@@ -22,6 +22,7 @@ from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.kinesis import Stream
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn
+from streamjoin.transforms.payload import PayloadFormat
 
 
 def resolve_schema(config: EnrichConfig) -> T.StructType:
@@ -80,6 +81,18 @@ def assemble(config: EnrichConfig, schema: T.StructType, spark: SparkSession) ->
         dead_letters=DeadLetters(config.dead_letters.base_path, f"{settings.table_name}_dead_letters"),
         version_columns=version_columns(config),
         rewriting=rewriting_plan(config),
+        payload=_payload_format(config.payload),
+    )
+
+
+def _payload_format(payload: PayloadSettings) -> PayloadFormat:
+    return PayloadFormat(
+        name=payload.format,
+        delimiter=payload.delimiter or ",",
+        null_text=payload.null_text or "",
+        avro_schema=payload.schema_file.schema if payload.schema_file else None,
+        avro_writer_schemas=tuple(file.schema for file in payload.writer_schema_files),
+        max_unpacked_bytes=payload.max_unpacked_bytes,
     )
 
 

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -13,6 +15,7 @@ from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
 from streamjoin.frames import persisted, tasks_for
+from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.pipelines.batch import Batch
@@ -25,17 +28,26 @@ from streamjoin.pipelines.signals import stop_on_signals
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.session import job_session
 from streamjoin.sinks import hudi
+from streamjoin.sinks.repair import repair
 from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Position, Stream
+from streamjoin.sources.kinesis import BatchLimits, Stream
+from streamjoin.sources.position import Position
 from streamjoin.storage import is_s3
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
-from streamjoin.transforms.order import ORDERING_COLUMN, mark_superseded, require_key, with_ordering
+from streamjoin.transforms.order import (
+    ORDERING_COLUMN,
+    SEQUENCE_COLUMN,
+    mark_superseded,
+    require_key,
+    with_ordering,
+    with_sequence_number,
+)
 from streamjoin.transforms.output import derive, output_columns
 from streamjoin.transforms.partition import with_partitions
 
 # The steps between which a batch may die; tests kill it at each.
-STEPS = ("read", "counted", "dead_letters_written", "committed")
+STEPS = ("read", "counted", "dead_letters_written", "committed", "recorded")
 
 
 def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = lambda step: None) -> BatchReport:
@@ -45,10 +57,13 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
     2. reference: one version of each for the whole batch.
     3. enrich: joined with each reference; unmatched events are kept (or rejected, with `inner`).
     4. order: the table's columns; the newest event of each record key.
-    5. dead letters are written: keyed by shard and sequence number, so that repeating it changes nothing.
+    5. dead letters are written: keyed by shard and sequence number, so that repeating it changes nothing. What an
+       earlier try of the batch rejected, and this one doesn't, is deleted.
     6. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
+    7. ledger: what the commit says, kept beside the table for as long as the table is.
 
-    Delivery: exactly once. Before step 6 ends nothing has happened that a repeat doesn't overwrite with the same.
+    Delivery: exactly once. Before step 6 ends nothing has happened that a repeat doesn't overwrite with the same. Step
+    7 is done from the commit, by the next start where this process doesn't come to it.
 
     Args:
         job: The job's parts.
@@ -61,24 +76,26 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
     started = time.monotonic()
     at("read")
     parallelism = _follow_size(batch)
-    events = decode(batch.records, job.schema)  # 1
+    events = decode(batch.records, job.schema, job.payload)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
     with ExitStack() as kept:
         kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
         enriched = join(events, job.references, snapshots)  # 3
         ordered = order(job, enriched)  # 4
         kept.enter_context(persisted(ordered.frame))
-        counts = _count(ordered, list(snapshots))
+        counts = _count(batch, ordered, list(snapshots))
         _check_complete(batch, counts)
         at("counted")
         if counts.rejected:
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
+        job.unread_letters.settle(batch, ordered.rejected)
         at("dead_letters_written")
         versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
         rows = table_rows(job, ordered).withColumns(version_literals(job, snapshots))
-        metadata = _metadata(batch, versions, counts)
-        hudi.upsert(rows, job.table, commit_metadata=metadata, parallelism=parallelism)  # 6
+        job.writer.commit(rows, _metadata(batch, versions, counts), parallelism=parallelism)  # 6
         at("committed")
+        job.writer.record()  # 7
+        at("recorded")
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -96,16 +113,17 @@ def order(job: EnrichJob, events: Events) -> Events:
     """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
     events = derive(events, job.output.derive)
     events = require_key(events, job.table.record_key)
-    events = with_ordering(events, job.ordering.column, job.ordering.format)
+    events = with_sequence_number(with_ordering(events, job.ordering.column, job.ordering.format))
     events = with_partitions(events, list(job.partition_by))
     return mark_superseded(events, job.table.record_key)
 
 
 def table_rows(job: EnrichJob, events: Events) -> DataFrame:
-    """Return the rows to upsert: the output's columns, partition columns that it lacks, the ordering field."""
-    own = [c for c in events.columns if c != ORDERING_COLUMN and c not in _derived_partitions(job)]
+    """Return the rows to upsert: the output's columns, partition columns that it lacks, ordering and place."""
+    added = {ORDERING_COLUMN, SEQUENCE_COLUMN, *_derived_partitions(job)}
+    own = [c for c in events.columns if c not in added]
     chosen = output_columns(own, drop=job.output.drop, select=job.output.select)
-    columns = [*chosen, *(c for c in job.table.partition_by if c not in chosen), ORDERING_COLUMN]
+    columns = [*chosen, *(c for c in job.table.partition_by if c not in chosen), ORDERING_COLUMN, SEQUENCE_COLUMN]
     return events.latest.select(*(f"`{column}`" for column in columns))
 
 
@@ -122,7 +140,7 @@ def _follow_size(batch: Batch) -> int:
     return tasks
 
 
-def _count(events: Events, references: Sequence[str]) -> BatchCounts:
+def _count(batch: Batch, events: Events, references: Sequence[str]) -> BatchCounts:
     """Count the batch in one pass, which also fills the cache that every later step reads."""
     reasons = events.frame.groupBy(REASON_COLUMN).agg(
         F.count(F.lit(1)).alias("records"),
@@ -132,7 +150,14 @@ def _count(events: Events, references: Sequence[str]) -> BatchCounts:
             for i, name in enumerate(references)
         ),
     )
-    rows: list[Row] = reasons.collect()
+    try:
+        rows: list[Row] = reasons.collect()
+    except (PySparkException, Py4JError) as error:
+        message = (
+            f"batch '{batch.batch_id}': its rows can't be computed: {hudi.root_cause(error)}; nothing was committed. "
+            "See whether an expression of output.derive raises."
+        )
+        raise SourceError(message, retryable=True) from error
     kept = next((row for row in rows if row[REASON_COLUMN] is None), None)
     rejected = {str(row[REASON_COLUMN]): int(row["records"]) for row in rows if row[REASON_COLUMN] is not None}
     superseded = int(kept["superseded"]) if kept else 0
@@ -192,14 +217,19 @@ def run(
     check_formats(config, spark)
     job = assemble(config, schema, spark)
     limits = BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
-    stream_job = StreamJob(
-        stream=stream,
-        start=starting_point(config, job, stream, spark),
-        process=lambda batch: process_batch(job, batch, at=at),
-        interval_seconds=config.trigger.interval_seconds,
-        settle=lambda: rewrite(job, spark, at=at).is_complete,
-    )
-    with stop_on_signals(config.limits.grace_seconds) as stop:
+    with (
+        stop_on_signals(config.limits.grace_seconds) as stop,
+        TableLock(job.table.base_path, job=job.name) as lock,
+        TableLock(job.dead_letters.base_path, job=job.name),
+    ):
+        job = replace(job, lock=lock)
+        stream_job = StreamJob(
+            stream=stream,
+            start=starting_point(config, job, stream, spark),
+            process=lambda batch: process_batch(job, batch, at=at),
+            interval_seconds=config.trigger.interval_seconds,
+            settle=lambda: rewrite(job, spark, at=at).is_complete,
+        )
         return run_stream(
             spark,
             stream_job,
@@ -217,17 +247,15 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
     """
 
     def start() -> Position:
+        job.writer.open()
+        repair(job.dead_letters.base_path)
         found = checkpoint.read(job.table.base_path)
         if found is None:
             position = kinesis.start(stream, config.source.kinesis, int(time.time() * 1000))
             _commit_start(job, position, spark)
             return position
-        if not stream.is_of(found.position):
-            message = (
-                f"table '{job.table.table_name}' holds the position of stream '{found.position.stream}', the "
-                f"configuration names '{stream.identity}'. Use another sink.hudi.base_path for another stream."
-            )
-            raise SourceError(message)
+        stream.check(found.position)
+        job.unread_letters.find(spark, found.position)
         for reference in job.references:
             reference.restore(found.references.get(reference.name))
         for reference in followed(job):
@@ -241,7 +269,9 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
 def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
     """Create the table with its columns and its first position."""
     snapshots = {reference.name: reference.current() for reference in job.references}
-    nothing = decode(spark.createDataFrame([], RECORD_SCHEMA), job.schema)
+    # Or a cluster runs its default of 200 tasks for no row.
+    spark.conf.set("spark.sql.shuffle.partitions", 1)
+    nothing = decode(spark.createDataFrame([], RECORD_SCHEMA), job.schema, job.payload)
     try:
         rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
         rows = rows.withColumns(version_literals(job, snapshots))
@@ -250,4 +280,5 @@ def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> No
         raise SchemaError(message) from error
     versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
     metadata = checkpoint.to_metadata(position, (), versions, BatchCounts().to_dict())
-    hudi.upsert(rows, job.table, commit_metadata={"batch_id": "start", **metadata})
+    job.writer.commit(rows, {"batch_id": "start", **metadata})
+    job.writer.record()

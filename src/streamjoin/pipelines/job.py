@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 from pyspark.sql import types as T
 
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.lock import TableLock
+from streamjoin.pipelines.unread_letters import UnreadLetters
+from streamjoin.pipelines.writer import TableWriter
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.reference import Reference
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable
 from streamjoin.transforms.partition import PartitionColumn
+from streamjoin.transforms.payload import PayloadFormat
 
 AnyReference: TypeAlias = Reference | LookupReference
 
@@ -48,6 +53,8 @@ class EnrichJob:
         dead_letters: Where rejected records go.
         version_columns: Reference -> the column that has the version that a row was joined with.
         rewriting: How rows already written are made true; None where no reference asks for it.
+        payload: What a record's data is.
+        lock: Who may write the table; None where nobody else can.
     """
 
     name: str
@@ -60,6 +67,18 @@ class EnrichJob:
     dead_letters: DeadLetters
     version_columns: Mapping[str, str] = field(default_factory=dict)
     rewriting: RewritingPlan | None = None
+    payload: PayloadFormat = field(default_factory=PayloadFormat)
+    lock: TableLock | None = None
+
+    @cached_property
+    def unread_letters(self) -> UnreadLetters:
+        """Dead letters of records that are read again."""
+        return UnreadLetters(self.dead_letters, self.table.base_path)
+
+    @cached_property
+    def writer(self) -> TableWriter:
+        """What commits to the table."""
+        return TableWriter(self.table, self.lock)
 
 
 def followed(job: EnrichJob) -> list[Reference]:

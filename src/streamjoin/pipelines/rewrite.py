@@ -21,7 +21,6 @@ from streamjoin.reference.index import as_table
 from streamjoin.reference.pending import Pending
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.snapshot import Snapshot
-from streamjoin.sinks import hudi
 from streamjoin.storage import as_hadoop_path
 from streamjoin.transforms.enrich import enrich
 from streamjoin.transforms.events import Events
@@ -104,9 +103,8 @@ def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = 
                     {**BatchCounts().to_dict(), "rewritten": count},
                 ),
             }
-            hudi.upsert(
-                chosen.drop(_AGE), job.table, commit_metadata=metadata, parallelism=tasks_for(spark, count)
-            )  # 4
+            job.writer.commit(chosen.drop(_AGE), metadata, parallelism=tasks_for(spark, count))  # 4
+            job.writer.record()
         at("rewritten")
     for reference in all_followed:
         if reference.name in rest:

@@ -18,7 +18,8 @@ from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Fetched, Plan, Position, ShardRange, Stream
+from streamjoin.sources.kinesis import BatchLimits, Fetched, Plan, Stream
+from streamjoin.sources.position import Position, ShardRange
 
 log = logging.getLogger(__name__)
 

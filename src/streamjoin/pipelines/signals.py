@@ -31,7 +31,7 @@ class StopRequest:
         self._event.wait(max(0.0, seconds))
 
 
-# After an abandoned batch: what cleaning up may take (giving the lock back, telling Spark) before the process just ends.
+# After an abandoned batch: what cleaning up may take (giving the lock back, say) before the process just ends.
 _CLEAN_UP_SECONDS = 10.0
 
 

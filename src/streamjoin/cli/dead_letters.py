@@ -1,0 +1,69 @@
+"""`streamjoin dead-letters`: records that could not become rows, seen and fed in again."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from streamjoin.cli.arguments import Config, moment, terminal
+from streamjoin.rendering import OutputFormat
+
+app = typer.Typer(help="Records that could not become rows.", no_args_is_help=True)
+
+Reasons = Annotated[
+    list[str] | None, typer.Option("--reason", help="Only those with this reason; may be repeated.", show_default=False)
+]
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=moment, metavar="TIME", help="What arrived then or later.", show_default=False),
+]
+Until = Annotated[
+    datetime | None, typer.Option(parser=moment, metavar="TIME", help="What arrived before.", show_default=False)
+]
+
+
+@app.command("list")
+def list_(
+    config: Config,
+    reason: Reasons = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
+    show_data: Annotated[bool, typer.Option("--show-data", help="What the records hold, too.")] = False,
+    form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
+) -> None:
+    """Show the newest dead letters of the job of CONFIG, and how many there are for each reason."""
+    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.letters import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
+    from streamjoin.rendering import write  # noqa: PLC0415
+
+    base_path = load_config(config).dead_letters.base_path
+    chosen = LetterFilter.of(reason or (), since, until)
+    console = terminal()
+    write(list_letters(base_path, chosen, limit=limit, show_data=show_data), form, console)
+    if form is OutputFormat.TABLE:
+        counts = count_by_reason(base_path, chosen)
+        console.print(f"In all: {sum(counts.values()):,}{_by_reason(counts)}")
+
+
+@app.command("redrive")
+def redrive(config: Config, reason: Reasons = None, since: Since = None, until: Until = None) -> None:
+    """Feed dead letters in again: those that fit by now become rows, the others stay. The job must not run."""
+    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.entry import configure_logging  # noqa: PLC0415
+    from streamjoin.letters import LetterFilter  # noqa: PLC0415
+    from streamjoin.pipelines.redrive import run_redrive  # noqa: PLC0415
+
+    settings, chosen = load_config(config), LetterFilter.of(reason or (), since, until)
+    configure_logging()
+    report = run_redrive(settings, chosen)
+    typer.echo(f"Fed in again: {report.tried:,} dead letters")
+    typer.echo(f"Re-driven: {sum(report.redriven.values()):,}{_by_reason(report.redriven)}")
+    typer.echo(f"Still rejected, and left as they are: {sum(report.stayed.values()):,}{_by_reason(report.stayed)}")
+    if report.waiting:
+        typer.echo(f"Of a batch that was not committed, left to the job's next start: {report.waiting:,}")
+
+
+def _by_reason(counts: Mapping[str, int]) -> str:
+    return f" ({', '.join(f'{n:,} {reason}' for reason, n in sorted(counts.items()))})" if counts else ""

@@ -1,0 +1,71 @@
+"""Dead letters whose records are read again: of a batch that died, or after a position was set back."""
+
+import logging
+from collections.abc import Iterable
+
+from pyspark.sql import DataFrame, SparkSession
+
+from streamjoin.letters import LetterFilter
+from streamjoin.pipelines.batch import Batch
+from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards
+from streamjoin.sinks.dead_letters import DeadLetters, letter_id
+from streamjoin.sources.kinesis import BatchLimits
+from streamjoin.sources.position import Position, ShardRange, sequence_order
+
+log = logging.getLogger(__name__)
+
+_NO_LIMITS = BatchLimits(records=2**31 - 1, bytes=2**63 - 1)
+
+
+class UnreadLetters:
+    """The dead letters that lie after the position, until their records have been read again.
+
+    When that happens, schema or reference may have been mended: then the record is a row, and must not be a dead letter
+    too. Until then the letter stays: where the stream has lost the record meanwhile, it is all that is left of it.
+
+    Args:
+        dead_letters: Where they are.
+        base_path: The table's, whose ledger knows which shards were ever read.
+    """
+
+    def __init__(self, dead_letters: DeadLetters, base_path: str) -> None:
+        self._dead_letters, self._base_path = dead_letters, base_path
+        self._ids: frozenset[str] = frozenset()
+
+    def find(self, spark: SparkSession, position: Position) -> None:
+        """Look for those after `position`, where a job starts.
+
+        Raises:
+            SinkError: The dead letters can't be read.
+        """
+        place = with_new_shards(spark, self._dead_letters, self._base_path, position)
+        chunks = LetterChunks(spark, self._dead_letters, place, LetterFilter(), _NO_LIMITS)
+        self._ids = frozenset(chunks.unread())
+
+    def settle(self, batch: Batch, rejected: DataFrame) -> None:
+        """Delete those whose records are in `batch` and are no longer rejected; before the batch's commit.
+
+        Columns in: those of a record.
+        Delivery: can be repeated. A crash before the commit leaves the records to be read again.
+
+        Raises:
+            SinkError: The dead letters can't be written.
+        """
+        again = {letter for letter in self._ids if _is_within(letter, batch.ranges)}
+        if not again:
+            return
+        still = {str(row[0]) for row in rejected.select(letter_id()).collect()}
+        if stale := sorted(again - still):
+            self._dead_letters.delete(rejected.sparkSession, stale, batch_id=f"unread-{batch.batch_id}")
+            log.info("batch=%s dead letters=%d are rejected no longer", batch.batch_id, len(stale))
+        self._ids -= again
+
+
+def _is_within(letter: str, ranges: Iterable[ShardRange]) -> bool:
+    """Say whether the record of a letter, `stream/shard/number/sub`, is in one of the ranges."""
+    _, shard_id, number, _ = letter.split("/")
+    return any(
+        sequence_order(read.first) <= sequence_order(number) <= sequence_order(read.last)
+        for read in ranges
+        if read.shard_id == shard_id and read.first is not None and read.last is not None
+    )

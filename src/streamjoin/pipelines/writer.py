@@ -1,0 +1,76 @@
+"""The one way in which a job commits: under its lock, after the commit it knows of, and into the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+
+from streamjoin.errors import SinkError
+from streamjoin.ledger import Ledger
+from streamjoin.lock import TableLock
+from streamjoin.sinks import hudi
+from streamjoin.sinks.hudi import HudiTable
+from streamjoin.sinks.repair import repair
+
+
+@dataclass
+class TableWriter:
+    """Writes the table of one job.
+
+    Invariant: after `open` every commit of the table that carries a position was made by this writer, or `commit`
+    raises. So no batch is committed on top of one that this process doesn't know of.
+
+    Args:
+        table: Where rows go.
+        lock: Who may write it; None where nobody else can (a test, a notebook).
+    """
+
+    table: HudiTable
+    lock: TableLock | None = None
+    _ledger: Ledger = field(init=False, repr=False)
+    _is_open: bool = field(init=False, default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._ledger = Ledger(self.table.base_path)
+
+    def open(self) -> None:
+        """Make the table ready for this process: mend what a dead one left, and bring the ledger up to date.
+
+        Raises:
+            SinkError: The table can't be read or mended, or the lock is lost.
+        """
+        self._check_lock()
+        repair(self.table.base_path)
+        self.record()
+
+    def commit(self, rows: DataFrame, metadata: Mapping[str, str], *, parallelism: int = 2) -> None:
+        """Upsert `rows` and `metadata` in one commit, as `hudi.upsert`; `record` it then.
+
+        Raises:
+            SinkError: The lock is lost, or another process has committed meanwhile: nothing was written. Or the write
+                failed: the timeline knows whether the commit happened.
+        """
+        self._check_lock()
+        if self._is_open and (foreign := self._ledger.follow()):
+            message = (
+                f"table '{self.table.table_name}' at {self.table.base_path}: commit {foreign[-1].instant} (batch "
+                f"'{foreign[-1].batch_id}') is not of this process, expected none since its own last one. Nothing of "
+                "the batch in hand was written. Two jobs must not write one table: stop one of them."
+            )
+            raise SinkError(message, retryable=True)
+        hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism)
+
+    def record(self) -> None:
+        """Write what the newest commits say into the ledger.
+
+        Delivery: the commit wins; whatever is missing is written by the next call, also that of another process.
+
+        Raises:
+            SinkError: The ledger can't be written; the commit stands.
+        """
+        self._ledger.follow()
+        self._is_open = True
+
+    def _check_lock(self) -> None:
+        if self.lock is not None:
+            self.lock.check()
