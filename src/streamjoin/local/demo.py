@@ -25,6 +25,7 @@ from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query, read_table
 from streamjoin.rendering import as_table
+from streamjoin.verify import verify
 
 DIRECTORY = Path(".demo")
 BUCKET = "streamjoin-demo"
@@ -34,7 +35,7 @@ SECOND_LOAD_SHARE = 4
 # Without any new row; the very first start fetches Spark's jars (60 MB, with S3 300 MB more).
 PATIENCE_SECONDS = 600.0
 POLL_SECONDS = 0.5
-STEPS = 10
+STEPS = 11
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class _Demo:
             with self.narrator.step("stop the job: SIGTERM, it finishes the batch in hand") as step:
                 job.finish()
                 step.outcome = "exit code 0"
+        self._prove()
         self._sum_up(load, seconds, rewritten_seconds)
 
     def _create(self) -> None:
@@ -177,6 +179,14 @@ class _Demo:
             wait_for_rows(lambda: most - left(), most, job.check_running, on_progress)
             step.outcome = f"{first:,} rows rewritten"
 
+    def _prove(self) -> None:
+        title = "prove from the commits alone that nothing was skipped or read twice: streamjoin verify"
+        with self.narrator.step(title) as step:
+            report = verify(self.table_path, self.config["dead_letters"]["base_path"])
+            if not report.holds:
+                raise StreamJoinError("\n".join(report.lines()))
+            step.outcome = f"{report.records:,} records, no gap, no overlap"
+
     def _show(self, title: str) -> None:
         console = self.narrator.console
         width = console.width
@@ -201,6 +211,7 @@ class _Demo:
         for line in (
             f'streamjoin query {self.config_path} "{self.scenario.summary_sql}"',
             f"streamjoin checkpoint show {self.config_path}",
+            f"streamjoin verify {self.config_path}",
             f"less {self.directory / 'job.log'}",
         ):
             console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
