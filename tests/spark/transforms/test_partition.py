@@ -1,8 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.query import query
+from streamjoin.sinks.hudi import HudiTable, upsert
 from streamjoin.transforms.events import Events
 from streamjoin.transforms.partition import PartitionColumn, with_partitions
 
@@ -39,3 +42,22 @@ def test_a_partition_may_replace_its_own_source(spark: SparkSession) -> None:
     events = Events.of(spark.createDataFrame([("2019-05-23T23:30:00Z",)], "at string"))
     judged = with_partitions(events, [PartitionColumn("at", "at", "yyyy")])
     assert [r["at"] for r in judged.kept.collect()] == ["2019"]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_kept"),
+    [("x" * 252, True), ("x" * 253, False), ("ä" * 126, True), ("/" * 84, True), ("/" * 85, False)],
+)
+def test_a_value_whose_folder_no_disk_can_have_is_rejected_and_not_left_to_stop_the_job(
+    spark: SparkSession, tmp_path: Path, value: str, is_kept: bool
+) -> None:
+    events = Events.of(spark.createDataFrame([(value,)], "dt string"))
+    judged = with_partitions(events, [PartitionColumn("dt")])
+    assert judged.kept.count() == is_kept
+    assert [r["reason"] for r in judged.rejected.collect()] == ([] if is_kept else ["INVALID_PARTITION"])
+    if is_kept:
+        rows = judged.kept.selectExpr("*", "'a' as id", "1L as _ordering_us")
+        upsert(
+            rows, HudiTable(str(tmp_path / "t"), "t", ("id",), "_ordering_us", partition_by=("dt",)), commit_metadata={}
+        )
+        assert query(str(tmp_path / "t"), "select count(*) as n from t").to_pylist() == [{"n": 1}]
