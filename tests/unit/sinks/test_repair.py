@@ -1,8 +1,10 @@
 """Which files of a timeline are torn, and what goes with each."""
 
+import io
 import json
 from pathlib import Path
 
+import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,21 @@ from hypothesis import strategies as st
 from streamjoin.sinks.repair import repair
 
 COMMIT = json.dumps({"partitionToWriteStats": {"": [{"fileId": "f"}]}, "extraMetadata": {"a": "}"}}, indent=2).encode()
-_SYNC = bytes(range(100, 116))
-AVRO = b"Obj\x01" + b"\x02\x14avro.codec\x08null\x00" + _SYNC + b"\x02\x14" + b"0123456789" + _SYNC
+
+
+def avro_of(paths: list[str]) -> bytes:
+    """Return a plan as Hudi writes it: full of paths that look alike."""
+    schema = {
+        "type": "record",
+        "name": "r",
+        "fields": [{"name": "paths", "type": {"type": "array", "items": "string"}}],
+    }
+    content = io.BytesIO()
+    fastavro.writer(content, fastavro.parse_schema(schema), [{"paths": paths}], sync_marker=bytes(range(100, 116)))
+    return content.getvalue()
+
+
+AVRO = avro_of(["/data/lake/orders/00000000-a08f.parquet"] * 3)
 FIRST, SECOND, THIRD = "20260131000000001", "20260131000000002", "20260131000000003"
 
 
