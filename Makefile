@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := .uv/uv
 BIN := .venv/bin
+# Two at a time: each has a Spark or emulators of its own, and Spark on two cores leaves half of them idle.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
@@ -17,6 +19,10 @@ setup: .venv/.locked ## the environment in .venv, with the streamjoin command in
 	@$(UV) sync --frozen --all-extras --python $(PYTHON) --quiet
 	@touch $@
 
+.venv/.jars: .venv/.locked # fetched once, before two processes would do it at the same time
+	@$(BIN)/python -c "from streamjoin.session import local_session; local_session(s3=True).stop()" 2> /dev/null
+	@touch $@
+
 demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARGS="--dataset flights"
 	@$(BIN)/streamjoin demo $(ARGS)
 
@@ -29,13 +35,13 @@ check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/lint-imports
 
 unit: setup ## tests without Spark and network
-	@$(BIN)/pytest tests/unit
+	@$(PYTEST) tests/unit
 
-spark: setup ## tests on a local Spark
-	@$(BIN)/pytest tests/spark
+spark: .venv/.jars ## tests on a local Spark
+	@$(PYTEST) tests/spark
 
-integration: setup ## tests on the emulators
-	@$(BIN)/pytest tests/integration
+integration: .venv/.jars ## tests on the emulators
+	@$(PYTEST) tests/integration
 
 e2e: setup ## jobs as processes, killed and started again
 	@$(BIN)/pytest tests/e2e

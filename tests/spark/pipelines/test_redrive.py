@@ -185,7 +185,7 @@ def shared(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory
 
 
 # Each step is a real commit: a failing example is worth more than the smallest one.
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_redriving_between_batches_and_dying_anywhere_gives_the_table_of_a_schema_that_was_right_from_the_start(
     shared: World, history: tuple[str, list[tuple[Any, ...]]]
