@@ -201,8 +201,8 @@ def _kind(path: Path) -> str:
     if path.name.endswith(".crc"):
         # Hadoop's checksums, which it writes on a local disk alone.
         return "other"
-    if folder.startswith(".streamjoin"):
-        return "ledger" if folder == ".streamjoin/ledger" else "other"
+    if folder.startswith(".hoodie/.streamjoin"):
+        return "ledger" if folder == ".hoodie/.streamjoin/ledger" else "other"
     if folder.startswith(".hoodie"):
         if folder == ".hoodie":
             return "timeline" if path.name[:1].isdigit() else "other"

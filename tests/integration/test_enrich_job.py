@@ -60,7 +60,7 @@ def test_a_table_goes_on_only_with_its_own_stream(
     run(load_config(scenario.config), until_caught_up=True)
     scenario.stream = make_stream(1)
     document = scenario.document()
-    with pytest.raises(SourceError, match=f"the configuration names '{scenario.stream}'"):
+    with pytest.raises(SourceError, match=f"stream '{scenario.stream}'"):
         run(load_config(document), until_caught_up=True)
 
 

@@ -209,7 +209,9 @@ def test_a_listing_of_several_pages_is_read_whole_with_its_closed_shards(reshard
         pages.append(arguments)
         return real(MaxResults=3, **arguments)
 
-    job.client._client = SimpleNamespace(list_shards=list_shards)
+    job.client._client = SimpleNamespace(
+        list_shards=list_shards, describe_stream_summary=stream.client.describe_stream_summary
+    )
     plan = kinesis.plan(Stream(stream.name), Position(stream.name, {}), PLENTY, client=job.client)
     assert (len(plan.reads), len(plan.waiting)) == (6, 2)
     assert ["NextToken" in arguments for arguments in pages] == [False, True, True]

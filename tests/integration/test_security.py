@@ -73,7 +73,7 @@ class Finished:
     def metadata(self) -> Iterator[tuple[str, bytes]]:
         """Yield what is written beside rows: Hudi's timeline, and our own state."""
         for key, content in self.objects.items():
-            if "/.hoodie" in key or "/.streamjoin/" in key:
+            if "/.hoodie" in key or "/.streamjoin" in key:
                 yield key, content
 
 

@@ -89,7 +89,7 @@ def test_the_ledger_keeps_what_hudi_archives_and_the_position_with_it(
     assert verify(target.base_path, str(tmp_path / "dead")).records == 5
     assert ledger.follow() == ()
     assert query(target.base_path, "select v from t").to_pylist() == [{"v": number}]
-    Path(target.base_path, ".streamjoin").rename(tmp_path / "away")
+    Path(target.base_path, ".hoodie", ".streamjoin").rename(tmp_path / "away")
     with pytest.raises(SinkError, match=r"none of its \d commits carries a position"):
         checkpoint.read(target.base_path)
 

@@ -108,13 +108,13 @@ def test_a_ledger_without_its_table_is_refused_and_not_begun_anew(tmp_path: Path
     write_commit(tmp_path, "20260131000000000.commit", metadata("5"))
     Ledger(str(tmp_path)).follow()
     (tmp_path / ".hoodie" / "20260131000000000.commit").unlink()
-    with pytest.raises(SinkError, match=r"its ledger ends with commit '20260131000000000'.*delete .*\.streamjoin"):
+    with pytest.raises(SinkError, match=r"its ledger ends with commit '20260131000000000'.*delete .*hoodie"):
         checkpoint.read(str(tmp_path))
 
 
 def test_the_ledger_is_not_read_while_the_timeline_has_a_position(tmp_path: Path) -> None:
     write_commit(tmp_path, "20260131000000000.commit", metadata("5"))
-    (tmp_path / ".streamjoin").write_text("not a folder")
+    (tmp_path / ".hoodie" / ".streamjoin").write_text("not a folder")
     assert checkpoint.read(str(tmp_path)) is not None
 
 

@@ -89,7 +89,7 @@ def test_an_intent_is_there_until_it_is_removed(tmp_path: Path) -> None:
     intents.write("redrive-a", [])
     assert intents.pending() == ["redrive-a", "redrive-b"]
     assert intents.letters("redrive-b") == ["s/shard-0/1/0", "é"]
-    content = gzip.decompress((tmp_path / ".streamjoin" / "redrive" / "redrive-b.json.gz").read_bytes())
+    content = gzip.decompress((tmp_path / ".hoodie" / ".streamjoin" / "redrive" / "redrive-b.json.gz").read_bytes())
     assert json.loads(content) == {"batch_id": "redrive-b", "letters": ["s/shard-0/1/0", "é"]}
     intents.remove("redrive-b")
     assert intents.pending() == ["redrive-a"]
@@ -98,7 +98,7 @@ def test_an_intent_is_there_until_it_is_removed(tmp_path: Path) -> None:
 def test_an_intent_that_was_written_in_part_is_known_by_its_name_and_can_be_removed(tmp_path: Path) -> None:
     intents = Intents(str(tmp_path))
     intents.write("redrive-a", ["s/shard-0/1/0"])
-    path = tmp_path / ".streamjoin" / "redrive" / "redrive-a.json.gz"
+    path = tmp_path / ".hoodie" / ".streamjoin" / "redrive" / "redrive-a.json.gz"
     path.write_bytes(path.read_bytes()[:-9])
     assert intents.pending() == ["redrive-a"]
     with pytest.raises(SinkError, match=r"redrive-a\.json\.gz can't be read"):

@@ -63,8 +63,8 @@ def test_a_lock_is_given_back_whatever_happens_in_between(tmp_path: Path) -> Non
     with pytest.raises(KeyError):
         fail()
     with TableLock(str(tmp_path), job="b"):
-        assert b'"job": "b"' in (tmp_path / ".streamjoin" / "lock").read_bytes()
-    assert (tmp_path / ".streamjoin" / "lock").read_bytes() == b""
+        assert b'"job": "b"' in (tmp_path / ".streamjoin_lock").read_bytes()
+    assert (tmp_path / ".streamjoin_lock").read_bytes() == b""
 
 
 def test_two_locks_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_tables_beside_each_other_are_locked_each_by_itself(tmp_path: Path) -> N
 
 
 def test_a_lock_whose_table_was_deleted_or_made_anew_is_lost(tmp_path: Path) -> None:
-    path = tmp_path / ".streamjoin" / "lock"
+    path = tmp_path / ".streamjoin_lock"
     with TableLock(str(tmp_path), job="a") as first:
         first.check()
         path.unlink()

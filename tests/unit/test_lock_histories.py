@@ -48,7 +48,7 @@ class Histories(RuleBasedStateMachine):
         holder = replace(Holder.here(f"job {self.started}"), place=None)
         lease = Lease(
             "s3://b/t",
-            LeaseObject(self.bucket, "b", "t/.streamjoin/lock"),
+            LeaseObject(self.bucket, "b", "t/.streamjoin_lock"),
             holder,
             LEASE_SECONDS,
             now=self.time.now,

@@ -15,7 +15,7 @@ from streamjoin.lock.lease_object import LeaseObject
 from tests.sink_faults import FakeBucket, FakeTime, access_denied, slow_down
 
 BASE_PATH = "s3://bucket/lake/t"
-KEY = "lake/t/.streamjoin/lock"
+KEY = "lake/t/.streamjoin_lock"
 
 
 def lease(bucket: FakeBucket, time: FakeTime, job: str = "orders", **holder: Any) -> Lease:

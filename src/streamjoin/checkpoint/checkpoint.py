@@ -76,7 +76,7 @@ def read(base_path: str) -> Checkpoint | None:
     if archived is not None:
         message = (
             f"table at {base_path}: it has no commit, but its ledger ends with commit '{archived.instant}'. If the "
-            f"table was deleted on purpose, delete '{base_path}/.streamjoin' too; else bring it back."
+            f"table was deleted on purpose, delete '{base_path}/.hoodie' too; else bring it back."
         )
         raise SinkError(message)
     if commits:

@@ -20,7 +20,7 @@ from pyarrow import fs
 
 from streamjoin.errors import SinkError
 
-FOLDER = ".streamjoin/ledger"
+FOLDER = ".hoodie/.streamjoin/ledger"
 # So many objects of one level become one of the next.
 ROLL_UP_OBJECTS = 100
 # An object of 10,000 commits has some 10 MB: rolled up further, the job would wait for it.

@@ -11,7 +11,7 @@ from streamjoin.lock.lease_object import LeaseObject
 from streamjoin.storage import bucket_and_key, is_s3, local_path
 
 LEASE_SECONDS = 20.0
-_PLACE = ".streamjoin/lock"
+_PLACE = ".streamjoin_lock"
 
 
 class _Lock(Protocol):
@@ -23,7 +23,7 @@ class _Lock(Protocol):
 class TableLock:
     """The right to write a table, for the length of a `with` block.
 
-    It stands in `.streamjoin/lock` below the base path, where Hudi and its readers don't look. On a disk it ends
+    It is the file `.streamjoin_lock` in the base path, which Hudi and its readers pass over. On a disk it ends
     with the process, however that ends. On S3 it ends `lease_seconds` after the process, or at once for the next one
     on the same machine. See docs/adr/0011-one-writer-a-table.md.
 

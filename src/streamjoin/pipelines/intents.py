@@ -9,7 +9,7 @@ from pyarrow import fs
 from streamjoin.errors import SinkError
 from streamjoin.storage import open_path
 
-_FOLDER: Final = ".streamjoin/redrive"
+_FOLDER: Final = ".hoodie/.streamjoin/redrive"
 _ENDING: Final = ".json.gz"
 
 

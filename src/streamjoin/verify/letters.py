@@ -18,7 +18,7 @@ from streamjoin.sinks.letter_table import ID_COLUMN, REASON, has_commit
 from streamjoin.storage import open_path
 
 _COLUMNS = [ID_COLUMN, "shard_id", "sequence_number", REASON]
-_INTENTS = ".streamjoin/redrive"
+_INTENTS = ".hoodie/.streamjoin/redrive"
 # Sequence numbers have up to 56 digits; padded they compare as text.
 _DIGITS = 64
 

@@ -33,7 +33,7 @@ def instants(table: FakeTable) -> list[str]:
 
 
 def objects(table: FakeTable) -> list[str]:
-    return sorted(path.name for path in Path(table.base_path, ".streamjoin", "ledger").glob("*"))
+    return sorted(path.name for path in Path(table.base_path, ".hoodie", ".streamjoin", "ledger").glob("*"))
 
 
 def test_an_entry_has_all_that_its_commit_says(table: FakeTable) -> None:
@@ -203,7 +203,7 @@ def test_a_damaged_object_says_which_and_what_to_do(table: FakeTable) -> None:
     table.commit(said(0))
     Ledger(table.base_path).follow()
     (name,) = objects(table)
-    path = Path(table.base_path, ".streamjoin", "ledger", name)
+    path = Path(table.base_path, ".hoodie", ".streamjoin", "ledger", name)
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(SinkError, match=rf"'.*{name}' is damaged: .* Delete it"):
         Ledger(table.base_path).follow()

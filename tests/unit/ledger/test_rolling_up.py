@@ -22,7 +22,7 @@ def small_objects(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def objects(table: FakeTable) -> list[str]:
-    return sorted(path.name for path in Path(table.base_path, ".streamjoin", "ledger").glob("*"))
+    return sorted(path.name for path in Path(table.base_path, ".hoodie", ".streamjoin", "ledger").glob("*"))
 
 
 def instants(table: FakeTable) -> list[str]:
@@ -120,11 +120,13 @@ def test_a_ledger_that_can_not_be_written_is_an_error_that_passes(
     table = FakeTable(tmp_path)
     instant = table.commit(METADATA)
     ledger = Ledger(table.base_path)
-    place = Path(table.base_path, ".streamjoin")
+    place = Path(table.base_path, ".hoodie", ".streamjoin")
     place.write_text("a file where the folder should be") if fault == "write" else place.mkdir()
     if fault == "list":
         (place / "ledger").write_text("likewise")
-    with pytest.raises(SinkError, match=r"ledger '.*/\.streamjoin/ledger' can't be .* commits stand") as raised:
+    with pytest.raises(
+        SinkError, match=r"ledger '.*/\.hoodie/\.streamjoin/ledger' can't be .* commits stand"
+    ) as raised:
         ledger.follow()
     assert raised.value.retryable
     (place / "ledger").unlink() if fault == "list" else place.unlink()

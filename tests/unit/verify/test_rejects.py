@@ -167,7 +167,7 @@ def test_a_history_without_its_beginning_does_not_know_older_dead_letters(
 
 def test_intents_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
     assert read_intents(str(tmp_path)) == {}
-    folder = tmp_path / ".streamjoin" / "redrive"
+    folder = tmp_path / ".hoodie" / ".streamjoin" / "redrive"
     folder.mkdir(parents=True)
     whole = gzip.compress(json.dumps({"batch_id": "redrive-1", "letters": ["x", "y"]}).encode())
     (folder / "redrive-1.json.gz").write_bytes(whole)
