@@ -9,6 +9,7 @@ from streamjoin.letters import LetterFilter
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards
 from streamjoin.sinks.dead_letters import DeadLetters, letter_id
+from streamjoin.sinks.letter_table import has_commit
 from streamjoin.sources.kinesis import BatchLimits
 from streamjoin.sources.position import Position, ShardRange, sequence_order
 
@@ -38,6 +39,8 @@ class UnreadLetters:
         Raises:
             SinkError: The dead letters can't be read.
         """
+        if not has_commit(self._dead_letters.base_path):
+            return
         place = with_new_shards(spark, self._dead_letters, self._base_path, position)
         chunks = LetterChunks(spark, self._dead_letters, place, LetterFilter(), _NO_LIMITS)
         self._ids = frozenset(chunks.unread())
