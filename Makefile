@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e soak audit format bench bench-reference bench-long build clean
+.PHONY: help setup demo test check unit spark integration e2e soak explore audit format bench bench-reference bench-long build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ e2e: setup ## jobs as processes, killed and started again
 
 soak: setup ## the job killed at 50 random instants (15 min); SOAK_KILLS=10 make soak
 	@$(BIN)/pytest tests/soak -s
+
+explore: setup ## the property tests without Spark, with examples that no run had before
+	@$(PYTEST) tests/unit --hypothesis-profile=exploring
 
 audit: setup ## known advisories against the locked dependencies; where no database answers, their dates
 	@$(BIN)/python scripts/audit.py $(ARGS)

@@ -7,9 +7,11 @@ from hypothesis import settings
 
 from tests.start_up import quick_variables, variables
 
-# Timings are never asserted, neither by Hypothesis.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Timings are never asserted, neither by Hypothesis. The same examples each time, so that a change is judged by what it
+# changes; new ones are drawn by `make explore`.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("exploring", deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -67,13 +67,11 @@ class ShardReading:
         self._at = read.start
         memory = client.memory.get(read.shard_id)
         self._taken = Taken(client.stream.name, read.shard_id, memory.seen if memory else (0, 0, 0))
-        self._requests = 0
-        self._drained = False
+        self._requests, self._drained = 0, False
         self._behind_ms: int | None = None
         self._read_at_ms = client.clock.now_ms()
-        self._lost = read.lost
+        self._lost, self._is_fresh = read.lost, False
         self._iterator: str | None = None
-        self._is_fresh = False
         self._expected = read.start.sequence_number
         # The service called the position invalid: a record older than it would prove it foreign.
         self._is_refused = False
@@ -157,8 +155,7 @@ class ShardReading:
         if not error.retryable:
             raise error
         if self._client.pace.failed(self._read.shard_id) >= ATTEMPTS:
-            # Whoever tries again after this error has all attempts again.
-            self._client.pace.answered(self._read.shard_id)
+            self._client.pace.answered(self._read.shard_id)  # Whoever tries again has all attempts again.
             raise error
 
     def range(self) -> ShardRange:
@@ -210,7 +207,7 @@ class ShardReading:
         at = self._at
         self._expected, self._is_refused = at.sequence_number, False
         if at.kind is not PositionKind.AFTER and at.caught_up_ms is not None and not self._is_within_retention():
-            self._lose(None, "it was read to its end longer ago than the stream keeps records")
+            self._lose(None, "it was read to its end, or opened, longer ago than the stream keeps records")
         try:
             self._iterator = self._client.open(self._read.shard_id, at)
         except SequenceNumberNotHeldError as error:
@@ -292,8 +289,11 @@ class ShardReading:
         if self._drained:
             self._client.memory.pop(self._read.shard_id, None)
             return
-        # An iterator from the trim horizon, opened for a position still unproven, must not pass for the position's own.
-        iterator = None if self._is_refused and self._expected is not None else self._iterator
+        # Not kept: the trim horizon's iterator while the position is unproven, or it would pass for the position's own;
+        # and one behind a gap, which must be met again should this batch not be committed.
+        is_behind_gap = self._lost is not None and self._taken.last is None
+        is_unproven = self._is_refused and self._expected is not None
+        iterator = None if is_unproven or is_behind_gap else self._iterator
         self._client.memory[self._read.shard_id] = ShardMemory(
             self._at.place, iterator, self._expected, self._taken.seen
         )

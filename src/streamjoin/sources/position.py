@@ -121,7 +121,7 @@ class ShardRange:
 def _advanced(old: ShardPosition, read: ShardRange) -> ShardPosition:
     if read.drained:
         # Closed after its last record, and after it was last found caught up and open: so its children are younger.
-        known_ms = max(old.caught_up_ms or 0, read.last_arrived_ms or 0) or None
+        known_ms = max((ms for ms in (old.caught_up_ms, read.last_arrived_ms) if ms is not None), default=None)
         return ShardPosition(PositionKind.DRAINED, caught_up_ms=known_ms)
     caught_up_ms = read.read_at_ms if read.millis_behind_latest == 0 else old.caught_up_ms
     if read.last is not None:

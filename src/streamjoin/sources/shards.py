@@ -90,7 +90,8 @@ def follow(shards: Iterable[Shard], position: Position, now_ms: int, *, fail_on_
     """Find the shards to read now: each only when all its parents are drained.
 
     A shard that the position doesn't know was made after the first start and is read from TRIM_HORIZON, also when
-    the job was started at LATEST. A parent that neither listing nor position knows is gone, and counts as drained.
+    the job was started at LATEST. A parent that neither listing nor position knows counts as drained; it went unread
+    when its child is new.
     A drained shard is forgotten when it hasn't been listed for `REMEMBERED_MS`.
 
     Args:
@@ -103,7 +104,7 @@ def follow(shards: Iterable[Shard], position: Position, now_ms: int, *, fail_on_
         DataLossError: A shard of the position is no longer listed and not drained, and `fail_on_data_loss` is true.
     """
     listed = {s.shard_id: s for s in shards}
-    places = {shard_id: TRIM_HORIZON for shard_id in listed} | dict(position.shards)
+    places = {shard_id: TRIM_HORIZON for shard_id in listed} | _unseen(listed, position) | dict(position.shards)
     places |= _dated(listed, places)
     gone = tuple(
         (shard_id, place)
@@ -134,17 +135,34 @@ def follow(shards: Iterable[Shard], position: Position, now_ms: int, *, fail_on_
     return Lineage(Position(position.stream, remembered), readable, waiting, childless, gone)
 
 
+def _unseen(listed: Mapping[str, Shard], position: Position) -> dict[str, ShardPosition]:
+    """Return the places of shards that came and went between two listings: only new shards name them, as parents."""
+    if not position.shards:
+        return {}
+    new = [shard for shard_id, shard in listed.items() if shard_id not in position.shards]
+    parents = {parent_id for shard in new for parent_id in shard.parent_ids}
+    return dict.fromkeys(sorted(parents - listed.keys() - position.shards.keys()), TRIM_HORIZON)
+
+
 def _dated(listed: Mapping[str, Shard], places: Mapping[str, ShardPosition]) -> dict[str, ShardPosition]:
     """Return the places of unread children with since when there can be records in them: their parents were open then.
 
-    So whoever opens them can tell whether any may have been trimmed.
+    So whoever opens them can tell whether any may have been trimmed. A parent that is gone was closed for longer than
+    the stream keeps records: where nothing says when it was open, 0 does.
     """
     dated: dict[str, ShardPosition] = {}
     for shard_id, shard in listed.items():
-        parents_ms = [places[p].caught_up_ms or 0 for p in shard.parent_ids if p in places and _is_drained(places[p])]
-        if places[shard_id] == TRIM_HORIZON and any(parents_ms):
-            dated[shard_id] = replace(TRIM_HORIZON, caught_up_ms=max(parents_ms))
+        parents = [(places[p], p in listed) for p in shard.parent_ids if p in places]
+        known_ms = [ms for place, is_listed in parents if (ms := _open_ms(place, is_listed=is_listed)) is not None]
+        if places[shard_id] == TRIM_HORIZON and known_ms:
+            dated[shard_id] = replace(TRIM_HORIZON, caught_up_ms=max(known_ms))
     return dated
+
+
+def _open_ms(parent: ShardPosition, *, is_listed: bool) -> int | None:
+    if _is_drained(parent):
+        return parent.caught_up_ms
+    return None if is_listed else parent.caught_up_ms or 0
 
 
 def _is_drained(place: ShardPosition) -> bool:

@@ -19,6 +19,15 @@ def lagging(**options):
     return job
 
 
+def test_a_gap_is_met_again_when_its_batch_was_not_committed():
+    job = lagging(fail_on_data_loss=False)
+    numbers = [r["SequenceNumber"] for r in job.service.shards[job.shard].records]
+    job.service.trim(job.shard, numbers[4])
+    job.batch(commit=False)
+    job.batch()
+    assert job.ranges[job.shard].lost == LostRange(numbers[1], None)
+
+
 @pytest.mark.parametrize("refuses_trimmed", [False, True])
 def test_a_trimmed_position_stops_the_job_with_the_range(refuses_trimmed):
     job = lagging(refuses_trimmed=refuses_trimmed)

@@ -84,6 +84,42 @@ def test_an_unread_shard_that_the_stream_forgot_stops_the_job_or_is_recorded():
     assert parent not in job.plan().position.shards
 
 
+def test_what_children_lost_with_a_parent_that_the_stream_forgot_is_recorded_of_them_too():
+    job = Job(fail_on_data_loss=False)
+    job.batch()
+    left, right = job.service.split(job.shard)
+    job.service.put(left)
+    job.clock.pass_seconds(30 * HOUR_SECONDS)
+    wanted = job.service.put(left)
+    job.service.trim_older_than(24 * HOUR_SECONDS)
+    job.restart()
+    job.batch()
+    assert job.ranges[left].lost == LostRange(None, wanted)
+    assert job.ranges[right].lost == LostRange(None, None)
+    assert job.numbers() == [wanted]
+
+
+def test_a_shard_whose_parent_came_and_went_while_the_job_was_stopped_has_lost_records():
+    job = Job(fail_on_data_loss=False)
+    job.service.put(job.shard)
+    parent, _ = job.service.split(job.shard)
+    job.batch()
+    assert [place.kind for place in job.position.shards.values()] == [PositionKind.DRAINED]
+    job.service.put(parent)
+    child, _ = job.service.split(parent)
+    job.clock.pass_seconds(30 * HOUR_SECONDS)
+    job.service.trim_older_than(24 * HOUR_SECONDS)
+    careless, job.stream = job.stream, dataclasses.replace(job.stream, fail_on_data_loss=True)
+    job.restart()
+    with pytest.raises(DataLossError, match=f"shard '{parent}'.*: position TRIM_HORIZON is in a shard .* no longer"):
+        job.batch()
+    job.stream = careless
+    job.restart()
+    job.batch()
+    assert job.ranges[parent].lost == LostRange(None, None)
+    assert job.ranges[child].lost == LostRange(None, None)
+
+
 def test_a_position_of_another_stream_is_refused():
     job = Job()
     job.position = Position("payments", {})
