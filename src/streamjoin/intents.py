@@ -1,6 +1,9 @@
 """What a redrive is about to do, written down before it does it: a small object beside the table."""
 
+import gzip
 import json
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +67,29 @@ class Intents:
                 return [str(each) for each in json.loads(stream.read())["letters"]]
         except (OSError, ValueError, KeyError) as error:
             raise self._error(batch_id, "read", error) from error
+
+    def whole(self) -> dict[str, frozenset[str]]:
+        """Return those that can be read: batch id -> ids of the dead letters that its redrive was to delete.
+
+        Raises:
+            SinkError: They can't be read.
+        """
+        filesystem, folder = self._open()
+        found = {}
+        try:
+            for file in filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+                if not file.base_name.endswith(_ENDING):
+                    continue
+                # One that is not whole is of a redrive that died before it did anything; one that is gone came to its
+                # end.
+                with suppress(FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, KeyError):
+                    with filesystem.open_input_stream(file.path, compression=None) as stream:
+                        intent = json.loads(gzip.decompress(stream.read()))
+                    found[str(intent["batch_id"])] = frozenset(map(str, intent["letters"]))
+        except OSError as error:
+            message = f"the unfinished redrives in '{self.base_path}/{_FOLDER}' can't be read: {error!r}"
+            raise SinkError(message, retryable=True) from error
+        return found
 
     def remove(self, batch_id: str) -> None:
         """Forget an intent: its letters are deleted, or its commit never happened."""

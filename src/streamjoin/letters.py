@@ -16,13 +16,12 @@ import pyarrow.compute as pc
 
 from streamjoin.errors import ConfigError, RejectReason
 from streamjoin.query import read_table
+from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
 from streamjoin.sinks.letter_table import ARRIVED, DETAIL, ID_COLUMN, REASON, has_commit
 
 DEFAULT_LIMIT = 100
 _NUMBER, _SUB = "sequence_number", "sub_sequence_number"
 _READ = [ID_COLUMN, "shard_id", _NUMBER, _SUB, ARRIVED, REASON, DETAIL]
-# Wider than any sequence number: padded to it, text order is number order.
-_DIGITS = 64
 _BASE64 = "base64:"
 
 
@@ -89,7 +88,7 @@ def list_letters(
         SinkError: The table can't be read.
     """
     found = _read(base_path, _READ, letters or LetterFilter())
-    found = found.append_column("place", pc.utf8_lpad(found[_NUMBER], _DIGITS, "0"))
+    found = found.append_column("place", pc.utf8_lpad(found[_NUMBER], SEQUENCE_NUMBER_DIGITS, "0"))
     newest = found.sort_by(
         [(ARRIVED, "descending"), ("shard_id", "ascending"), ("place", "descending"), (_SUB, "descending")]
     ).slice(0, limit)

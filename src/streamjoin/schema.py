@@ -19,6 +19,7 @@ __all__ = [
     "RECORD_ARROW_SCHEMA",
     "RECORD_FIELDS",
     "RECORD_SCHEMA",
+    "SEQUENCE_NUMBER_DIGITS",
     "arrow_schema",
     "parse_schema",
     "parse_type",
@@ -38,6 +39,8 @@ RECORD_SCHEMA: Final = T.StructType(
         T.StructField("data", T.BinaryType()),
     ]
 )
+# Sequence numbers are decimal strings of up to 56 digits, of differing width: padded to one, text order is their order.
+SEQUENCE_NUMBER_DIGITS: Final = 64
 RECORD_FIELDS: Final = tuple(RECORD_SCHEMA.names)
 
 _RETRYABLE: Final = {"ThrottlingException", "InternalServiceException", "OperationTimeoutException"}

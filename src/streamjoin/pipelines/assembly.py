@@ -1,5 +1,9 @@
 """From a configuration to the parts of a running job."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -10,16 +14,19 @@ from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
 from streamjoin.errors import ConfigError
+from streamjoin.lock import TableLock
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.pipelines.references import references_of
 from streamjoin.reference.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema import schema_from_glue
+from streamjoin.session import job_session
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import TableStream
-from streamjoin.sources.kinesis import Stream
+from streamjoin.sources.kinesis import BatchLimits, Stream
+from streamjoin.storage import is_s3
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.payload import PayloadFormat
@@ -94,6 +101,37 @@ def _payload_format(payload: PayloadSettings) -> PayloadFormat:
         avro_writer_schemas=tuple(file.schema for file in payload.writer_schema_files),
         max_unpacked_bytes=payload.max_unpacked_bytes,
     )
+
+
+def prepare(config: EnrichConfig, schema: T.StructType) -> tuple[EnrichJob, SparkSession]:
+    """Return the job of `config` and the session that it runs in; nothing is read or written yet.
+
+    Raises:
+        ConfigError: Spark doesn't take a pattern.
+    """
+    spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
+    check_formats(config, spark)
+    return assemble(config, schema, spark), spark
+
+
+def batch_limits(config: EnrichConfig) -> BatchLimits:
+    """Return what a batch, or a chunk of dead letters, may hold at most."""
+    return BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
+
+
+@contextmanager
+def locked(job: EnrichJob, name: str) -> Iterator[EnrichJob]:
+    """Return the job with the locks of its two tables, until the block ends.
+
+    Args:
+        job: The job.
+        name: What another one is told of who has them.
+
+    Raises:
+        SinkError: Somebody else writes one of them.
+    """
+    with TableLock(job.table.base_path, job=name) as lock, TableLock(job.dead_letters.base_path, job=name):
+        yield replace(job, lock=lock)
 
 
 def check_formats(config: EnrichConfig, spark: SparkSession) -> None:

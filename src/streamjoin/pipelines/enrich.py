@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -15,9 +14,8 @@ from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
 from streamjoin.frames import persisted, tasks_for
-from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts, BatchReport
-from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
+from streamjoin.pipelines.assembly import batch_limits, check_services, locked, prepare, resolve_schema
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
@@ -26,13 +24,11 @@ from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
 from streamjoin.schema import RECORD_SCHEMA
-from streamjoin.session import job_session
 from streamjoin.sinks import hudi
 from streamjoin.sinks.repair import repair
 from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Stream
+from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.position import Position
-from streamjoin.storage import is_s3
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.transforms.order import (
@@ -213,16 +209,8 @@ def run(
     stream = Stream.from_config(config.source.kinesis)
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     check_services(config, stream)
-    spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
-    check_formats(config, spark)
-    job = assemble(config, schema, spark)
-    limits = BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
-    with (
-        stop_on_signals(config.limits.grace_seconds) as stop,
-        TableLock(job.table.base_path, job=job.name) as lock,
-        TableLock(job.dead_letters.base_path, job=job.name),
-    ):
-        job = replace(job, lock=lock)
+    prepared, spark = prepare(config, schema)
+    with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, prepared.name) as job:
         stream_job = StreamJob(
             stream=stream,
             start=starting_point(config, job, stream, spark),
@@ -233,7 +221,7 @@ def run(
         return run_stream(
             spark,
             stream_job,
-            Pace(limits, config.limits.target_batch_seconds),
+            Pace(batch_limits(config), config.limits.target_batch_seconds),
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,22 +16,20 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.frames import persisted, tasks_for
+from streamjoin.intents import Intents
 from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
-from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
-from streamjoin.pipelines.assembly import assemble, check_formats, resolve_schema
+from streamjoin.pipelines.assembly import batch_limits, locked, prepare, resolve_schema
 from streamjoin.pipelines.enrich import order, table_rows
-from streamjoin.pipelines.intents import Intents
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.reference.snapshot import Snapshot
-from streamjoin.session import job_session
 from streamjoin.sinks.dead_letters import letter_id
 from streamjoin.sinks.repair import repair
 from streamjoin.sources.kinesis import BatchLimits
-from streamjoin.storage import as_hadoop_path, is_s3
+from streamjoin.storage import as_hadoop_path
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
@@ -76,14 +74,9 @@ def run_redrive(config: EnrichConfig, letters: LetterFilter | None = None) -> Re
     Raises:
         StreamJoinError: It can't go on, or the job runs; what was re-driven so far stands.
     """
-    schema = resolve_schema(config)
-    spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
-    check_formats(config, spark)
-    job = assemble(config, schema, spark)
-    limits = BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
-    name = f"{job.name} (redrive)"
-    with TableLock(job.table.base_path, job=name) as lock, TableLock(job.dead_letters.base_path, job=name):
-        return redrive(replace(job, lock=lock), spark, limits, letters)
+    prepared, spark = prepare(config, resolve_schema(config))
+    with locked(prepared, f"{prepared.name} (redrive)") as job:
+        return redrive(job, spark, batch_limits(config), letters)
 
 
 def redrive(

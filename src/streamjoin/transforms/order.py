@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
 from streamjoin.transforms.events import (
     REASON_COLUMN,
     RECORD_COLUMN,
@@ -20,8 +21,6 @@ from streamjoin.transforms.times import to_instant
 ORDERING_COLUMN = "_ordering_us"
 # Written beside it: a tie is decided by it when a dead letter comes back later, and a row can be traced to its record.
 SEQUENCE_COLUMN = "_sequence_number"
-# Sequence numbers are decimal strings of up to 56 digits, of differing width: compared padded.
-SEQUENCE_NUMBER_DIGITS = 64
 
 
 def require_key(events: Events, record_key: Sequence[str]) -> Events:

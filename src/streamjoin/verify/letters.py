@@ -1,26 +1,17 @@
 """The dead letters as they lie in their table, found by their place in the stream."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import fs
 
-from streamjoin.errors import SinkError
 from streamjoin.query import read_table
+from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
 from streamjoin.sinks.letter_table import ID_COLUMN, REASON, has_commit
-from streamjoin.storage import open_path
 
 _COLUMNS = [ID_COLUMN, "shard_id", "sequence_number", REASON]
-_INTENTS = ".hoodie/.streamjoin/redrive"
-# Sequence numbers have up to 56 digits; padded they compare as text.
-_DIGITS = 64
 
 Span = tuple[int, int]
 
@@ -70,7 +61,7 @@ class Letters:
         """
         table = table.filter(pc.is_valid(table["sequence_number"]))
         reasons = tuple(sorted({str(reason) for reason in pc.unique(table[REASON]).to_pylist()}))
-        padded = pc.utf8_lpad(table["sequence_number"].cast(pa.string()), _DIGITS, "0")
+        padded = pc.utf8_lpad(table["sequence_number"].cast(pa.string()), SEQUENCE_NUMBER_DIGITS, "0")
         table = table.select(["shard_id", REASON]).append_column("number", padded)
         table = table.sort_by([("shard_id", "ascending"), ("number", "ascending")])
         found = {}
@@ -80,7 +71,7 @@ class Letters:
             totals = np.zeros((mine.num_rows + 1, len(reasons)), np.int64)
             np.add.at(totals, (np.arange(1, mine.num_rows + 1), codes), 1)
             found[shard_id] = ShardLetters(
-                np.array(mine["number"].to_pylist(), dtype=f"S{_DIGITS}"), totals.cumsum(axis=0)
+                np.array(mine["number"].to_pylist(), dtype=f"S{SEQUENCE_NUMBER_DIGITS}"), totals.cumsum(axis=0)
             )
         return cls(reasons, found, table.num_rows)
 
@@ -96,29 +87,5 @@ def read_letters(base_path: str) -> pa.Table:
     return read_table(base_path, columns=_COLUMNS)
 
 
-def read_intents(base_path: str) -> dict[str, frozenset[str]]:
-    """Return the redrives that were not finished: batch id -> ids of the dead letters that each was to delete.
-
-    Raises:
-        SinkError: They can't be read.
-    """
-    filesystem, root = open_path(base_path)
-    selector = fs.FileSelector(f"{root}/{_INTENTS}", allow_not_found=True)
-    found = {}
-    try:
-        for file in filesystem.get_file_info(selector):
-            if not file.base_name.endswith(".json.gz"):
-                continue
-            # One that is not whole is of a redrive that died before it did anything; one that is gone came to its end.
-            with suppress(FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, KeyError):
-                with filesystem.open_input_stream(file.path, compression=None) as stream:
-                    intent = json.loads(gzip.decompress(stream.read()))
-                found[str(intent["batch_id"])] = frozenset(map(str, intent["letters"]))
-    except OSError as error:
-        message = f"the unfinished redrives in '{base_path}/{_INTENTS}' can't be read: {error!r}"
-        raise SinkError(message, retryable=True) from error
-    return found
-
-
 def _padded(number: str) -> bytes:
-    return number.rjust(_DIGITS, "0").encode()
+    return number.rjust(SEQUENCE_NUMBER_DIGITS, "0").encode()

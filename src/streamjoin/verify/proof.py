@@ -1,10 +1,11 @@
 """The proof: every commit of the table in order, and the dead letters."""
 
 from streamjoin.errors import SinkError
+from streamjoin.intents import Intents
 from streamjoin.ledger import History, Ledger
 from streamjoin.verify.chain import Chain
 from streamjoin.verify.counts import check_counts, check_versions, number
-from streamjoin.verify.letters import read_intents, read_letters
+from streamjoin.verify.letters import read_letters
 from streamjoin.verify.rejects import RejectCheck
 from streamjoin.verify.report import VerifyReport, Violation, ViolationKind, named
 
@@ -23,7 +24,7 @@ def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
         SinkError: There is no commit of streamjoin at `base_path`, or something can't be read.
     """
     history = Ledger(base_path).history()
-    intents = read_intents(base_path)
+    intents = Intents(base_path).whole()
     return prove(base_path, history, RejectCheck(read_letters(dead_letters_path), intents))
 
 

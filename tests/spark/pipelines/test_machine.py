@@ -27,8 +27,8 @@ from streamjoin.sources.position import ShardRange
 from streamjoin.verify import verify
 from tests.faults import FakeClock, FakeKinesis, internal_error, throttled
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions
-from tests.spark.pipelines.harness import check
-from tests.spark.pipelines.test_rewrite import CrashError, World, crash_at
+from tests.spark.pipelines.harness import CrashError, check, crash_at
+from tests.spark.pipelines.test_rewrite import World
 
 # A quarter of the events is what no schema takes.
 PAYLOADS = st.one_of(

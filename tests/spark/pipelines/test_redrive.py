@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
+from streamjoin.intents import Intents
 from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines import enrich, redrive
-from streamjoin.pipelines.intents import Intents
 from streamjoin.sources.kinesis import BatchLimits
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines.harness import ARRIVED, CrashError, check, crash_at, dead_letters_of, rows_of

@@ -22,14 +22,10 @@ from streamjoin.reference.reference import Reference
 from streamjoin.transforms.partition import PartitionColumn
 from tests.oracle import Record, expected_versions
 from tests.reference_faults import FakeDynamoDb, reference_settings_of
-from tests.spark.pipelines.harness import batch_of, make_job, rows_of
+from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, make_job, rows_of
 from tests.stream_faults import FakeTableStream
 
 _example = itertools.count()
-
-
-class CrashError(BaseException):
-    """What no code of ours catches."""
 
 
 def item(code: str, name: str, value: str) -> dict[str, dict[str, Any]]:
@@ -118,14 +114,6 @@ class World:
         expected = expected_versions(self.seen, now)
         rows = {key: row for key, row in expected.rows.items() if key.startswith(prefix)}
         assert rows_of(self.job, prefix) == rows
-
-
-def crash_at(step: str) -> Callable[[str], None]:
-    def at(done: str) -> None:
-        if done == step:
-            raise CrashError(step)
-
-    return at
 
 
 @pytest.fixture

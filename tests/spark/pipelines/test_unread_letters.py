@@ -9,8 +9,7 @@ from streamjoin import checkpoint
 from streamjoin.pipelines.enrich import process_batch
 from streamjoin.pipelines.job import EnrichJob
 from tests.oracle import Record
-from tests.spark.pipelines.harness import batch_of, dead_letters_of, make_job, rows_of
-from tests.spark.pipelines.test_rewrite import CrashError, crash_at
+from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, dead_letters_of, make_job, rows_of
 
 NARROW = "id string, country string, at string, amount int, combinedname string"
 WIDE = NARROW.replace("amount int", "amount string")

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamjoin.intents import Intents
 from streamjoin.sources.position import PositionKind, ShardPosition
 from streamjoin.verify import VerifyReport, ViolationKind
-from streamjoin.verify.letters import Letters, read_intents
+from streamjoin.verify.letters import Letters
 from tests.history import JobHistory, Metadata, at
 
 Prove = Callable[..., VerifyReport]
@@ -166,7 +167,7 @@ def test_a_history_without_its_beginning_does_not_know_older_dead_letters(
 
 
 def test_intents_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
-    assert read_intents(str(tmp_path)) == {}
+    assert Intents(str(tmp_path)).whole() == {}
     folder = tmp_path / ".hoodie" / ".streamjoin" / "redrive"
     folder.mkdir(parents=True)
     whole = gzip.compress(json.dumps({"batch_id": "redrive-1", "letters": ["x", "y"]}).encode())
@@ -174,7 +175,7 @@ def test_intents_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
     (folder / "redrive-2.json.gz").write_bytes(whole[:20])
     (folder / "redrive-3.json.gz").write_bytes(b"")
     (folder / "other").write_bytes(whole)
-    assert read_intents(str(tmp_path)) == {"redrive-1": frozenset({"x", "y"})}
+    assert Intents(str(tmp_path)).whole() == {"redrive-1": frozenset({"x", "y"})}
 
 
 numbers = st.integers(0, 10**56 - 1)
