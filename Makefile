@@ -43,8 +43,8 @@ spark: .venv/.jars ## tests on a local Spark
 integration: .venv/.jars ## tests on the emulators
 	@$(PYTEST) tests/integration
 
-e2e: setup ## jobs as processes, killed and started again
-	@$(BIN)/pytest tests/e2e
+e2e: .venv/.jars ## jobs as processes, killed and started again
+	@$(PYTEST) tests/e2e
 
 soak: setup ## the job killed at 50 random instants (15 min); SOAK_KILLS=10 make soak
 	@$(BIN)/pytest tests/soak -s

@@ -183,6 +183,7 @@ class FakeKinesis:
         self._called("ListShards", arguments)
         token = arguments.get("NextToken")
         assert not token or set(arguments) == {"NextToken"}, "the service refuses NextToken with other arguments"
+        assert token or arguments["ShardFilter"] == {"Type": "FROM_TRIM_HORIZON"}, "a filter that hides unread parents"
         begin = int(token or 0)
         page = sorted(self.shards)[begin : begin + self.list_page]
         answer: dict[str, Any] = {"Shards": [self._listed(self.shards[shard_id]) for shard_id in page]}

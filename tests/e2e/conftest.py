@@ -1,5 +1,6 @@
 """Embedded services for jobs that run as processes of their own."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,9 +24,13 @@ def stack() -> Iterator[LocalStack]:
 @pytest.fixture(scope="session", autouse=True)
 def class_archive(quick_processes: None, pytestconfig: pytest.Config) -> Iterator[None]:
     """Let Java take its classes from an archive, which the first run of the tier makes; without one it is slower."""
-    archive = archive_path(pytestconfig.cache.mkdir("start_up"))
-    if archive is not None and not archive.exists():
-        make_archive(archive)
+    cache = pytestconfig.cache.mkdir("start_up")
+    archive = archive_path(cache)
+    # Of two test processes one makes it, the other waits for it.
+    with (cache / "archive.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if archive is not None and not archive.exists():
+            make_archive(archive)
     with variables(reading_archive(archive) if archive is not None and archive.exists() else {}):
         yield
 

@@ -133,10 +133,10 @@ class Scenario:
             start_new_session=True,
         )
 
-    def run(self, *options: str, script: str | None = None) -> int:
+    def run(self, *options: str, script: str | None = None, timeout_seconds: float = 240) -> int:
         process = self.start(*options, script=script)
         try:
-            return process.wait(timeout=240)
+            return process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
             signal_group(process.pid, signal.SIGKILL)
             raise

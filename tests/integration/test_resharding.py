@@ -215,5 +215,6 @@ def test_a_listing_of_several_pages_is_read_whole_with_its_closed_shards(reshard
     plan = kinesis.plan(Stream(stream.name), Position(stream.name, {}), PLENTY, client=job.client)
     assert (len(plan.reads), len(plan.waiting)) == (6, 2)
     assert ["NextToken" in arguments for arguments in pages] == [False, True, True]
+    assert [arguments.get("ShardFilter") for arguments in pages] == [{"Type": "FROM_TRIM_HORIZON"}, None, None]
     job.catch_up()
     assert job.read() == stream.written

@@ -71,7 +71,12 @@ def test_killed_at_random_instants_the_job_ends_at_the_oracles_table(
 ) -> None:
     chance = random.Random(f"{SEED} {table_type}")
     # Rows already written follow the reference, so that the oracle need not know when which batch was joined.
-    changes = {"references.0.on_change": "rewrite_rows", "sink.hudi.table_type": table_type}
+    changes = {
+        "references.0.on_change": "rewrite_rows",
+        "sink.hudi.table_type": table_type,
+        # A busy machine makes a batch of 100 last as long as it takes to send 300.
+        "limits.max_records_per_batch": 400,
+    }
     scenario = Scenario(tmp_path, f"soak-{table_type.replace('_', '-').lower()}", changes=changes)
     countries = dict(COUNTRIES)
     for number in range(1, KILLS + 1):
@@ -81,7 +86,7 @@ def test_killed_at_random_instants_the_job_ends_at_the_oracles_table(
             scenario.set_countries(countries)
         prove(scenario)
         if number % CHECK_EVERY == 0 or number == KILLS:
-            assert scenario.run("--until-caught-up") == 0, scenario.log()
+            assert scenario.run("--until-caught-up", timeout_seconds=1200) == 0, scenario.log()
             scenario.check(countries)
             print(f"{table_type}: {number} kills; {prove(scenario)}")
 

@@ -131,9 +131,9 @@ class StreamClient:
     def shards(self, position: Position | None = None) -> tuple[Shard, ...]:
         """Return the stream's shards: a new listing when the last one is old, or older than `position` knows.
 
-        No filter is set: without one the service lists what lineage needs, the open shards and the closed ones that
-        still hold records. With one (AT_LATEST, FROM_TIMESTAMP) unread parents would be missing, or a shard left out at
-        the first start be taken for a new one later.
+        The filter asks for what lineage needs: the open shards, and the closed ones that still hold records. With a
+        narrower one (AT_LATEST, FROM_TIMESTAMP) unread parents would be missing, or a shard left out at the first start
+        be taken for a new one later.
         """
         with self._listing_lock:
             kept, now_seconds = self._listing, self.clock.monotonic()
@@ -161,7 +161,7 @@ class StreamClient:
         raise SourceError(message, retryable=True)
 
     def _listed(self) -> Iterator[Shard]:
-        arguments: Mapping[str, Any] = self._address
+        arguments: Mapping[str, Any] = {**self._address, "ShardFilter": {"Type": "FROM_TRIM_HORIZON"}}
         while True:
             with self._errors():
                 answer = self._client.list_shards(**arguments)
