@@ -4,6 +4,7 @@ Every table is checked row by row afterwards; a wrong one makes the run fail. Se
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--keys", type=positive, default=10_000, help="rows that a table has and keeps (default: 10000)")
     add("--sample-every", type=positive, default=50, help="commits from one look at files and memory to the next (50)")
     add("--hudi-option", type=hudi_option, action="append", default=[], help="KEY=VALUE, instead of the default")
-    add("--backlog", type=positive, default=60_000, help="records of the backlog (default: 60000)")
+    add("--backlog", type=positive, default=150_000, help="records of the backlog (default: 150000)")
     add("--backlog-limit", type=positive, default=5_000, help="records of a batch of it at most (default: 5000)")
     add("-o", "--output", type=Path, default=HERE / "results" / "long_run.json", help="the JSON file")
     args = parser.parse_args(argv)
@@ -82,8 +83,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory, LocalStack() as stack, stack.active():
         result = measure(args, directory)
     result["versions"] = {"streamjoin_commit": head, **result["versions"]}
-    result = {"machine": before, **result}
+    for part in [*result.get("growth", {}).values(), *([result["backlog"]] if "backlog" in result else [])]:
+        part |= {"measured_at": result["measured_at"], "streamjoin_commit": head}
+    result = beside_earlier_parts({"machine": before, **result}, args.output)
+    result["claims"] = claims(result)
     return publish(result, args.output, lines(result))
+
+
+def beside_earlier_parts(result: dict[str, Any], output: Path) -> dict[str, Any]:
+    """Return `result` with those parts of the file that weren't measured now, if they had the same parameters."""
+    if not output.exists():
+        return result
+    earlier = json.loads(output.read_text())
+    if earlier["parameters"] != result["parameters"] or earlier["problems"]:
+        return result
+    return {
+        **result,
+        "growth": {**earlier.get("growth", {}), **result.get("growth", {})},
+        **({"backlog": earlier["backlog"]} if "backlog" in earlier else {}),
+        **({"backlog": result["backlog"]} if "backlog" in result else {}),
+    }
 
 
 def measure(args: argparse.Namespace, directory: str) -> dict[str, Any]:
@@ -103,13 +122,12 @@ def measure(args: argparse.Namespace, directory: str) -> dict[str, Any]:
             measure_growth(args, table_type, directory, result)
     if "backlog" in args.parts:
         measure_backlog(args, directory, result)
-    result["claims"] = claims(result)
     return result
 
 
 def parameters(args: argparse.Namespace) -> dict[str, Any]:
     """Return what a result can be compared with."""
-    names = ("parts", "commits", "fresh_commits", "rounds", "keys", "sample_every")
+    names = ("commits", "fresh_commits", "rounds", "keys", "sample_every")
     return {
         **{name: getattr(args, name) for name in names},
         "records_per_batch": args.records,

@@ -1,7 +1,7 @@
 """What was measured of a long run, as JSON, with what is wrong with it, and as text."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from expectation import batch_problems
@@ -17,11 +17,13 @@ MOST_MEMORY_GROWTH = 0.1
 _FEWEST_POINTS = 3
 
 _MEMORY = {
-    "Python driver": lambda memory, heap: memory["driver_rss_bytes"],
-    "JVM": lambda memory, heap: memory["jvm_rss_bytes"],
-    "JVM heap after a collection": lambda memory, heap: heap,
-    "Python worker": lambda memory, heap: memory["workers_rss_bytes"] / max(1, memory["workers"]),
+    "Python driver": lambda sample: sample["driver_rss_bytes"],
+    "JVM": lambda sample: sample["jvm_rss_bytes"],
+    "JVM heap after a collection": lambda sample: sample["jvm_heap_bytes"],
+    "Python worker": lambda sample: sample["workers_rss_bytes"] / max(1, sample["workers"]),
 }
+# Between two collections the JVM takes and gives back what its settings allow: only the most it has had says something.
+_SWINGING = frozenset({"JVM"})
 
 
 def growth_json(found: Growth, rows_checked: Mapping[str, int]) -> dict[str, Any]:
@@ -54,7 +56,6 @@ def growth_json(found: Growth, rows_checked: Mapping[str, int]) -> dict[str, Any
         "growing": {
             "samples": [_sample_json(each, old, plan.sample_every) for each in found.samples],
             "last_in_terms_of_early": _process_age(found),
-            "memory_growth": memory_growth([(each.memory, each.heap_bytes) for each in found.samples]),
         },
     }
 
@@ -79,16 +80,24 @@ def ratio(seconds: Sequence[float], base: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def memory_growth(points: Sequence[tuple[Mapping[str, Any], int]]) -> dict[str, float]:
-    """Return how much memory grew over the second half of the points, as a share of what it was, by what has it.
+def memory_growth(samples: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return how much memory grew, as a share of what it was, by what has it.
+
+    What stays the same from one sample to the next is judged by the line through the second half of them; what swings,
+    by the highest of the second half in terms of the highest of the first.
 
     Args:
-        points: At equal distances, memory as `memory_of` gives it and the JVM's heap after a collection.
+        samples: At equal distances; memory as `memory_of` gives it, and `jvm_heap_bytes` after a collection.
     """
-    half = points[len(points) // 2 :]
-    if len(half) < _FEWEST_POINTS:
+    early, late = samples[: len(samples) // 2], samples[len(samples) // 2 :]
+    if len(late) < _FEWEST_POINTS:
         return {}
-    return {name: round(trend([value(*point) for point in half]), 4) for name, value in _MEMORY.items()}
+    return {
+        name: round(
+            max(map(value, late)) / max(map(value, early)) - 1 if name in _SWINGING else trend([*map(value, late)]), 4
+        )
+        for name, value in _MEMORY.items()
+    }
 
 
 def trend(values: Sequence[float]) -> float:
@@ -117,7 +126,6 @@ def backlog_json(given: Backlog, found: Sequence[Drained], rows_checked: int) ->
             }
             for batch in found
         ],
-        "memory_growth": memory_growth([(batch.memory, batch.heap_bytes) for batch in found]),
         "rows_checked": rows_checked,
     }
 
@@ -143,9 +151,10 @@ def claims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         (what, ratios), *_ = part["ratios"].items()
         found.append((f"{table_type}: {what}, median of the rounds", MOST_BATCH_RATIO, ratios["by_round"]["median"]))
         found.append((f"{table_type}: {what}, all of the time", MOST_BATCH_RATIO, ratios["of_means"]))
-        found += _memory_claims(table_type, part["growing"]["memory_growth"])
+        found += _memory_claims(table_type, part["growing"]["samples"])
     if "backlog" in result:
-        found += _memory_claims("backlog", result["backlog"]["memory_growth"])
+        # Too short for the JVM to have taken all that its settings allow: its heap after collections tells.
+        found += _memory_claims("backlog", result["backlog"]["batches"], without=_SWINGING)
     return [{"claim": what, "at_most": bound, "found": value, "holds": value <= bound} for what, bound, value in found]
 
 
@@ -165,11 +174,18 @@ def lines(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _memory_claims(where: str, growth: Mapping[str, float]) -> list[tuple[str, float, float]]:
+def _memory_claims(
+    where: str, samples: Sequence[Mapping[str, Any]], without: Collection[str] = ()
+) -> list[tuple[str, float, float]]:
     return [
-        (f"{where}: growth of the memory of the {name}, second half", MOST_MEMORY_GROWTH, share)
-        for name, share in growth.items()
+        (f"{where}: growth of the memory of the {name}, {_over(name)}", MOST_MEMORY_GROWTH, share)
+        for name, share in memory_growth(samples).items()
+        if name not in without
     ]
+
+
+def _over(name: str) -> str:
+    return "highest of each half" if name in _SWINGING else "second half"
 
 
 def _sample_json(found: Sample, table: Grown, every: int) -> dict[str, Any]:
