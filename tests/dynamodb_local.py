@@ -8,7 +8,6 @@ that makes the same server in a Java process of ours and sets the loopback addre
 """
 
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway
 
 from streamjoin.local.processes import stop_process
 from streamjoin.session import java_home, java_options
+from tests.fetching import fetched_once
 
 VERSION = "2.6.1"
 HOST = "127.0.0.1"
@@ -112,32 +112,22 @@ def fetch(java: str, cache: Path) -> Path:
     Raises:
         RuntimeError: They could not be fetched.
     """
-    jars = cache / f"dynamodb-local-{VERSION}"
-    if jars.exists():
-        return jars
-    cache.mkdir(parents=True, exist_ok=True)
-    # Whoever fetches at the same time has a folder of its own; the first one that is complete counts.
-    partial = Path(tempfile.mkdtemp(prefix=f"{jars.name}-", dir=cache))
-    try:
-        command = [
-            *(java, *java_options(), "-jar", str(next(_PYSPARK_JARS.glob("ivy-*.jar")))),
-            *("-cache", str(cache / "cache"), "-dependency", "com.amazonaws", "DynamoDBLocal", VERSION),
-            # Without `-confs`, sources and documentation would come too.
-            *("-confs", "default", "-types", "jar", "bundle", "so", "dylib", "-warn"),
-            *("-retrieve", f"{partial}/[artifact]-[revision].[ext]"),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_SECONDS, check=False)
-        if done.returncode != 0 or not (partial / f"DynamoDBLocal-{VERSION}.jar").exists():
-            message = f"DynamoDB Local {VERSION} could not be fetched from Maven Central: {done.stdout}{done.stderr}"
-            raise RuntimeError(message)
-        try:
-            partial.rename(jars)
-        except OSError:
-            if not jars.exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return jars
+    return fetched_once(cache / f"dynamodb-local-{VERSION}", lambda folder: _fetch(java, cache, folder))
+
+
+def _fetch(java: str, cache: Path, folder: Path) -> Path:
+    command = [
+        *(java, *java_options(), "-jar", str(next(_PYSPARK_JARS.glob("ivy-*.jar")))),
+        *("-cache", str(cache / "cache"), "-dependency", "com.amazonaws", "DynamoDBLocal", VERSION),
+        # Without `-confs`, sources and documentation would come too.
+        *("-confs", "default", "-types", "jar", "bundle", "so", "dylib", "-warn"),
+        *("-retrieve", f"{folder}/[artifact]-[revision].[ext]"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_TIMEOUT_SECONDS, check=False)
+    if done.returncode != 0 or not (folder / f"DynamoDBLocal-{VERSION}.jar").exists():
+        message = f"DynamoDB Local {VERSION} could not be fetched from Maven Central: {done.stdout}{done.stderr}"
+        raise RuntimeError(message)
+    return folder
 
 
 def _gateway(process: subprocess.Popen[bytes], output: IO[bytes]) -> JavaGateway:

