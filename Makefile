@@ -46,7 +46,7 @@ integration: .venv/.jars ## tests on the emulators
 e2e: .venv/.jars ## jobs as processes, killed and started again
 	@$(PYTEST) tests/e2e
 
-soak: setup ## the job killed at 50 random instants (15 min); SOAK_KILLS=10 make soak
+soak: setup ## the job killed at 50 random instants (30 min); SOAK_KILLS=10 make soak
 	@$(BIN)/pytest tests/soak -s
 
 explore: setup ## the property tests without Spark, with examples that no run had before
