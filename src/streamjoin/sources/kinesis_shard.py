@@ -16,7 +16,7 @@ from streamjoin.sources.kinesis_client import (
     ThrottledError,
 )
 from streamjoin.sources.kinesis_plan import BatchLimits, ShardRead
-from streamjoin.sources.kinesis_taken import Taken, arrival_ms
+from streamjoin.sources.kinesis_taken import Taken, arrival_ms, arrived_since
 from streamjoin.sources.position import (
     TRIM_HORIZON,
     LostRange,
@@ -67,11 +67,13 @@ class ShardReading:
         self._at = read.start
         memory = client.memory.get(read.shard_id)
         self._taken = Taken(client.stream.name, read.shard_id, memory.seen if memory else (0, 0, 0))
-        self._requests, self._drained = 0, False
+        self._requests = 0
+        self._drained = False
         self._behind_ms: int | None = None
         self._read_at_ms = client.clock.now_ms()
-        self._lost, self._is_fresh = read.lost, False
+        self._lost = read.lost
         self._iterator: str | None = None
+        self._is_fresh = False
         self._expected = read.start.sequence_number
         # The service called the position invalid: a record older than it would prove it foreign.
         self._is_refused = False
@@ -155,7 +157,8 @@ class ShardReading:
         if not error.retryable:
             raise error
         if self._client.pace.failed(self._read.shard_id) >= ATTEMPTS:
-            self._client.pace.answered(self._read.shard_id)  # Whoever tries again has all attempts again.
+            # Whoever tries again after this error has all attempts again.
+            self._client.pace.answered(self._read.shard_id)
             raise error
 
     def range(self) -> ShardRange:
@@ -226,10 +229,7 @@ class ShardReading:
         """Return the page's records after the position, having made sure that none is missing before them."""
         records = page.records
         if self._at.kind is PositionKind.AT_TIMESTAMP and self._at.timestamp_ms is not None:
-            # SDKs before 2025 send whole seconds: what comes too early is not wanted.
-            wanted_ms = self._at.timestamp_ms
-            early = next((i for i, r in enumerate(records) if arrival_ms(r) >= wanted_ms), len(records))
-            return records[early:]
+            return arrived_since(records, self._at.timestamp_ms)
         expected = self._expected
         if expected is None:
             return records

@@ -90,6 +90,15 @@ class Taken:
         return pa.RecordBatch.from_arrays(arrays, schema=RECORD_ARROW_SCHEMA)
 
 
+def arrived_since(records: Sequence[dict[str, Any]], wanted_ms: int) -> list[dict[str, Any]]:
+    """Return the records from the first on that arrived at `wanted_ms` or later.
+
+    SDKs before 2025 ask for whole seconds, so that what is older comes first.
+    """
+    early = next((i for i, r in enumerate(records) if arrival_ms(r) >= wanted_ms), len(records))
+    return list(records[early:])
+
+
 def arrival_ms(record: dict[str, Any]) -> int:
     """Return when a record arrived, in milliseconds since the epoch."""
     arrived: datetime = record["ApproximateArrivalTimestamp"]
