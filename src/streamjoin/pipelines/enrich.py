@@ -25,7 +25,6 @@ from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.sinks import hudi
-from streamjoin.sinks.repair import repair
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.position import Position
@@ -235,8 +234,7 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
     """
 
     def start() -> Position:
-        job.writer.open()
-        repair(job.dead_letters.base_path)
+        job.open()
         found = checkpoint.read(job.table.base_path)
         if found is None:
             position = kinesis.start(stream, config.source.kinesis, int(time.time() * 1000))

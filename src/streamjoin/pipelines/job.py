@@ -15,6 +15,7 @@ from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.reference import Reference
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable
+from streamjoin.sinks.repair import repair
 from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.payload import PayloadFormat
 
@@ -79,6 +80,15 @@ class EnrichJob:
     def writer(self) -> TableWriter:
         """What commits to the table."""
         return TableWriter(self.table, self.lock)
+
+    def open(self) -> None:
+        """Make both tables ready for this process: mend what a dead one left, and bring the ledger up to date.
+
+        Raises:
+            SinkError: A table can't be read or mended, or the lock is lost.
+        """
+        self.writer.open()
+        repair(self.dead_letters.base_path)
 
 
 def followed(job: EnrichJob) -> list[Reference]:

@@ -27,7 +27,6 @@ from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.sinks.dead_letters import letter_id
-from streamjoin.sinks.repair import repair
 from streamjoin.sources.kinesis import BatchLimits
 from streamjoin.storage import as_hadoop_path
 from streamjoin.transforms.decode import decode
@@ -111,8 +110,7 @@ def redrive(
     Raises:
         StreamJoinError: The chunk in hand did not happen, or (`SinkError`) may have: the next redrive finds out.
     """
-    job.writer.open()
-    repair(job.dead_letters.base_path)
+    job.open()
     found = checkpoint.read(job.table.base_path)
     if found is None:
         return RedriveReport({}, {})
