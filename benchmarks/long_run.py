@@ -97,12 +97,8 @@ def beside_earlier_parts(result: dict[str, Any], output: Path) -> dict[str, Any]
     earlier = json.loads(output.read_text())
     if earlier["parameters"] != result["parameters"] or earlier["problems"]:
         return result
-    return {
-        **result,
-        "growth": {**earlier.get("growth", {}), **result.get("growth", {})},
-        **({"backlog": earlier["backlog"]} if "backlog" in earlier else {}),
-        **({"backlog": result["backlog"]} if "backlog" in result else {}),
-    }
+    kept = {part: earlier[part] for part in PARTS if part in earlier}
+    return {**kept, **result, "growth": {**kept.get("growth", {}), **result.get("growth", {})}}
 
 
 def measure(args: argparse.Namespace, directory: str) -> dict[str, Any]:
