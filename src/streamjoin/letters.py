@@ -8,13 +8,14 @@ import base64
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamjoin.errors import ConfigError, RejectReason
+from streamjoin.moments import in_utc
 from streamjoin.query import read_table
 from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
 from streamjoin.sinks.letter_table import ARRIVED, DETAIL, ID_COLUMN, REASON, has_commit
@@ -49,7 +50,7 @@ class LetterFilter:
             ConfigError: A reason is unknown, or no time lies between the two.
         """
         wanted, known = tuple(dict.fromkeys(reasons)), [reason.value for reason in RejectReason]
-        since, until = _in_utc(since), _in_utc(until)
+        since, until = (None if when is None else in_utc(when) for when in (since, until))
         problems = [f"reason: found '{each}'; allowed: {', '.join(known)}" for each in wanted if each not in known]
         if since is not None and until is not None and since >= until:
             problems.append(f"until: found {until.isoformat()}; allowed: a time after since, {since.isoformat()}")
@@ -141,9 +142,3 @@ def _as_text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return _BASE64 + base64.b64encode(data).decode()
-
-
-def _in_utc(when: datetime | None) -> datetime | None:
-    if when is None:
-        return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from streamjoin.config.datetime_pattern import formatting_problems, parsing_problems
+from streamjoin.moments import in_utc
 
 RESERVED_PREFIXES: Final = ("_hoodie_", "_pending_", "_reference_", "_stored_")
 # Columns that travel beside an event's own, from stage to stage.
@@ -151,7 +152,7 @@ def _moment(value: object) -> object:
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
         refuse("allowed: an ISO 8601 time such as 2026-01-31T00:00:00Z (UTC where no zone is given)")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return in_utc(value)
 
 
 def _path(value: str) -> str:

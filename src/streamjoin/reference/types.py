@@ -11,7 +11,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from pyspark.sql import types as T
 
 from streamjoin.dynamodb import Item
 from streamjoin.errors import SchemaError
+from streamjoin.moments import in_utc
 
 Value = Mapping[str, Any]
 """A value as the service sends it: one DynamoDB type name -> its content, such as {"N": "1.5"}."""
@@ -279,8 +280,7 @@ def _to_timestamp(text: str) -> datetime:
     if not _TIMESTAMP.fullmatch(text):
         raise MisfitError("it is not yyyy-MM-ddTHH:mm:ss, with up to 6 decimals and with Z, an offset or (UTC) nothing")
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as error:
         raise MisfitError(str(error)) from None
 

@@ -4,13 +4,14 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, Final
 
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason
+from streamjoin.moments import in_utc
 
 _INTEGER_BITS: Final = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
 _MAX_INTEGER_DIGITS: Final = 20
@@ -120,7 +121,7 @@ def parse_timestamp(text: str) -> datetime:
     """
     try:
         value = datetime.fromisoformat(text)
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return in_utc(value)
     except (ValueError, OverflowError):
         raise WrongTypeError("expected a timestamp such as 2026-01-31T00:00:00Z, found other text") from None
 

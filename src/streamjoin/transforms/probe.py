@@ -6,7 +6,7 @@ the rows are shipped once, as Arrow, and stay; a change ships the changed rows a
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from streamjoin.moments import in_utc
 from streamjoin.schema import arrow_schema
 
 # A worker holds one layer for each place; references that are no longer used give theirs up from here on.
@@ -53,8 +54,7 @@ def _text(value: Any) -> str | None:  # noqa: PLR0911
         case bytes() | bytearray():
             return value.hex()
         case datetime():
-            moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-            return moment.isoformat(timespec="microseconds")
+            return in_utc(value).isoformat(timespec="microseconds")
         case date():
             return value.isoformat()
     message = f"a {type(value).__name__} can't be part of a join key"
