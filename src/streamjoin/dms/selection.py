@@ -1,0 +1,93 @@
+"""Selection rules: which tables are replicated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streamjoin.dms.node import Node
+from streamjoin.dms.patterns import NamePattern
+
+_ACTIONS: Final = ("include", "exclude", "explicit")
+_MAX_LOAD_ORDER: Final = 2_147_483_647
+_VIEWS: Final = "a view has no changes in the binlog; select the tables that it is made of"
+
+
+@dataclass(frozen=True)
+class Locator:
+    """Which tables a rule means."""
+
+    schema: NamePattern
+    table: NamePattern
+
+    def matches(self, schema: str, table: str, *, ignore_case: bool = False) -> bool:
+        """Tell whether a table is meant."""
+        return self.schema.matches(schema, ignore_case=ignore_case) and self.table.matches(
+            table, ignore_case=ignore_case
+        )
+
+    @property
+    def is_wild(self) -> bool:
+        """Whether it can be meant for more than one table."""
+        return self.schema.is_wild or self.table.is_wild
+
+    def __str__(self) -> str:
+        return f"{self.schema.text}.{self.table.text}"
+
+
+@dataclass(frozen=True)
+class SelectionRule:
+    """A selection rule; of a higher `load_order` means loaded earlier."""
+
+    rule_id: int
+    action: str
+    locator: Locator
+    load_order: int
+
+
+def read_pattern(node: Node, key: str, *, exact: bool) -> NamePattern | None:
+    """Return the pattern of a schema or table name."""
+    text = node.text(key, required=True)
+    if text is None:
+        return None
+    try:
+        return NamePattern.exact(text) if exact else NamePattern.parse(text)
+    except ValueError as error:
+        node.refuse(key, str(error))
+        return None
+
+
+def read_locator(rule: Node, *, exact: bool) -> Locator | None:
+    """Return which tables a rule means; `exact` where it may mean only one."""
+    node = rule.node("object-locator", required=True)
+    if node is None:
+        return None
+    schema, table = read_pattern(node, "schema-name", exact=exact), read_pattern(node, "table-name", exact=exact)
+    kind = node.text("table-type", words=("table", "view", "all"))
+    if kind in {"view", "all"}:
+        node.refuse("table-type", f"'{kind}' is not supported: {_VIEWS}. Allowed: table")
+    node.end()
+    return Locator(schema, table) if schema and table else None
+
+
+def read_selection(rule: Node, rule_id: int) -> SelectionRule | None:
+    """Return a selection rule, None where it has problems."""
+    action = rule.text("rule-action", required=True, words=_ACTIONS)
+    locator = read_locator(rule, exact=action == "explicit")
+    order = rule.number("load-order", maximum=_MAX_LOAD_ORDER)
+    rule.end({"filters": "source filters; all rows of a selected table are replicated. Leave it out"})
+    return SelectionRule(rule_id, action, locator, order or 0) if action and locator else None
+
+
+def contradictions(rules: Sequence[SelectionRule]) -> list[str]:
+    """Return which rules leave it open what is meant, a line each."""
+    if not any(rule.action != "exclude" for rule in rules):
+        return ["no selection rule includes a table; add one with rule-action include or explicit"]
+    return [
+        f"rule {explicit.rule_id} selects '{explicit.locator}' explicitly, and rule {exclude.rule_id} excludes it; "
+        "DMS doesn't say which of them wins. Take one of them out"
+        for explicit in rules
+        for exclude in rules
+        if explicit.action == "explicit"
+        and exclude.action == "exclude"
+        and exclude.locator.matches(explicit.locator.schema.text, explicit.locator.table.text)
+    ]

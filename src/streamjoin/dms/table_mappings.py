@@ -1,0 +1,155 @@
+"""A file of table mappings as AWS DMS takes it for a DynamoDB target."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from streamjoin.dms.item_mapping import ItemMapping
+from streamjoin.dms.mapping_file import read_rules
+from streamjoin.dms.object_mapping import ObjectMappingRule, table_name_problem
+from streamjoin.dms.selection import SelectionRule, contradictions
+from streamjoin.dms.source_table import SourceTable
+from streamjoin.dms.table_attributes import TableAttributes
+from streamjoin.dms.transformation import TransformationRule, first
+from streamjoin.errors import ConfigError
+
+_ONE_TARGET: Final = "DMS takes one table for each target table"
+
+
+@dataclass(frozen=True)
+class TableMappings:
+    """The rules of a file.
+
+    Args:
+        selections: Which tables.
+        object_mappings: How their rows become items, at most one for a table.
+        transformations: Other names and types.
+        where: The file, for messages.
+        ignore_case: Whether names of schemas and tables are one, however they are spelled.
+    """
+
+    selections: tuple[SelectionRule, ...]
+    object_mappings: tuple[ObjectMappingRule, ...]
+    transformations: tuple[TransformationRule, ...]
+    where: str
+    ignore_case: bool = False
+
+    @classmethod
+    def parse(cls, text: str, where: str) -> "TableMappings":
+        """Read a file's text.
+
+        Args:
+            text: The JSON.
+            where: The file, for messages.
+
+        Raises:
+            ConfigError: It has problems; lists all of them.
+        """
+        rules, problems = read_rules(text, where)
+        mappings = cls(
+            tuple(rule for rule in rules if isinstance(rule, SelectionRule)),
+            tuple(rule for rule in rules if isinstance(rule, ObjectMappingRule)),
+            tuple(rule for rule in rules if isinstance(rule, TransformationRule)),
+            where,
+        )
+        if not problems:
+            problems += [*contradictions(mappings.selections), *mappings._conflicts()]
+        if problems:
+            raise ConfigError(problems, where)
+        return mappings
+
+    def ignoring_case(self) -> "TableMappings":
+        """Return these rules for a server whose tables have names without case (`lower_case_table_names` of 1 or 2)."""
+        return replace(self, ignore_case=True)
+
+    def selects(self, schema: str, table: str) -> bool:
+        """Tell whether a table is replicated: a rule includes it, and none excludes it."""
+        actions = {rule.action for rule in self._selecting(schema, table)}
+        return bool(actions) and "exclude" not in actions
+
+    def load_order(self, schema: str, table: str) -> int:
+        """Return the priority of a table's load: those of a higher one come first; 0 where no rule says so."""
+        return max((rule.load_order for rule in self._selecting(schema, table)), default=0)
+
+    def for_table(self, table: SourceTable, *, missing_as_null: bool = False) -> ItemMapping:
+        """Return how the rows of a table become items.
+
+        Args:
+            table: The table.
+            missing_as_null: Whether a column that a rule names and the table doesn't have counts as NULL: for tables as
+                they were, in a binlog that is older than the rules.
+
+        Raises:
+            ConfigError: The rules don't fit the table; lists every problem.
+        """
+        mapping, problems = self._for_table(table, missing_as_null)
+        if mapping is None or problems:
+            raise ConfigError(problems, self.where)
+        return mapping
+
+    def for_tables(self, tables: Iterable[SourceTable]) -> tuple[ItemMapping, ...]:
+        """Return how the rows of all selected tables become items.
+
+        Raises:
+            ConfigError: The rules don't fit, or two tables would go into one; lists every problem of every table.
+        """
+        found = [self._for_table(table, False) for table in tables]
+        mappings = tuple(mapping for mapping, _ in found if mapping)
+        problems = [problem for _, lines in found for problem in lines]
+        for target, count in Counter(mapping.target_table for mapping in mappings).items():
+            if count > 1:
+                sources = ", ".join(f"'{mapping.source}'" for mapping in mappings if mapping.target_table == target)
+                problems.append(f"tables {sources}: all would become '{target}'; {_ONE_TARGET}")
+        if problems:
+            raise ConfigError(problems, self.where)
+        return mappings
+
+    def _for_table(self, table: SourceTable, missing_as_null: bool) -> tuple[ItemMapping | None, list[str]]:
+        rules = [rule for rule in self.object_mappings if self._fits(rule, table)]
+        rule = rules[0] if rules else None
+        fitting = [rule for rule in self.transformations if self._fits(rule, table)]
+        made = TableAttributes(table, rule, [rule for rule in fitting if rule.column], missing_as_null)
+        problems = list(made.problems)
+        if len(rules) > 1:
+            numbers = ", ".join(str(rule.rule_id) for rule in rules)
+            problems.append(f"object-mapping rules {numbers} are all for it; allowed: one")
+        renaming = first(rule for rule in fitting if not rule.column)
+        target = rule.target_table if rule else renaming.renamed(table.name) if renaming else table.name
+        if not rule:
+            if problem := table_name_problem(target):
+                problems.append(f"{problem}. Name the target with an object-mapping rule: target-table-name")
+            taken = [other.rule_id for other in self.object_mappings if other.target_table == target]
+            problems += [f"it would become '{target}', which is the target of rule {number}" for number in taken]
+        condition = rule.condition if rule and rule.condition and rule.condition.applies else None
+        mapping = ItemMapping(
+            table, target, made.partition_key, made.sort_key, made.attributes, frozenset(made.absent), condition
+        )
+        return None if problems else mapping, [f"table '{table}': {problem}" for problem in problems]
+
+    def _fits(self, rule: ObjectMappingRule | TransformationRule, table: SourceTable) -> bool:
+        return rule.locator.matches(table.schema, table.name, ignore_case=self.ignore_case)
+
+    def _selecting(self, schema: str, table: str) -> list[SelectionRule]:
+        return [rule for rule in self.selections if rule.locator.matches(schema, table, ignore_case=self.ignore_case)]
+
+    def _conflicts(self) -> list[str]:
+        """Return what several rules say of one table, a line each."""
+        problems = []
+        for rule in self.object_mappings:
+            schema, table = rule.locator.schema.text, rule.locator.table.text
+            if not self.ignoring_case().selects(schema, table):
+                problems.append(f"rule {rule.rule_id} maps the table '{rule.locator}', which no selection rule selects")
+            for other in self.object_mappings:
+                if other.rule_id < rule.rule_id and str(other.locator) == str(rule.locator):
+                    problems.append(f"rules {other.rule_id} and {rule.rule_id} both map the table '{rule.locator}'")
+                elif other.rule_id < rule.rule_id and other.target_table == rule.target_table:
+                    numbers = f"{other.rule_id} and {rule.rule_id}"
+                    problems.append(f"rules {numbers} both have the target '{rule.target_table}'; {_ONE_TARGET}")
+            problems += [
+                f"rules {rule.rule_id} and {naming.rule_id} name the target of the table '{rule.locator}'; take the "
+                "transformation out, target-table-name says it"
+                for naming in self.transformations
+                if not naming.column and not naming.locator.is_wild and naming.locator.matches(schema, table)
+            ]
+        return problems

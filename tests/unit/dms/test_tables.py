@@ -1,0 +1,117 @@
+"""Rules against the tables that there are: keys, columns that don't exist, several tables for one target."""
+
+import pytest
+
+from streamjoin.dms import RowRejected
+from streamjoin.errors import ConfigError
+from tests.unit.dms.rules import TEXT_ROW, K, attribute, column_rule, mapping, parsed, selection, source
+
+
+def problems(table, *rules, **options):
+    with pytest.raises(ConfigError) as error:
+        parsed(*rules).for_table(table, **options)
+    assert str(error.value).startswith("mappings.json: ")
+    return "\n".join(error.value.problems)
+
+
+def test_a_table_without_a_primary_key_needs_a_stated_one():
+    found = problems(source(primary_key=()), selection())
+    assert found.startswith(
+        "table 'shop.person': it has no primary key, and DMS takes one column for an item's key; state"
+    )
+    stated = parsed(selection(), mapping(partition_key_name="id")).for_table(source(primary_key=()))
+    assert stated.partition_key == "id"
+
+
+def test_a_primary_key_of_several_columns_needs_a_stated_one():
+    found = problems(source(primary_key=("id", "first")), selection())
+    assert "it has a primary key of 2 columns (id, first)" in found
+
+
+def test_a_primary_key_that_is_excluded_is_refused():
+    assert "its primary key 'id' is left out by a rule" in problems(
+        source(), selection(), mapping(exclude_columns=["id"])
+    )
+
+
+def test_a_key_that_no_rule_makes_is_refused():
+    found = problems(source(), selection(), mapping(partition_key_name="ID"))
+    assert (
+        found
+        == "table 'shop.person': the key attribute 'ID' is none that the rules make; they make first, id, last, phone"
+    )
+
+
+def test_a_key_that_is_a_boolean_is_refused():
+    to_boolean = column_rule("change-data-type", "id", data_type={"type": "boolean"})
+    assert "the key attribute 'id' is no string, number or binary" in problems(source(), selection(), to_boolean)
+
+
+def test_columns_that_do_not_exist_are_refused_wherever_they_are_named():
+    rules = [
+        selection(),
+        mapping(exclude_columns=["nick"], attribute_mappings=[attribute("name", "${firstname}")]),
+        column_rule("rename", "lastname", value="surname"),
+    ]
+    found = problems(source(), *rules)
+    assert "attribute 'name' (rule 2): the table has no column 'firstname'; it has id, first, last, phone" in found
+    assert "exclude-columns (rule 2): the table has no column 'nick'" in found
+    assert "transformation (rule 3): the table has no column 'lastname'" in found
+
+
+def test_a_column_that_a_table_did_not_have_yet_counts_as_null():
+    rules = [selection(), mapping(exclude_columns=["nick"], attribute_mappings=[attribute("name", "${first} ${nick}")])]
+    item = parsed(*rules).for_table(source(), missing_as_null=True).item(TEXT_ROW)
+    assert item["name"] == {"S": "Ada "}
+
+
+def test_a_row_of_a_table_that_did_not_have_its_key_yet_is_rejected():
+    found = parsed(selection(), mapping(partition_key_name="code")).for_table(source(), missing_as_null=True)
+    with pytest.raises(RowRejected, match="MISSING_KEY"):
+        found.item(TEXT_ROW)
+
+
+@pytest.mark.parametrize(("attributes", "is_keyless"), [([], True), ([attribute("code", "x-${code}")], True),
+                                                        ([attribute("code", "${id}-${code}")], False)])  # fmt: skip
+def test_no_row_has_a_key_where_all_columns_that_make_it_were_not_there_yet(attributes, is_keyless):
+    mappings = parsed(selection(), mapping(partition_key_name="code", attribute_mappings=attributes))
+    assert mappings.for_table(source(), missing_as_null=True).is_keyless is is_keyless
+
+
+def test_a_column_of_the_name_that_the_sink_needs_is_refused_unless_it_gets_another():
+    table = source(id=K.INTEGER, _binlog=K.TEXT)
+    assert "column '_binlog' becomes the attribute '_binlog', where streamjoin keeps" in problems(table, selection())
+    excluding = parsed(selection(), mapping(exclude_columns=["_binlog"]))
+    assert excluding.for_table(table).item({"id": 1, "_binlog": "x"}) == {"id": {"N": "1"}}
+    renaming = parsed(selection(), column_rule("rename", "_binlog", value="log"))
+    assert renaming.for_table(table).item({"id": 1, "_binlog": "x"})["log"] == {"S": "x"}
+
+
+@pytest.mark.parametrize("name", ["ab", "two words", "x" * 256])
+def test_a_name_that_dynamodb_does_not_take_is_refused(name):
+    assert "can't be a DynamoDB table" in problems(source(name), selection())
+
+
+def test_all_problems_of_all_tables_are_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        parsed(selection()).for_tables([source("a"), source("bbb", primary_key=()), source("ccc")])
+    assert [line.partition(":")[0] for line in error.value.problems] == ["table 'shop.a'", "table 'shop.bbb'"]
+
+
+def test_two_tables_of_one_name_do_not_go_into_one_target():
+    tables = [source("person"), source("Person")]
+    lower = {**column_rule("convert-lowercase"), "rule-target": "table"}
+    lower["object-locator"] = {"schema-name": "%", "table-name": "%"}
+    with pytest.raises(ConfigError, match=r"tables 'shop\.person', 'shop\.Person': all would become 'person'"):
+        parsed(selection(), lower).for_tables(tables)
+
+
+def test_a_table_does_not_go_into_the_target_of_another_tables_rule():
+    found = problems(source("people"), selection(), mapping("person", "people"))
+    assert "it would become 'people', which is the target of rule 2" in found
+
+
+def test_two_mappings_that_differ_in_case_are_refused_where_names_have_no_case():
+    mappings = parsed(selection(), mapping("person", "aaa"), mapping("Person", "bbb")).ignoring_case()
+    with pytest.raises(ConfigError, match="object-mapping rules 2, 3 are all for it"):
+        mappings.for_table(source())
