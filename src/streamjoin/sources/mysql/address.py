@@ -1,0 +1,157 @@
+"""Where a MySQL or MariaDB server is, how to talk to it, and what its refusals mean."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+from pymysql.constants import CR, ER
+
+from streamjoin.errors import SourceError
+
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 300
+
+# Names in Python's own form: identifiers come as text, values as the bytes that the server stores. Texts of a column
+# stay in the column's character set (results aren't converted), temporal values are those of UTC, and nothing of the
+# session changes how a value is printed.
+SESSION = "SET SESSION time_zone = '+00:00', sql_mode = '', character_set_results = NULL"
+
+_LATER = {
+    CR.CR_SERVER_LOST,
+    CR.CR_SERVER_GONE_ERROR,
+    CR.CR_CONN_HOST_ERROR,
+    CR.CR_CONNECTION_ERROR,
+    ER.SERVER_SHUTDOWN,
+    ER.CON_COUNT_ERROR,
+    ER.TOO_MANY_USER_CONNECTIONS,
+    ER.LOCK_WAIT_TIMEOUT,
+    ER.LOCK_DEADLOCK,
+    ER.QUERY_INTERRUPTED,
+    # The table's definition is another one than a moment ago.
+    ER.BAD_FIELD_ERROR,
+    ER.NO_SUCH_TABLE,
+    ER.TABLE_DEF_CHANGED,
+    4031,  # ER_CLIENT_INTERACTION_TIMEOUT of MySQL 8: nothing was asked for hours
+    1927,  # ER_CONNECTION_KILLED of MariaDB, which the client library doesn't name
+}
+_DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698}
+
+DENIED_PRIVILEGE = {
+    ER.SPECIFIC_ACCESS_DENIED_ERROR,
+    ER.TABLEACCESS_DENIED_ERROR,
+    ER.COLUMNACCESS_DENIED_ERROR,
+    ER.ACCESS_DENIED_ERROR,
+    ER.DBACCESS_DENIED_ERROR,
+}
+"""Codes with which a server says that the user lacks a privilege."""
+
+
+@dataclass(frozen=True)
+class MysqlAddress:
+    """A server and a user of it.
+
+    Args:
+        host: Name or address.
+        port: TCP port.
+        user: Has SELECT on the tables, REPLICATION SLAVE and REPLICATION CLIENT.
+        password: In no message and no repr.
+        tls: False: none. True: required, checked against the machine's own certificates. Text: required, checked
+            against the certificates in this file.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    tls: bool | str = False
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+def connect(address: MysqlAddress, *, read_timeout_seconds: float = READ_TIMEOUT_SECONDS) -> "pymysql.Connection[Any]":
+    """Open a connection whose results are bytes; see `SESSION`.
+
+    Raises:
+        SourceError: No connection; retryable where that may pass.
+    """
+    with errors_of(address, "connecting"):
+        connection = pymysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=read_timeout_seconds,
+            write_timeout=read_timeout_seconds,
+            use_unicode=False,
+            # No converters: values come as the server's own text.
+            conv={},
+            program_name="streamjoin",
+            max_allowed_packet=1 << 30,
+            **_tls(address),
+        )
+    try:
+        with errors_of(address, "setting up the session"), connection.cursor() as cursor:
+            cursor.execute(SESSION)
+    except BaseException:
+        close(connection)
+        raise
+    return connection
+
+
+def close(connection: "pymysql.Connection[Any]") -> None:
+    """Close a connection, whatever state it is in."""
+    try:
+        connection.close()
+    except (pymysql.MySQLError, OSError):
+        # It was closed by the other side.
+        return
+
+
+def _tls(address: MysqlAddress) -> dict[str, Any]:
+    if address.tls is False:
+        return {"ssl_disabled": True}
+    ca_file = address.tls if isinstance(address.tls, str) else None
+    try:
+        return {"ssl": ssl.create_default_context(cafile=ca_file)}
+    except OSError as error:
+        message = f"source '{address}': the certificates in '{ca_file}' can't be read ({error}); see source.mysql.tls"
+        raise SourceError(message) from error
+
+
+@contextmanager
+def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
+    """Turn the client library's errors into `SourceError`s that say what was being done.
+
+    Args:
+        address: The server.
+        action: As in "source '...': ACTION failed".
+    """
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        code = error.args[0] if error.args else 0
+        said = error.args[1] if len(error.args) > 1 else str(error)
+        remedy = "; check source.mysql.user and its password" if code in _DENIED else ""
+        message = f"source '{address}': {action} failed with {code}: {said}{remedy}"
+        # What the library raises on a connection that it has closed itself.
+        is_closed = isinstance(error, pymysql.InterfaceError)
+        raise SourceError(message, retryable=code in _LATER or is_closed) from error
+    except OSError as error:
+        message = f"source '{address}': {action} failed: {error}"
+        raise SourceError(message, retryable=True) from error
+    except RuntimeError as error:
+        # What pymysql raises where a password can't be sent without the package 'cryptography'.
+        message = f"source '{address}': {action} failed: {error}"
+        raise SourceError(message) from error
+
+
+def text(value: Any) -> str:
+    """Return a value of a result as text: names and variables are UTF-8."""
+    return value.decode() if isinstance(value, bytes) else str(value)

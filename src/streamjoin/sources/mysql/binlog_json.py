@@ -1,0 +1,114 @@
+"""MySQL's binary JSON as compact text, the same that the text of a load is brought to.
+
+Source: json_binary.h of MySQL's server describes the format: a byte for the type, then for objects and arrays
+the count, the size, entries of offsets, and the values.
+"""
+
+import base64
+import json
+import struct
+from typing import Any
+
+from streamjoin.sources.mysql.binlog_temporal import packed_datetime, packed_time
+from streamjoin.sources.mysql.binlog_values import decimal_decoder
+
+_SMALL_OBJECT, _LARGE_OBJECT, _SMALL_ARRAY, _LARGE_ARRAY = 0, 1, 2, 3
+_LITERAL, _STRING, _OPAQUE = 4, 12, 15
+_LITERALS = {0: None, 1: True, 2: False}
+_NUMBERS = {
+    5: struct.Struct("<h"),
+    6: struct.Struct("<H"),
+    7: struct.Struct("<i"),
+    8: struct.Struct("<I"),
+    9: struct.Struct("<q"),
+    10: struct.Struct("<Q"),
+    11: struct.Struct("<d"),
+}
+_INT16, _UINT16, _INT32, _UINT32 = 5, 6, 7, 8
+_COUNT_16, _COUNT_32 = struct.Struct("<H"), struct.Struct("<I")
+
+# Column types of opaque values, which JSON itself doesn't have.
+_NEWDECIMAL, _DATE, _TIME, _DATETIME, _TIMESTAMP = 246, 10, 11, 12, 7
+
+
+def compact(value: Any) -> str:
+    """Return a document as compact text, members in the order they have."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_text(data: bytes) -> str:
+    """Return the server's own text of a document as compact text.
+
+    A number that JSON text alone can't tell from a double is one here, also where it was a decimal.
+    """
+    return compact(json.loads(data))
+
+
+def from_binary(data: bytes) -> str:
+    """Return a document of the binlog as compact text. No bytes at all are the document `null`."""
+    return compact(_value(data[0], data, 1)) if data else "null"
+
+
+def _value(kind: int, data: bytes, at: int) -> Any:
+    if kind <= _LARGE_ARRAY:
+        return _container(kind, data, at)
+    if kind == _LITERAL:
+        return _LITERALS[data[at]]
+    if kind in _NUMBERS:
+        return _NUMBERS[kind].unpack_from(data, at)[0]
+    if kind == _STRING:
+        length, at = _length(data, at)
+        return data[at : at + length].decode("utf-8", "replace")
+    if kind == _OPAQUE:
+        length, start = _length(data, at + 1)
+        return _opaque(data[at], data[start : start + length])
+    message = f"unknown type {kind} in a JSON document"
+    raise ValueError(message)
+
+
+def _container(kind: int, data: bytes, at: int) -> Any:
+    is_small = kind in (_SMALL_OBJECT, _SMALL_ARRAY)
+    count_of, size = (_COUNT_16, 2) if is_small else (_COUNT_32, 4)
+    count = count_of.unpack_from(data, at)[0]
+    entry = at + 2 * size
+    keys = []
+    if kind in (_SMALL_OBJECT, _LARGE_OBJECT):
+        for _ in range(count):
+            offset = at + count_of.unpack_from(data, entry)[0]
+            length = _COUNT_16.unpack_from(data, entry + size)[0]
+            keys.append(data[offset : offset + length].decode("utf-8", "replace"))
+            entry += size + 2
+    values = []
+    for _ in range(count):
+        member = data[entry]
+        # Literals and numbers that fit stand in the entry itself.
+        inline = member in (_LITERAL, _INT16, _UINT16) or (not is_small and member in (_INT32, _UINT32))
+        where = entry + 1 if inline else at + count_of.unpack_from(data, entry + 1)[0]
+        values.append(_value(member, data, where))
+        entry += 1 + size
+    return dict(zip(keys, values, strict=True)) if kind in (_SMALL_OBJECT, _LARGE_OBJECT) else values
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """Read a length of seven bits a byte; return it and where the rest begins."""
+    length = shift = 0
+    while True:
+        byte = data[at]
+        length |= (byte & 0x7F) << shift
+        at += 1
+        shift += 7
+        if not byte & 0x80:
+            return length, at
+
+
+def _opaque(column_type: int, data: bytes) -> Any:
+    if column_type == _NEWDECIMAL:
+        value, _ = decimal_decoder(data[0], data[1])(data, 2)
+        # In the server's text it stands without quotes; see `from_text`.
+        return float(value) if value.as_tuple().exponent else int(value)
+    if column_type == _TIME:
+        return packed_time(struct.unpack("<q", data)[0])
+    if column_type in (_DATE, _DATETIME, _TIMESTAMP):
+        text = packed_datetime(struct.unpack("<q", data)[0])
+        return text[:10] if column_type == _DATE else text
+    return f"base64:type{column_type}:{base64.b64encode(data).decode()}"

@@ -1,0 +1,119 @@
+"""A MySQL or MariaDB server as a source: its tables, their rows, and its binlog."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+
+from streamjoin.dms.source_table import SourceTable, Value
+from streamjoin.sources.mysql import catalog, loading, positions, preflight
+from streamjoin.sources.mysql.address import MysqlAddress, text
+from streamjoin.sources.mysql.binlog_decoder import BinlogDecoder
+from streamjoin.sources.mysql.binlog_dump import BinlogDump
+from streamjoin.sources.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
+from streamjoin.sources.mysql.known_tables import KnownTables
+from streamjoin.sources.mysql.positions import StartBy
+from streamjoin.sources.mysql.session import Session
+from streamjoin.sources.mysql.stream import ChangeStream
+
+# Ids of replicas that people choose are small; one at random above this hits no other.
+_FIRST_SERVER_ID = 0x40000000
+
+
+class MysqlServer:
+    """A server, asked by one thread at a time; the connection opens with the first question.
+
+    Args:
+        address: The server.
+    """
+
+    def __init__(self, address: MysqlAddress) -> None:
+        self.address = address
+        self._session = Session(address)
+
+    def close(self) -> None:
+        """Close the connection; the next question opens another."""
+        self._session.close()
+
+    def preflight(self, selects: Callable[[str, str], bool]) -> None:
+        """Check that the server's settings and the user's privileges allow a replication.
+
+        Raises:
+            SourceError: They don't; lists everything, with what to run.
+        """
+        preflight.check(self._session, selects)
+
+    def identity(self) -> str:
+        """Return what tells this server from another one behind the same name."""
+        if self._session.is_mariadb:
+            return f"mariadb:{text(self._session.ask('SELECT @@global.server_id')[0][0])}"
+        return f"mysql:{text(self._session.ask('SELECT @@global.server_uuid')[0][0])}"
+
+    def folds_case(self) -> bool:
+        """Tell whether names of databases and tables are one, however they are spelled."""
+        return self._session.folds_case
+
+    def tables(self, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
+        """Return the selected base tables, never those of the server itself.
+
+        Raises:
+            SourceError: Some can't be replicated; says which columns, and to exclude them.
+        """
+        return catalog.tables(self._session, selects)
+
+    def table(self, schema: str, name: str) -> SourceTable | None:
+        """Return one base table as it is now; None if there is none."""
+        return catalog.table(self._session, schema, name)
+
+    def position(self) -> BinlogPosition:
+        """Return where the binlog ends now."""
+        return positions.end_position(self._session)
+
+    def load(
+        self, table: SourceTable, after_key: tuple[Value, ...] | None, bounds: ChunkBounds
+    ) -> Iterator[LoadedChunk]:
+        """Read a table's rows; at least one chunk, also of an empty table.
+
+        Args:
+            table: As `table` or `tables` gave it.
+            after_key: The `last_key` of the last chunk that was kept, to go on from there. Without effect for a table
+                that isn't read by its primary key: it has none, or has ENUM, SET or FLOAT in it.
+            bounds: Of a chunk.
+
+        Delivery: a chunk's rows are at least as new as its position. Read again, a table gives its newer rows.
+        """
+        # A connection of its own: a result that is read as it comes keeps it busy until the last row is taken.
+        with Session(self.address) as session:
+            charsets = self._session.charsets()
+            if loading.is_paged(table):
+                yield from loading.pages(session, charsets, table, after_key, bounds)
+            else:
+                yield from loading.stream(session, charsets, table, bounds)
+
+    def changes(
+        self, position: BinlogPosition, selects: Callable[[str, str], bool], tables: Iterable[SourceTable]
+    ) -> ChangeStream:
+        """Return the changes of the selected tables from a position on.
+
+        Args:
+            position: Of a `Committed`, a `LoadedChunk`, or by `position`.
+            selects: Whether a table is to be replicated.
+            tables: What is known of the selected tables; others are learnt from the binlog.
+
+        Raises:
+            DataLossError: The binlog no longer has the position; says to start with `--reload`.
+        """
+        session = self._session
+        by_gtid = positions.start_by(session, position, self._first_after) == StartBy.GTID
+        known = KnownTables(selects, tables, folds_case=self.folds_case())
+        decoder = BinlogDecoder(position, known, session.charsets(), is_mariadb=session.is_mariadb)
+        dump = self._dump()
+        dump.start(position, is_mariadb=session.is_mariadb, by_gtid=by_gtid)
+        return ChangeStream(dump, decoder)
+
+    def _dump(self) -> BinlogDump:
+        return BinlogDump(self.address, _FIRST_SERVER_ID + secrets.randbelow(_FIRST_SERVER_ID))
+
+    def _first_after(self, position: BinlogPosition) -> BinlogPosition:
+        with closing(self._dump()) as dump:
+            dump.start(position, is_mariadb=self._session.is_mariadb, by_gtid=True, follow=False)
+            return dump.first_transaction() or self.position()

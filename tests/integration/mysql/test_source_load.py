@@ -1,0 +1,166 @@
+# ruff: noqa: S608  (statements of a test's own database)
+"""Full loads: every row once, in pages that can be gone on with, while others write."""
+
+import threading
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from streamjoin.errors import SourceError
+from streamjoin.sources.mysql import ChunkBounds, Committed, LoadedChunk, RowChange
+from tests.integration.mysql.conftest import Database, collect
+
+KEYS: dict[str, list[Any]] = {
+    "BIGINT": [-5, 0, 7, 2**62],
+    "VARCHAR(20)": ["", "a", "B", "ö", "zz ", "ß", "中"],
+    "VARCHAR(20) CHARACTER SET latin1": ["", "a", "é", "z"],
+    "CHAR(3) COLLATE utf8mb4_bin": ["A", "a", "b"],
+    "BINARY(3)": [b"\0\0\0", b"\0\1\0", b"\xff\xff\xff"],
+    "DECIMAL(10,3)": [Decimal("-1.500"), Decimal("0.000"), Decimal("0.001")],
+    "DOUBLE": [-1.5, 0.1, 0.2, 1e300],
+    "DATE": ["0000-00-00", "2024-01-01"],
+    "TIME(2)": ["-10:00:00.50", "-00:00:00.10", "00:00:00.00", "123:00:00.01"],
+    "DATETIME(3)": ["1000-01-01 00:00:00.000", "2024-01-01 00:00:00.001", "2024-01-01 00:00:00.002"],
+    "TIMESTAMP(6)": ["2001-01-01 00:00:00.000001", "2001-01-01 00:00:00.000002"],
+    "YEAR": [0, 1901, 2155],
+    "BIT(12)": [0, 1, 4095],
+    "ENUM('z','y','x')": ["z", "y", "x"],
+    "SET('b','a')": ["b", "a", "b,a"],
+    "FLOAT": [-1.1, 0.1, 0.3],
+}
+
+
+def chunks_of(
+    database: Database, rows: int, after: tuple[Any, ...] | None = None, *, max_bytes: int = 1_000_000
+) -> list[LoadedChunk]:
+    server = database.server()
+    table = server.table(database.name, "t")
+    assert table is not None
+    return list(server.load(table, after, ChunkBounds(rows, max_bytes)))
+
+
+@pytest.mark.parametrize("declared", KEYS)
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_each_row_is_read_once_whatever_its_key_is(database: Database, declared: str, rows: int) -> None:
+    database.run(
+        "SET SESSION sql_mode = '', time_zone = '+00:00'", f"CREATE TABLE t (k {declared}, n INT, PRIMARY KEY (k, n))"
+    )
+    with database.connection.cursor() as cursor:
+        for value in KEYS[declared]:
+            cursor.executemany("INSERT INTO t VALUES (%s, %s)", [(value, 1), (value, 2), (value, 3)])
+    chunks = chunks_of(database, rows)
+    found = [(row["k"], row["n"]) for chunk in chunks for row in chunk.rows]
+    expected = [(value, number) for value in KEYS[declared] for number in (1, 2, 3)]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
+    assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_a_load_goes_on_where_it_stopped(database: Database) -> None:
+    database.run("CREATE TABLE t (a VARCHAR(5), b INT, PRIMARY KEY (a, b))")
+    database.run("INSERT INTO t VALUES " + ", ".join(f"('{a}', {b})" for a in "xyz" for b in range(4)))
+    whole = chunks_of(database, 5)
+    assert [len(chunk.rows) for chunk in whole] == [5, 5, 2]
+    assert whole[0].last_key == ("y", 0)
+    assert [chunk.rows for chunk in chunks_of(database, 5, whole[0].last_key)] == [chunk.rows for chunk in whole[1:]]
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", "UNIQUE"])
+@pytest.mark.parametrize("rows", [0, 4, 5])
+def test_the_end_of_a_table_is_told(database: Database, key: str, rows: int) -> None:
+    database.run(f"CREATE TABLE t (id INT {key})", *(f"INSERT INTO t VALUES ({i})" for i in range(rows)))
+    chunks = chunks_of(database, 4)
+    assert sum(len(chunk.rows) for chunk in chunks) == rows
+    assert [chunk.is_last for chunk in chunks][-1]
+    assert not any(chunk.is_last for chunk in chunks[:-1])
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", "UNIQUE"])
+def test_a_chunk_ends_with_the_row_that_reaches_its_bytes(database: Database, key: str) -> None:
+    database.run(f"CREATE TABLE t (id INT {key}, v VARCHAR(1000))")
+    lengths = [10, 900, 400, 400, 400, 20, 20, 20, 1000, 1]
+    database.run(*(f"INSERT INTO t VALUES ({i}, REPEAT('x', {length}))" for i, length in enumerate(lengths)))
+    chunks = chunks_of(database, 100, max_bytes=1_000)
+    assert [row["id"] for chunk in chunks for row in chunk.rows] == [*range(len(lengths))]
+    for chunk in chunks:
+        # Each row has its id too, of one byte.
+        assert sum(len(str(row["v"])) + 1 for row in chunk.rows[:-1]) < 1_000
+    assert len(chunks) >= 3
+    assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_a_table_without_a_key_is_read_as_one_snapshot(database: Database) -> None:
+    database.run("CREATE TABLE t (v INT)", *(f"INSERT INTO t VALUES ({i})" for i in range(6)))
+    server = database.server()
+    table = server.table(database.name, "t")
+    assert table is not None
+    chunks = server.load(table, None, ChunkBounds(2, 1_000))
+    first = next(chunks)
+    database.run("UPDATE t SET v = -1")
+    rest = list(chunks)
+    assert [row["v"] for chunk in [first, *rest] for row in chunk.rows] == [*range(6)]
+    assert {(chunk.position, chunk.last_key) for chunk in [first, *rest]} == {(first.position, None)}
+
+
+def test_rows_are_exactly_those_of_the_position(database: Database) -> None:
+    """The load of a chunk, with the changes behind its position, is the table: also while others commit."""
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    database.run("INSERT INTO t VALUES " + ", ".join(f"({i}, 0)" for i in range(50)))
+    server, stop = database.server(), threading.Event()
+    start = server.position()
+
+    def write() -> None:
+        connection = database.mariadb.connect(database.name)
+        connection.autocommit(True)
+        with connection.cursor() as cursor:
+            while not stop.is_set():
+                cursor.execute("UPDATE t SET v = v + 1 WHERE id % 7 = 0")
+        connection.close()
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        chunks = [chunk for _ in range(20) for chunk in chunks_of(database, 1_000)]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    with server.changes(start, database.selects, server.tables(database.selects)) as stream:
+        changes = collect(stream, server.position())
+    for chunk in chunks:
+        state: dict[Any, Any] = dict.fromkeys(range(50), 0)
+        for change in changes:
+            if isinstance(change, RowChange) and change.after and change.position.order <= chunk.position.order:
+                state[change.after["id"]] = change.after["v"]
+        assert {row["id"]: row["v"] for row in chunk.rows} == state
+        assert chunk.position.order in {start.order, *(c.position.order for c in changes if isinstance(c, Committed))}
+
+
+def test_a_column_that_went_away_is_a_retryable_error(database: Database) -> None:
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)")
+    server = database.server()
+    table = server.table(database.name, "t")
+    assert table is not None
+    database.run("ALTER TABLE t DROP COLUMN v")
+    with pytest.raises(SourceError, match=r"reading table.*Unknown column") as error:
+        list(server.load(table, None, ChunkBounds(10, 1_000)))
+    assert error.value.retryable
+    database.run("DROP TABLE t")
+    assert server.table(database.name, "t") is None
+
+
+def test_what_cant_be_replicated_is_refused_by_name(database: Database) -> None:
+    database.run(
+        "CREATE TABLE u (id UUID PRIMARY KEY, ok INT)",
+        "CREATE TABLE c (id INT PRIMARY KEY, v VARCHAR(100) COMPRESSED)",
+        "CREATE TABLE v (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+        "CREATE VIEW w AS SELECT 1",
+        "CREATE TABLE fine (id INT PRIMARY KEY)",
+    )
+    with pytest.raises(SourceError) as error:
+        database.server().tables(database.selects)
+    for part in ("3 selected tables", "'id'", "'uuid'", "compressed", "system-versioned", "exclude"):
+        assert part in str(error.value)
+    tables = database.server().tables(lambda schema, name: schema == database.name and name in ("fine", "w"))
+    assert [str(table) for table in tables] == [f"{database.name}.fine"]
