@@ -1,0 +1,169 @@
+"""Write items to DynamoDB tables so that the newest of each stays, whatever is repeated."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from decimal import Decimal
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from streamjoin.dynamodb import Item
+from streamjoin.sinks.item_calls import ItemCalls, ItemClient, WriteCounts
+from streamjoin.sinks.item_changes import (
+    VERSION_ATTRIBUTE,
+    Delete,
+    ItemChange,
+    Put,
+    PutCondition,
+    condition_of,
+    needed,
+)
+from streamjoin.sinks.item_requests import BATCH, TRANSACTION, divide
+
+__all__ = ["VERSION_ATTRIBUTE", "Delete", "ItemChange", "ItemWriter", "Put", "PutCondition", "WriteCounts"]
+
+log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    """Let everything be written."""
+
+
+def _stopping(
+    stop: threading.Event, write: Callable[[list[ItemChange], threading.Event], WriteCounts], part: list[ItemChange]
+) -> WriteCounts:
+    """Write a part; when it fails, the others end too."""
+    try:
+        return write(part, stop)
+    except BaseException:
+        stop.set()
+        raise
+
+
+class ItemWriter:
+    """Writes items of any tables of one region, a number of calls at a time.
+
+    Delivery: each item carries its version. A conditional write never replaces an item that is as new or newer, so it
+    may be repeated as often as one likes; a put that is older than a deletion brings the item back until the deletion
+    is repeated too, so whoever goes back must go through all that followed. A plain write replaces whatever is there:
+    it is for changes that are newer than all that anybody wrote. After an error any part of a write may have happened,
+    and none of it is still under way but what the network delays.
+
+    Args:
+        client: boto3's DynamoDB client; it is shared by the threads.
+        threads: How many calls are made at the same time.
+        sleep: Waits a number of seconds.
+        jitter: Gives numbers in [0, 1) that spread the tries of several threads.
+        check: Called before each call; raises when nothing may be written any more, as `ControlTable.check` does.
+    """
+
+    def __init__(
+        self,
+        client: ItemClient,
+        *,
+        threads: int = 8,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        check: Callable[[], None] = _nothing,
+    ) -> None:
+        self._client, self._threads = client, threads
+        self._calls = ItemCalls(client, sleep, jitter, check)
+
+    def write(self, changes: Sequence[ItemChange], *, conditional: bool) -> WriteCounts:
+        """Write the newest change of each item; returns when all are written.
+
+        A conditional write costs twice as many write units, for it is made of transactions: one call for 100 items
+        instead of 100 calls. Puts that have a condition of their own are a call each, after all that have none; those
+        of one item in their order, as any of them may hold.
+
+        Args:
+            changes: In any order; of equally new changes of one item the last counts.
+            conditional: Whether only where nothing is as new.
+
+        Raises:
+            SinkError: Any part of the changes may not be written.
+        """
+        of_items = needed(changes)
+        counts = WriteCounts(superseded=len(changes) - sum(map(len, of_items)))
+        first = [of_item.pop(0) for of_item in of_items if condition_of(of_item[0]) is None]
+        write_first = self._calls.write_newer if conditional else self._calls.write
+        counts += self._in_threads(write_first, list(divide(first, TRANSACTION if conditional else BATCH)))
+        in_turn = [list(chain.from_iterable(of_items[n :: self._threads])) for n in range(self._threads)]
+        write_in_turn = partial(self._calls.write_in_turn, conditional=conditional)
+        return counts + self._in_threads(write_in_turn, [part for part in in_turn if part])
+
+    def _in_threads(
+        self, write_part: Callable[[list[ItemChange], threading.Event], WriteCounts], parts: list[list[ItemChange]]
+    ) -> WriteCounts:
+        stop = threading.Event()
+        write = partial(_stopping, stop, write_part)
+        if len(parts) < 2 or self._threads < 2:
+            return sum(map(write, parts), WriteCounts())
+        # Leaving the pool waits for its threads: a write that is still under way when its error is handled could
+        # replace what is written next.
+        with ThreadPoolExecutor(min(self._threads, len(parts)), thread_name_prefix="items") as pool:
+            running = [pool.submit(write, part) for part in parts]
+            try:
+                wait(running, return_when=FIRST_EXCEPTION)
+            finally:
+                stop.set()
+        failed = next((each for each in running if each.exception()), None)
+        return failed.result() if failed else sum((each.result() for each in running), WriteCounts())
+
+    def delete_older(self, table: str, version: int) -> int:
+        """Delete the items that are older than `version`; return how many.
+
+        Items without a version are somebody else's: they stay, and a warning says how many there are.
+
+        Raises:
+            SinkError: Items may be left that are older.
+        """
+        deleted = others = 0
+        for page in self._pages(table):
+            older = []
+            for item in page:
+                found = item.pop(VERSION_ATTRIBUTE, {}).get("N")
+                if found is None:
+                    others += 1
+                elif Decimal(found) < version:
+                    older.append(Delete(table, item, version))
+            deleted += self.write(older, conditional=True).deletes
+        if others:
+            log.warning(
+                "table '%s': %d items without a number '%s' weren't written by this job: they are left as they are",
+                table,
+                others,
+                VERSION_ATTRIBUTE,
+            )
+        return deleted
+
+    def _pages(self, table: str) -> Iterator[list[dict[str, Any]]]:
+        """Read keys and versions of all items, page by page."""
+        tries = self._calls.new_tries()
+        described = None
+        while described is None:
+            describe = partial(self._client.describe_table, TableName=table)
+            described = self._calls.call(table, "DescribeTable", describe, tries)
+        attributes = [VERSION_ATTRIBUTE, *(each["AttributeName"] for each in described["Table"]["KeySchema"])]
+        names = {f"#a{index}": attribute for index, attribute in enumerate(attributes)}
+        request: dict[str, Any] = {
+            "TableName": table,
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+            "ConsistentRead": True,
+        }
+        start: dict[str, Item] = {}
+        while True:
+            page = self._calls.call(table, "Scan", partial(self._client.scan, **request, **start), tries)
+            if page is None:
+                continue
+            tries.start_over()
+            yield [dict(item) for item in page.get("Items", ())]
+            # An empty page is no end: only a page without this key is.
+            if not page.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
