@@ -62,6 +62,60 @@ def run_enrich(config: str, *, until_caught_up: bool = False, max_batches: int |
     )
 
 
+def run_replicate(
+    config: str, *, until_caught_up: bool = False, max_batches: int | None = None, reload: bool = False
+) -> None:
+    """Run the job `replicate` that the file `config` describes; log what it does.
+
+    Args:
+        config: A local path or `s3://…`.
+        until_caught_up: Stop when all has been written that was in the binlog when following it began.
+        max_batches: Stop after so many batches.
+        reload: Load all tables first, whatever was loaded before.
+
+    Raises:
+        ConfigError: The configuration is wrong, or it is another job's; nothing was started.
+        StreamJoinError: The job can't go on.
+    """
+    from streamjoin.config import ReplicateConfig, load_job  # noqa: PLC0415
+
+    settings = load_job(config)
+    if not isinstance(settings, ReplicateConfig):
+        raise ConfigError([f"job: found '{settings.job}'; expected here: replicate"], config)
+    configure_logging()
+    from streamjoin.pipelines.replicate import run  # noqa: PLC0415
+
+    summary = run(settings, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
+    log.info(
+        "job=%s ended batches=%d records=%d caught_up=%s",
+        settings.name,
+        summary.batches,
+        summary.records,
+        summary.caught_up,
+    )
+
+
+def run_job(
+    config: str, *, until_caught_up: bool = False, max_batches: int | None = None, reload: bool = False
+) -> None:
+    """Run the job that the file `config` describes, whichever it is; arguments and errors as those of `run_replicate`.
+
+    Args:
+        config: A local path or `s3://…`.
+        until_caught_up: Stop when there is nothing left to read.
+        max_batches: Stop after so many batches.
+        reload: Load all tables first; for `job: replicate` alone.
+    """
+    from streamjoin.config import ReplicateConfig, load_job  # noqa: PLC0415
+
+    if isinstance(load_job(config), ReplicateConfig):
+        run_replicate(config, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
+        return
+    if reload:
+        raise ConfigError(["--reload: allowed with job: replicate only; found job: enrich"], config)
+    run_enrich(config, until_caught_up=until_caught_up, max_batches=max_batches)
+
+
 def configure_logging(level: int = logging.INFO) -> None:
     """Send the log to stderr, with times in UTC."""
     line = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")

@@ -23,7 +23,8 @@ from streamjoin.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import put_items
 from streamjoin.query import query
-from tests.e2e.scenario import ROOT, Scenario
+from tests.e2e.job_file import ROOT
+from tests.e2e.scenario import Scenario
 from tests.integration.listening import listening
 
 # No digits alone: an access key of twelve would be an account of its own.

@@ -13,13 +13,13 @@ import yaml
 
 import streamjoin
 from streamjoin.cli import app
-from streamjoin.config import json_schema, load_config, parse_config
+from streamjoin.config import json_schema, load_config, load_job, parse_config
 from streamjoin.errors import ConfigError, RejectReason
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
-CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+CONFIGURATION, REPLICATION = (ROOT / "docs" / "configuration.md").read_text().split("\n# job: replicate\n")
 README = (ROOT / "README.md").read_text()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -143,7 +143,7 @@ def test_what_is_not_supported_yet_is_refused_by_name(key: str, word: str) -> No
 
 @pytest.mark.parametrize("block", yaml_blocks())
 def test_every_example_configuration_is_valid(block: str) -> None:
-    assert load_config(block, {}).job == "enrich"
+    assert load_job(block, {}).job in ("enrich", "replicate")
 
 
 def test_the_example_of_all_keys_has_them_all() -> None:
@@ -167,6 +167,23 @@ def test_the_example_of_all_keys_has_them_all() -> None:
         "metrics.cloudwatch_namespace",
         "metrics.prometheus_port",
     ]
+
+
+def test_every_key_of_a_replication_is_documented_with_its_default_and_no_other() -> None:
+    schema = json_schema("replicate")
+    keys = keys_of(schema, schema["$defs"])
+    rows = {quoted(cells[0])[0]: cells for cells in table_rows(REPLICATION, 4)}
+    # A key with keys of its own is documented by these, unless it may be left out.
+    parents = {key for key in keys if any(other.startswith(f"{key}.") for other in keys)}
+    assert sorted(rows) == sorted((keys.keys() - parents) | {"source.mysql.tls", "dead_letters"})
+    for key, cells in rows.items():
+        node, required = keys[key]
+        assert (cells[2] == "required") is required, key
+        if not required:
+            assert yaml.safe_load(quoted(cells[2])[0]) == node.get("default"), key
+    (example,) = code_blocks(REPLICATION, "yaml")
+    missing = [key for key in rows if not re.search(rf"\b{key.rpartition('.')[2]}:", example)]
+    assert missing == ["source.mysql.password", "metrics.cloudwatch_namespace", "metrics.prometheus_port"]
 
 
 def test_the_configuration_of_20_lines_has_20_lines() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streamjoin.cli import checkpoint, dead_letters, local
-from streamjoin.cli.arguments import Config, TextOrJson, terminal
+from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
 from streamjoin.entry import ExitCode, exit_code_of, report_defect
 from streamjoin.local.names import DatasetName
 from streamjoin.rendering import OutputFormat
@@ -50,25 +50,20 @@ def run(
     config: Config,
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="Stop when all is read.")] = False,
     max_batches: Annotated[int | None, typer.Option(min=1, help="Stop after so many micro-batches.")] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Load all tables first; job replicate only.")] = False,
 ) -> None:
     """Run the job of CONFIG. Ctrl-C and SIGTERM finish the batch in hand."""
-    from streamjoin.entry import run_enrich  # noqa: PLC0415
+    from streamjoin.entry import run_job  # noqa: PLC0415
 
-    run_enrich(str(config), until_caught_up=until_caught_up, max_batches=max_batches)
+    run_job(str(config), until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
 
 
 @app.command()
 def validate(config: Config) -> None:
     """Check CONFIG without touching any service; every problem is listed."""
-    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.config import load_job, summary  # noqa: PLC0415
 
-    settings = load_config(config)
-    kinesis = settings.source.kinesis
-    references = ", ".join(r.name for r in settings.references) or "none"
-    typer.echo(
-        f"{config}: valid. Job '{settings.name}', stream '{kinesis.stream_name or kinesis.stream_arn}', "
-        f"references: {references}, table '{settings.sink.hudi.table_name}' at {settings.sink.hudi.base_path}"
-    )
+    typer.echo(f"{config}: valid. {summary(load_job(config))}")
 
 
 @app.command()
@@ -108,11 +103,11 @@ def verify(
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of the configuration, for editors."""
+def schema(job: Annotated[JobKind, typer.Option(help="Of which job.")] = JobKind.ENRICH) -> None:
+    """Print the JSON Schema of a job's configuration, for editors."""
     from streamjoin.config import json_schema  # noqa: PLC0415
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    typer.echo(json.dumps(json_schema(job.value), indent=2))
 
 
 @app.command()
@@ -141,11 +136,14 @@ def demo(
         int | None, typer.Option(min=100, help="Default: 20,000 orders or 50,000 flights.", show_default=False)
     ] = None,
     s3: Annotated[bool, typer.Option("--s3", help="Write the tables to the embedded S3.")] = False,
+    with_mysql: Annotated[
+        bool, typer.Option("--with-mysql", help="Replicate the orders' reference table from a MariaDB server.")
+    ] = False,
 ) -> None:
     """Show the whole job on this machine: stream, reference change, table, query."""
     from streamjoin.local.demo import demo as run_demo  # noqa: PLC0415
 
-    run_demo(dataset, records=records, s3=s3, console=terminal())
+    run_demo(dataset, records=records, s3=s3, with_mysql=with_mysql, console=terminal())
 
 
 def main() -> None:

@@ -26,6 +26,13 @@ class TextOrJson(StrEnum):
     JSON = "json"
 
 
+class JobKind(StrEnum):
+    """What `job` in a configuration takes."""
+
+    ENRICH = "enrich"
+    REPLICATE = "replicate"
+
+
 def terminal() -> Console:
     """Return where tables are printed."""
     console = Console()

@@ -4,9 +4,9 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pyspark.sql.types import StructType
@@ -16,6 +16,7 @@ from streamjoin.config.columns import column_problems
 from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.problems import explain
+from streamjoin.config.replicate import ReplicateConfig, read_table_mappings, replicate_problems, with_located_mappings
 from streamjoin.config.rewriting import DEFAULT_MAX_ROWS_PER_PASS, RewritingPlan, rewriting_plan
 from streamjoin.config.schema_forms import GlueCatalogSchema, GlueTable
 from streamjoin.config.sink_stages import (
@@ -60,6 +61,7 @@ __all__ = [
     "PayloadSettings",
     "ReferenceSettings",
     "RefreshSettings",
+    "ReplicateConfig",
     "RewritingPlan",
     "SinkSettings",
     "SourceSettings",
@@ -67,14 +69,22 @@ __all__ = [
     "check_columns",
     "json_schema",
     "load_config",
+    "load_job",
     "parse_config",
+    "parse_job",
+    "read_table_mappings",
     "rewriting_plan",
+    "summary",
     "version_columns",
 ]
 
+JobConfig: TypeAlias = EnrichConfig | ReplicateConfig
+_MODELS: Final[dict[str, type[JobConfig]]] = {"enrich": EnrichConfig, "replicate": ReplicateConfig}
+_Config = TypeVar("_Config", EnrichConfig, ReplicateConfig)
+
 
 def load_config(source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None) -> EnrichConfig:
-    """Read and check a configuration.
+    """Read and check the configuration of a job that writes a table: `job: enrich`.
 
     Args:
         source: A path, local or `s3://bucket/key`; or text of YAML (more than one line, or `{…}`); or a mapping.
@@ -83,11 +93,30 @@ def load_config(source: str | Path | Mapping[str, Any], environ: Mapping[str, st
     Raises:
         ConfigError: Lists every problem.
     """
+    raw = read_config(source, os.environ if environ is None else environ)
+    return _enrich(_checked(raw), raw.where)
+
+
+def load_job(source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None) -> JobConfig:
+    """Read and check the configuration of any job; as `load_config` does.
+
+    Raises:
+        ConfigError: Lists every problem.
+    """
     return _checked(read_config(source, os.environ if environ is None else environ))
 
 
 def parse_config(values: Mapping[str, Any], where: str = "configuration") -> EnrichConfig:
-    """Check a configuration that is a mapping already; variables are not looked up.
+    """Check the configuration of `job: enrich` that is a mapping already; variables are not looked up.
+
+    Raises:
+        ConfigError: Lists every problem.
+    """
+    return _enrich(parse_job(values, where), where)
+
+
+def parse_job(values: Mapping[str, Any], where: str = "configuration") -> JobConfig:
+    """Check the configuration of any job that is a mapping already; variables are not looked up.
 
     Raises:
         ConfigError: Lists every problem.
@@ -106,29 +135,62 @@ def check_columns(config: EnrichConfig, payload_schema: StructType) -> None:
         raise ConfigError(found)
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the file, for editors."""
+def json_schema(job: str = "enrich") -> dict[str, Any]:
+    """Return the JSON Schema of the file of a `job`, for editors."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **EnrichConfig.model_json_schema(by_alias=True),
+        **_MODELS[job].model_json_schema(by_alias=True),
     }
 
 
-def _checked(raw: RawConfig) -> EnrichConfig:
-    values = raw.values
-    job = values.get("job") if isinstance(values, Mapping) else None
+def summary(config: JobConfig) -> str:
+    """Return a sentence that says what a checked job reads and writes.
+
+    Raises:
+        ConfigError: The table mappings of a replication have problems.
+    """
+    if isinstance(config, ReplicateConfig):
+        read_table_mappings(config)
+        mysql, table = config.source.mysql, config.target.dynamodb.control_table
+        return (
+            f"Job '{config.name}', server '{mysql.host}:{mysql.port}', table mappings: {config.table_mappings}, "
+            f"control table '{table}'"
+        )
+    kinesis, hudi = config.source.kinesis, config.sink.hudi
+    references = ", ".join(r.name for r in config.references) or "none"
+    return (
+        f"Job '{config.name}', stream '{kinesis.stream_name or kinesis.stream_arn}', references: {references}, "
+        f"table '{hudi.table_name}' at {hudi.base_path}"
+    )
+
+
+def _enrich(config: JobConfig, where: str = "configuration") -> EnrichConfig:
+    if isinstance(config, EnrichConfig):
+        return config
+    refusal = f"job: found '{config.job}', which writes DynamoDB tables and no Hudi table; expected here: enrich"
+    raise ConfigError([refusal], where)
+
+
+def _checked(raw: RawConfig) -> JobConfig:
+    job = raw.values.get("job") if isinstance(raw.values, Mapping) else None
     if job in JOBS_NOT_YET:
         # The keys of another job would all be unknown ones here.
-        refusal = f"job: found '{job}'; not supported yet by this version; allowed: enrich"
+        refusal = f"job: found '{job}'; not supported yet by this version; allowed: {', '.join(_MODELS)}"
         raise ConfigError([raw.redact(line) for line in (*raw.problems, refusal)], raw.where)
-    found = list(raw.problems)
+    if job == "replicate":
+        return _validated(with_located_mappings(raw), ReplicateConfig, replicate_problems)
+    return _validated(raw, EnrichConfig, problems)
+
+
+def _validated(raw: RawConfig, model: type[_Config], across_keys: Callable[[_Config], Iterable[str]]) -> _Config:
+    values, found = raw.values, list(raw.problems)
     try:
-        config = EnrichConfig.model_validate(values)
+        config = model.model_validate(values)
     except ValidationError as error:
-        found += explain(error, EnrichConfig, raw.written)
-        config = draft(EnrichConfig, values if isinstance(values, Mapping) else {})
+        found += explain(error, model, raw.written)
+        config = draft(model, values if isinstance(values, Mapping) else {})
     if isinstance(values, Mapping):
-        found += problems(config)
+        found += across_keys(config)
     if found:
         raise ConfigError([raw.redact(line) for line in dict.fromkeys(found)], raw.where)
     return config

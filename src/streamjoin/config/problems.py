@@ -12,9 +12,10 @@ KeyPath = tuple[str | int, ...]
 
 # Keys of later versions, so that they are refused by name instead of as a slip of the pen.
 _KEYS_NOT_YET: Final = {
-    (): {"tables", "table_mappings", "target", "unlisted_tables", "where"},
-    ("source",): {"dynamodb_stream", "dynamodb_table", "dynamodb_export", "mysql"},
+    (): {"tables", "unlisted_tables", "where"},
+    ("source",): {"dynamodb_stream", "dynamodb_table", "dynamodb_export"},
 }
+_KEYS_OF_REPLICATE: Final = {(): {"table_mappings", "target"}, ("source",): {"mysql"}}
 _SECRET_NAME: Final = re.compile(r"pass(word|wd|phrase)|secret|token|credential|private|api_?key|access_?key", re.I)
 _VARIABLE_NAME: Final = re.compile(r"\$\{([A-Za-z0-9_]+)")
 _PLAIN_KEY: Final = re.compile(r"[^\s.\[\]'\"]+")
@@ -123,6 +124,8 @@ def _unknown(model: type[BaseModel], path: KeyPath) -> str:
     parent = tuple(part for part in path[:-1] if isinstance(part, str))
     if path[-1] in _KEYS_NOT_YET.get(parent, ()):
         return "not supported yet by this version; leave it out"
+    if path[-1] in _KEYS_OF_REPLICATE.get(parent, ()):
+        return "a key of job: replicate; leave it out, or set job"
     keys = _keys(_model_at(model, path[:-1]))
     return f"unknown key; {did_you_mean(path[-1], keys)}allowed: {', '.join(keys)}"
 

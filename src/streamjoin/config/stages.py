@@ -28,7 +28,7 @@ from streamjoin.config.values import (
     VersionColumns,
 )
 
-JOBS_NOT_YET: Final = ("capture", "backfill", "replicate")
+JOBS_NOT_YET: Final = ("capture", "backfill")
 
 JobName = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, and _ . - after the first of them")]
 Region = Annotated[str, Matching(r"[a-z]{2,}(-[a-z]+)+-[0-9]", "a region such as us-east-1")]

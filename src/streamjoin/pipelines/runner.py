@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.errors import StreamJoinError
 from streamjoin.frames import frame_of
 from streamjoin.metrics import BatchReport
+from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.signals import StopRequest
@@ -23,9 +23,6 @@ from streamjoin.sources.position import Position, ShardRange
 
 log = logging.getLogger(__name__)
 
-# A fault that lasts longer is somebody's to look at; the scheduler's own restart comes after it.
-MAX_ATTEMPTS = 6
-_FIRST_PAUSE_SECONDS = 1.0
 # Behind, but nothing came: a throttled shard, or one that has just been drained.
 _PAUSE_WITHOUT_PROGRESS_SECONDS = 0.2
 # How far each shard had been read, and when, is committed now and then without records too: after a pause longer than
@@ -182,21 +179,14 @@ def run_stream(
     Raises:
         StreamJoinError: An error that doesn't pass, or one that did not pass in time. Every commit made so far stands.
     """
-    summary, failures = RunSummary(), 0
-    while True:
-        committed = summary.batches
-        try:
-            with closing(StreamReader(spark, job.stream, job.start())) as reader:
-                _process_batches(job, reader, pace, stop, until, summary)
-        except StreamJoinError as error:
-            failures = 1 if summary.batches > committed else failures + 1
-            if not error.retryable or failures >= MAX_ATTEMPTS or stop.made:
-                raise
-            pause_seconds = _FIRST_PAUSE_SECONDS * 2 ** (failures - 1)
-            log.warning("attempt %d of %d in %.0f s, after: %s", failures + 1, MAX_ATTEMPTS, pause_seconds, error)
-            stop.wait(pause_seconds)
-        else:
-            return summary
+    summary = RunSummary()
+
+    def attempt() -> None:
+        with closing(StreamReader(spark, job.stream, job.start())) as reader:
+            _process_batches(job, reader, pace, stop, until, summary)
+
+    with_attempts(attempt, stop, lambda: summary.batches)
+    return summary
 
 
 def _process_batches(

@@ -1,0 +1,41 @@
+"""Attempts: what failed for a reason that may pass is done again, after pauses that grow."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from streamjoin.errors import StreamJoinError
+from streamjoin.pipelines.signals import StopRequest
+
+log = logging.getLogger(__name__)
+
+# A fault that lasts longer is somebody's to look at; the scheduler's own restart comes after it.
+MAX_ATTEMPTS: Final = 6
+_FIRST_PAUSE_SECONDS: Final = 1.0
+
+
+def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Callable[[], int]) -> None:
+    """Call `attempt`, again after an error that may pass, with longer and longer pauses.
+
+    Args:
+        attempt: Goes on from what was saved last.
+        stop: Ends the pauses, and the attempts.
+        progress: Grows with everything that was done; then the count of failures begins anew.
+
+    Raises:
+        StreamJoinError: An error that doesn't pass, or one that did not pass in time.
+    """
+    failures = 0
+    while True:
+        before = progress()
+        try:
+            attempt()
+        except StreamJoinError as error:
+            failures = 1 if progress() > before else failures + 1
+            if not error.retryable or failures >= MAX_ATTEMPTS or stop.made:
+                raise
+            pause_seconds = _FIRST_PAUSE_SECONDS * 2 ** (failures - 1)
+            log.warning("attempt %d of %d in %.0f s, after: %s", failures + 1, MAX_ATTEMPTS, pause_seconds, error)
+            stop.wait(pause_seconds)
+        else:
+            return

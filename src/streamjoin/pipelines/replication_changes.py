@@ -1,0 +1,118 @@
+"""The binlog's changes, batch by batch, and from where they are read again."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from streamjoin.pipelines.replication_job import ChangeLimits
+from streamjoin.sources.mysql.changes import Altered, BinlogPosition, Change, Committed, Row, RowChange, Truncated
+
+# Changes taken at a time: what a batch may have beyond its limit of bytes.
+_TAKEN: Final = 1_000
+_NUMBER_BYTES: Final = 8
+
+
+TableChange: TypeAlias = Truncated | Altered
+
+
+class Changes(Protocol):
+    """What the batches are made of: `ChangeStream`."""
+
+    def take(self, max_changes: int, timeout_seconds: float) -> list[Change]:
+        """Wait for changes, and return those that are there."""
+
+    def is_at(self, position: BinlogPosition) -> bool:
+        """Tell whether everything up to `position` has been taken."""
+
+
+@dataclass(frozen=True)
+class ChangeBatch:
+    """Changes that are written together.
+
+    Args:
+        rows: Changed rows, in the binlog's order.
+        table_changes: What happened to whole tables after them; ends a batch.
+        position: From where reading starts again when the batch is done: the end of the last transaction that ended in
+            it or before.
+        is_replay: Whether some of it may have been written before, with what came after it.
+    """
+
+    rows: tuple[RowChange, ...]
+    table_changes: tuple[TableChange, ...]
+    position: BinlogPosition
+    is_replay: bool
+
+    @property
+    def changes(self) -> int:
+        """How many changes it has."""
+        return len(self.rows) + len(self.table_changes)
+
+    @property
+    def changed_at_ms(self) -> int | None:
+        """When the newest change happened; None without changes."""
+        return max((change.changed_at_ms for change in (*self.rows[-1:], *self.table_changes)), default=None)
+
+
+class ChangeReader:
+    """Gives the batches of a stream, one after the other.
+
+    Invariant: everything before `position` is in a batch that was given, or in no table of the job's.
+
+    Args:
+        stream: Where changes come from.
+        position: From where the stream begins.
+        replay_until: The binlog's end when this process began to read: up to here somebody may have written before.
+        limits: Bounds of a batch.
+    """
+
+    def __init__(
+        self, stream: Changes, position: BinlogPosition, replay_until: BinlogPosition, limits: ChangeLimits
+    ) -> None:
+        self._stream, self._replay_until, self._limits = stream, replay_until, limits
+        self._taken: deque[Change] = deque()
+        self.position = position
+
+    def next(self, timeout_seconds: float) -> ChangeBatch:
+        """Return the next batch; one without changes when none came in time."""
+        rows: list[RowChange] = []
+        table_changes: list[TableChange] = []
+        size_bytes = 0
+        while len(rows) < self._limits.records and size_bytes < self._limits.bytes:
+            change = self._peek(0.0 if rows or table_changes else timeout_seconds)
+            if change is None or (table_changes and isinstance(change, RowChange)):
+                break
+            self._taken.popleft()
+            if isinstance(change, RowChange):
+                rows.append(change)
+                size_bytes += _size_bytes((change.before, change.after))
+            elif isinstance(change, Committed):
+                self.position = change.position
+                timeout_seconds = 0.0
+                if table_changes:
+                    break
+            else:
+                table_changes.append(change)
+        return ChangeBatch(tuple(rows), tuple(table_changes), self.position, self._is_replay(rows))
+
+    def _peek(self, timeout_seconds: float) -> Change | None:
+        if not self._taken:
+            self._taken.extend(self._stream.take(_TAKEN, timeout_seconds))
+        return self._taken[0] if self._taken else None
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether all has been given that was in the binlog when this process began to read."""
+        return not self._taken and self._stream.is_at(self._replay_until)
+
+    def _is_replay(self, rows: list[RowChange]) -> bool:
+        return bool(rows) and rows[0].position.order <= self._replay_until.order
+
+
+def _size_bytes(rows: Iterable[Row | None]) -> int:
+    return sum(
+        len(value) if isinstance(value, str | bytes) else _NUMBER_BYTES
+        for row in rows
+        if row is not None
+        for value in row.values()
+    )

@@ -1,0 +1,94 @@
+"""Rows to changes of items: pure, but for the targets that a new table's mapping makes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from streamjoin.dms import ItemMapping
+from streamjoin.dms.rejected import RowRejected
+from streamjoin.dynamodb import Item
+from streamjoin.pipelines.replication_job import version_of
+from streamjoin.pipelines.replication_letters import RejectedRow
+from streamjoin.pipelines.replication_routes import Routes
+from streamjoin.sinks.items import Delete, Put, PutCondition
+from streamjoin.sources.mysql.changes import BinlogPosition, LoadedChunk, Row, RowChange
+
+
+@dataclass
+class Items:
+    """What rows became.
+
+    Args:
+        changes: Puts and deletes, in the order of the rows.
+        rejected: Rows that can't be items. The item of what they were before, if any, is deleted: the target has what
+            a full load would give.
+    """
+
+    changes: list[Put | Delete] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+
+def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int) -> Items:
+    """Return what changed rows make of items: an update of key columns deletes the old item and puts the new one."""
+    items = Items()
+    for change in rows:
+        mapping = routes.mapping(change.table)
+        version = version_of(generation, change.position, change.row)
+        old = _key_or_none(mapping, change.before)
+        new = None
+        if change.after is not None:
+            try:
+                key, item = mapping.key(change.after), mapping.item(change.after)
+                new = Put(mapping.target_table, key, item, version, _condition_of_changes(mapping))
+            except RowRejected as error:
+                items.rejected.append(RejectedRow.of_change(change, error))
+        if old is not None and (new is None or old != new.key):
+            items.changes.append(Delete(mapping.target_table, old, version))
+        if new is not None:
+            items.changes.append(new)
+    return items
+
+
+def items_of_chunk(chunk: LoadedChunk, mapping: ItemMapping, generation: int, since: BinlogPosition) -> Items:
+    """Return the items of loaded rows.
+
+    Args:
+        chunk: The rows.
+        mapping: Of their table.
+        generation: Of the load.
+        since: From where the binlog is followed after the load, or later, but not later than the chunk's own position.
+    """
+    items = Items()
+    version = version_of(generation, chunk.position)
+    condition = _condition_of_load(mapping, version_of(generation, since))
+    for row in chunk.rows:
+        try:
+            items.changes.append(Put(mapping.target_table, mapping.key(row), mapping.item(row), version, condition))
+        except RowRejected as error:
+            items.rejected.append(RejectedRow.of_load(mapping.source, row, chunk.position, error))
+    return items
+
+
+def _condition_of_changes(mapping: ItemMapping) -> PutCondition | None:
+    found = mapping.condition
+    return PutCondition(found.expression, found.names, found.values) if found and found.during_cdc else None
+
+
+def _condition_of_load(mapping: ItemMapping, since_version: int) -> PutCondition | None:
+    """Return under which condition loaded rows are written.
+
+    What it keeps from being replaced is the item of a row that is there, so that it must not be deleted with what is
+    older than the load; and yet it is older than all changes that are followed after it.
+    """
+    found = mapping.condition
+    if not found or not found.during_full_load:
+        return None
+    return PutCondition(found.expression, found.names, found.values, kept_version=since_version)
+
+
+def _key_or_none(mapping: ItemMapping, row: Row | None) -> Item | None:
+    if row is None:
+        return None
+    try:
+        return mapping.key(row)
+    except RowRejected:
+        return None  # it never was an item

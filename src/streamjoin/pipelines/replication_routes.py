@@ -1,0 +1,113 @@
+"""Which target table the rows of each source table go to, and by which mapping."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from streamjoin.dms import ItemMapping, SourceTable, TableMappings
+from streamjoin.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class Routes:
+    """Mappings of the tables that the job has met, each for the definition that was met last.
+
+    Args:
+        mappings: The file's rules.
+        prepare: Makes or checks the target table of a mapping; called before its first item is written.
+    """
+
+    def __init__(self, mappings: TableMappings, prepare: Callable[[ItemMapping], None]) -> None:
+        self._mappings, self._prepare = mappings, prepare
+        self._found: dict[str, ItemMapping] = {}
+        self._prepared: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+        self._warned: set[str] = set()
+
+    def selects(self, schema: str, table: str) -> bool:
+        """Tell whether the rules select a table."""
+        return self._mappings.selects(schema, table)
+
+    def add(self, tables: Iterable[SourceTable]) -> None:
+        """Find the mappings of the tables as they are now, and prepare their targets.
+
+        Raises:
+            ConfigError: Lists what is wrong with all of them.
+            SinkError: A target table is missing, or has another key.
+        """
+        for mapping in self._mappings.for_tables(tables):
+            self._add(mapping)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The tables (`schema.table`) that the rules name one by one, whether they are there or not."""
+        places = ((rule.locator.schema.text, rule.locator.table.text) for rule in self._mappings.object_mappings)
+        names = tuple(f"{schema}.{table}" for schema, table in places if self.selects(schema, table))
+        # As a server without case spells them.
+        return tuple(map(str.lower, names)) if self._mappings.ignore_case else names
+
+    def in_load_order(self, tables: Iterable[SourceTable]) -> list[SourceTable]:
+        """Return the tables as the rules want them to be loaded, one after the other."""
+        return sorted(tables, key=lambda table: -self._mappings.load_order(table.schema, table.name))
+
+    def current(self, table: SourceTable) -> ItemMapping:
+        """Return how rows of `table`, as it is now, become items.
+
+        Raises:
+            ConfigError: The rules don't fit the table.
+            SinkError: The target table is missing, or has another key.
+        """
+        return self._add(self._mappings.for_table(table))
+
+    def mapping(self, table: SourceTable) -> ItemMapping:
+        """Return how rows of `table`, as the binlog has it, become items; a column that it lacks counts as NULL.
+
+        Raises:
+            ConfigError: The rules don't fit the table.
+            SinkError: The target table is missing, or has another key.
+        """
+        found = self._found.get(str(table))
+        if found is not None and (found.source is table or found.source == table):
+            return found
+        return self._add(self._mappings.for_table(table, missing_as_null=True))
+
+    @property
+    def tables(self) -> tuple[SourceTable, ...]:
+        """The tables that are known."""
+        return tuple(mapping.source for mapping in self._found.values())
+
+    def is_known(self, name: str) -> bool:
+        """Tell whether a row or a definition of the table `name` (`schema.table`) was met."""
+        return name in self._found
+
+    def target(self, name: str) -> str | None:
+        """Return where the rows of the table `name` go, or went; None where the rules alone don't say it."""
+        found = self._found.get(name)
+        if found is not None:
+            return found.target_table
+        schema, _, table = name.partition(".")
+        try:
+            return self._mappings.for_table(SourceTable(schema, table, (), ()), missing_as_null=True).target_table
+        except ConfigError:
+            return None
+
+    def sharing(self, target: str) -> tuple[str, ...]:
+        """Return the names of the tables whose rows go to `target`."""
+        return tuple(name for name, mapping in self._found.items() if mapping.target_table == target)
+
+    def _add(self, mapping: ItemMapping) -> ItemMapping:
+        key = (mapping.target_table, tuple(mapping.key_types.items()))
+        # Of a key that isn't there yet nobody knows the type; and no row of such a table becomes an item.
+        if key not in self._prepared and not mapping.is_keyless:
+            self._prepare(mapping)
+            self._prepared.add(key)
+        self._found[str(mapping.source)] = mapping
+        if not mapping.one_item_a_row and str(mapping.source) not in self._warned:
+            self._warned.add(str(mapping.source))
+            log.warning(
+                "table '%s': the key (%s) of its items in '%s' doesn't have all columns of its primary key (%s): two "
+                "rows may share an item, which then has the row that changed last, and deleting one of them deletes "
+                "the item of both",
+                *(mapping.source, ", ".join(mapping.key_types), mapping.target_table),
+                ", ".join(mapping.source.primary_key) or "it has none",
+            )
+        return mapping
