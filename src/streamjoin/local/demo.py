@@ -14,15 +14,16 @@ import yaml
 from rich.console import Console
 
 from streamjoin.clients import aws_client
-from streamjoin.errors import SinkError, StreamJoinError
+from streamjoin.errors import ConfigError, SinkError, StreamJoinError
 from streamjoin.local.datasets import DATASETS, Dataset
 from streamjoin.local.job_process import JobProcess
 from streamjoin.local.names import DatasetName
 from streamjoin.local.narration import Narrator
 from streamjoin.local.produce import produce
+from streamjoin.local.reference_origin import DynamoDbOrigin, MariaDbOrigin, ReferenceOrigin, start_mariadb
 from streamjoin.local.scenarios import SCENARIOS, Scenario
 from streamjoin.local.stack import LocalStack
-from streamjoin.local.tables import create_stream, create_table, put_items
+from streamjoin.local.tables import create_stream
 from streamjoin.query import query, read_table
 from streamjoin.rendering import as_table
 from streamjoin.verify import verify
@@ -36,6 +37,8 @@ SECOND_LOAD_SHARE = 4
 PATIENCE_SECONDS = 600.0
 POLL_SECONDS = 0.5
 STEPS = 11
+# The server, and the replicate job.
+STEPS_OF_MYSQL = 2
 
 
 @dataclass(frozen=True)
@@ -54,39 +57,56 @@ def loads(dataset: Dataset, records: int | None) -> Loads:
     return Loads(first, second)
 
 
-def demo(name: DatasetName, *, records: int | None, s3: bool, console: Console) -> None:
+def demo(name: DatasetName, *, records: int | None, s3: bool, with_mysql: bool, console: Console) -> None:
     """Show the whole job: everything it makes is below `.demo/<dataset>` of the current directory.
 
     Args:
         name: Which sample data.
         records: Of the first load; default: the data set's own number.
         s3: Write the tables to the embedded S3 instead of the disk.
+        with_mysql: Let the reference table be replicated from a MariaDB server; with orders only.
         console: Where to tell about it.
 
     Raises:
-        StreamJoinError: The job ended, or its table stopped growing before all rows were there.
+        ConfigError: There is no MySQL table for this data set.
+        StreamJoinError: A job ended, or its table stopped growing before all rows were there.
     """
+    if with_mysql and name is not DatasetName.ORDERS:
+        problem = f"--with-mysql: found --dataset {name}; allowed: orders, whose reference table it replicates"
+        raise ConfigError([problem], "streamjoin demo")
     dataset, scenario = DATASETS[name], SCENARIOS[name]
     directory = DIRECTORY / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    narrator = Narrator(console, STEPS)
+    narrator = Narrator(console, STEPS + (STEPS_OF_MYSQL if with_mysql else 0))
     with ExitStack() as resources:
         with narrator.step("start Kinesis, DynamoDB and S3 on this machine, in memory") as step:
             stack = resources.enter_context(LocalStack())
             step.outcome = stack.endpoint
         resources.enter_context(stack.active())
         root = f"s3://{BUCKET}/{name}" if s3 else str(directory.absolute())
-        _Demo(dataset, scenario, directory, root, stack, narrator).play(loads(dataset, records))
+        origin: ReferenceOrigin = DynamoDbOrigin(dataset, scenario.change)
+        if with_mysql:
+            server = start_mariadb(narrator, resources)
+            origin = MariaDbOrigin(server, directory, stack.environ(), scenario.change, resources)
+        _Demo(dataset, scenario, directory, root, stack, origin, narrator).play(loads(dataset, records))
 
 
 class _Demo:
     """The steps between the start of the services and their end."""
 
     def __init__(
-        self, dataset: Dataset, scenario: Scenario, directory: Path, root: str, stack: LocalStack, narrator: Narrator
+        self,
+        dataset: Dataset,
+        scenario: Scenario,
+        directory: Path,
+        root: str,
+        stack: LocalStack,
+        origin: ReferenceOrigin,
+        narrator: Narrator,
     ) -> None:
         self.dataset = dataset
+        self.origin = origin
         self.scenario = scenario
         self.narrator = narrator
         self.stack = stack
@@ -118,25 +138,21 @@ class _Demo:
             self._wait(job, load.first + load.second, "the same job, not restarted, joins them with the new values")
             seconds = time.monotonic() - started
             self._show("what Athena shows in the end")
-            with self.narrator.step("stop the job: SIGTERM, it finishes the batch in hand") as step:
+            with self.narrator.step("stop: SIGTERM, each job finishes the batch in hand") as step:
                 job.finish()
+                self.origin.finish()
                 step.outcome = "exit code 0"
         self._prove()
         self._sum_up(load, seconds, rewritten_seconds)
 
     def _create(self) -> None:
-        tables = ", ".join(f"'{reference.name}'" for reference in self.dataset.references)
-        title = f"create the stream '{self.stream_name}' with {SHARDS} shards, and in DynamoDB {tables}"
+        title = f"create the stream '{self.stream_name}' with {SHARDS} shards, and {self.origin.place}"
         with self.narrator.step(title) as step:
             create_stream(aws_client("kinesis"), self.stream_name, SHARDS)
-            dynamodb = aws_client("dynamodb")
-            items = 0
-            for reference in self.dataset.references:
-                create_table(dynamodb, reference.name, reference.keys)
-                items += put_items(dynamodb, reference.name, reference.rows())
             if self.on_s3:
                 aws_client("s3").create_bucket(Bucket=BUCKET)
-            step.outcome = f"{items:,} items"
+            step.outcome = f"{self.origin.create():,} rows"
+        self.origin.start(self.narrator)
 
     def _produce(self, count: int, start: int, title: str) -> None:
         with self.narrator.step(title) as step:
@@ -160,11 +176,8 @@ class _Demo:
             wait_for_rows(lambda: count_rows(self.table_path), rows, job.check_running, on_progress)
 
     def _change(self) -> None:
-        changed = 0
-        with self.narrator.step(f"change items in DynamoDB: {self.scenario.change}") as step:
-            for reference in self.dataset.references:
-                changed += put_items(aws_client("dynamodb"), reference.name, reference.changed_rows())
-            step.outcome = f"{changed} items"
+        with self.narrator.step(self.origin.change) as step:
+            step.outcome = f"{self.origin.change_rows()} rows"
 
     def _wait_until_rewritten(self, job: JobProcess, rows: int) -> None:
         title = "the job follows the table's stream and rewrites the rows already written; no new event came"
@@ -201,7 +214,7 @@ class _Demo:
         console.print(
             f"[bold green]Done:[/] {load.first + load.second:,} rows in {commits} commits. The second load was in the "
             f"table {seconds:.1f} s after it was in the stream, the change in all rows {rewritten_seconds:.1f} s after "
-            "it was in DynamoDB.",
+            f"it was in {self.origin.system}.",
             highlight=False,
         )
         if self.on_s3:
