@@ -1,13 +1,7 @@
 """A stream with good, late, doubled and bad records, the job over it, and what the oracle makes of them."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +9,11 @@ from typing import Any
 import yaml
 
 from streamjoin.clients import aws_client
-from streamjoin.local.processes import signal_group
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query
+from tests.e2e.job_file import JobFile
 from tests.oracle import EVENT_SCHEMA, Record, expected_table
 
-ROOT = Path(__file__).parents[2]
 COUNTRIES = {"India": "IN-India", "USA": "US-USA"}
 BAD = [b"", b"{", b"\xff", b"[1]", b'{"id": "x", "at": "1/1/10", "amount": "7"}', b'{"id": "y", "at": "13/1/12"}']
 
@@ -42,7 +35,7 @@ def events(count: int, seed: int) -> list[tuple[str, bytes]]:
 
 
 @dataclass
-class Scenario:
+class Scenario(JobFile):
     """One job with a stream, reference table and lake of its own."""
 
     folder: Path
@@ -120,30 +113,6 @@ class Scenario:
                 iterator = page["NextShardIterator"]
         return found
 
-    def start(self, *options: str, script: str | None = None) -> "subprocess.Popen[bytes]":
-        """Start the job as a process group of its own, its output in a file."""
-        program = ["-m", "streamjoin", "run"] if script is None else [script]
-        log = (self.folder / f"{self.name}.log").open("ab")
-        return subprocess.Popen(
-            [sys.executable, *program, str(self.config), *options],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-    def run(self, *options: str, script: str | None = None, timeout_seconds: float = 240) -> int:
-        process = self.start(*options, script=script)
-        try:
-            return process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            signal_group(process.pid, signal.SIGKILL)
-            raise
-
-    def log(self) -> str:
-        return (self.folder / f"{self.name}.log").read_text()
-
     def check(self, reference: dict[str, str] = COUNTRIES) -> None:
         """Compare table and dead letters with the oracle's, and the counts of all commits with the stream."""
         records = self.records()
@@ -157,10 +126,3 @@ class Scenario:
         assert len(letters) == len(expected.dead_letters)
         reasons = {(letter["shard_id"], int(letter["sequence_number"])): letter["reason"] for letter in letters}
         assert reasons == expected.dead_letters
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120, *, pause_seconds: float = 0.1) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(pause_seconds)

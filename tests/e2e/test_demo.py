@@ -35,6 +35,19 @@ def test_orders_on_s3_carry_the_new_reference_values_without_a_restart(tmp_path)
     assert (tmp_path / ".demo" / "orders" / "job.log").exists()
 
 
+def test_an_update_in_mysql_shows_in_query_results_without_a_restart(tmp_path):
+    told = run_demo(tmp_path, "--with-mysql")
+    before, after = told.split("what Athena shows after the change: the same rows")
+    assert "replicate it to DynamoDB" in before
+    for old, new in (("│ IN-India", "│ IN-IND-India"), ("│ US-USA ", "│ US-USA-US "), ("│ AU-Aus", "│ AU-AUS-Aus")):
+        assert old in before
+        assert new not in before
+        assert old not in after
+        assert new in after
+    assert "│ BR-BRA-Brazil" in after
+    assert "Done: 500 rows" in after
+
+
 def test_flights_are_joined_with_four_references_and_stay_queryable(tmp_path):
     told = run_demo(tmp_path, "--dataset", "flights")
     config = ".demo/flights/enrich.yaml"

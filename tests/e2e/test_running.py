@@ -14,7 +14,8 @@ from streamjoin.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
 from streamjoin.session import HUDI_PACKAGE, HUDI_VERSION, java_home
-from tests.e2e.scenario import COUNTRIES, ROOT, Scenario, events, wait_for
+from tests.e2e.job_file import ROOT, wait_for
+from tests.e2e.scenario import COUNTRIES, Scenario, events
 
 
 def rows_in(base_path: str) -> int:
