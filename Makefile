@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e soak explore audit format bench bench-reference bench-long build clean
+.PHONY: help setup demo test check unit spark integration e2e soak explore audit format bench bench-reference bench-long bench-replicate build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-reference: setup ## a changing reference of 500,000 items: cost, memory, r
 
 bench-long: setup ## batch time after 1,000 commits, flat memory, a drained backlog; ARGS="--commits 200"
 	@$(BIN)/python benchmarks/long_run.py $(ARGS)
+
+bench-replicate: setup ## MariaDB to DynamoDB: load, time from commit to item, bulk, replay; ARGS="--rows 20000"
+	@$(BIN)/python benchmarks/replicate.py $(ARGS)
 
 build: setup ## wheel and sdist in dist/
 	@$(BIN)/python -m build --installer uv

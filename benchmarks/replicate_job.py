@@ -1,0 +1,148 @@
+"""The replicate job as a process, watched from outside: by its item in the control table, and by its log."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from replicate_source import DATABASE, KEY, TABLE, TARGET
+
+from streamjoin.local.job_process import JobProcess
+from streamjoin.local.mariadb import MariaDb
+from streamjoin.sinks.control_state import ControlState
+from streamjoin.sources.mysql import BinlogPosition
+
+NAME, CONTROL_TABLE = "bench", "bench_control"
+PASSWORD_VARIABLE = "STREAMJOIN_BENCH_MYSQL_PASSWORD"  # noqa: S105  (its name)
+PATIENCE_SECONDS = 600.0
+POLL_SECONDS = 0.02
+_BATCH = re.compile(
+    r" changes=(?P<changes>\d+) puts=(?P<puts>\d+) deletes=\d+ superseded=(?P<superseded>\d+).*"
+    r" replay=(?P<replay>\w+) seconds=(?P<seconds>[\d.]+)"
+)
+
+
+@dataclass(frozen=True)
+class LoggedBatch:
+    """What the job itself says of a batch.
+
+    Args:
+        changes: Of rows.
+        puts: Items written.
+        superseded: Changes that a newer one made needless.
+        is_replay: Whether each write had a condition.
+        seconds: That it took.
+    """
+
+    changes: int
+    puts: int
+    superseded: int
+    is_replay: bool
+    seconds: float
+
+
+def logged_batches(log: str) -> list[LoggedBatch]:
+    """Return the batches that a log tells of."""
+    return [
+        LoggedBatch(
+            changes=int(found["changes"]),
+            puts=int(found["puts"]),
+            superseded=int(found["superseded"]),
+            is_replay=found["replay"] == "true",
+            seconds=float(found["seconds"]),
+        )
+        for found in _BATCH.finditer(log)
+    ]
+
+
+def write_config(directory: Path, server: MariaDb) -> Path:
+    """Write the job's configuration, all defaults but for names, and its table mappings; return the path."""
+    place = {"object-locator": {"schema-name": DATABASE, "table-name": TABLE}}
+    rules = [
+        {"rule-type": "selection", "rule-id": "1", "rule-name": "select", **place, "rule-action": "include"},
+        {
+            "rule-type": "object-mapping",
+            "rule-id": "2",
+            "rule-name": "map",
+            **place,
+            "rule-action": "map-record-to-record",
+            "target-table-name": TARGET,
+            "mapping-parameters": {"partition-key-name": KEY},
+        },
+    ]
+    (directory / "mappings.json").write_text(json.dumps({"rules": rules}))
+    address = {"host": server.host, "port": server.port, "user": server.user}
+    document = {
+        "job": "replicate",
+        "name": NAME,
+        "source": {"mysql": {**address, "password": f"${{{PASSWORD_VARIABLE}}}"}},
+        "table_mappings": str(directory / "mappings.json"),
+        "target": {"dynamodb": {"control_table": CONTROL_TABLE}},
+    }
+    path = directory / "replicate.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+class Watch:
+    """Waits for what the control table says of the job.
+
+    Args:
+        client: boto3's DynamoDB client.
+        job: The process; it must not end meanwhile.
+    """
+
+    def __init__(self, client: Any, job: JobProcess) -> None:
+        self._client, self._job = client, job
+
+    def until_loading(self) -> float:
+        """Return when the full load has begun."""
+        return self._until(lambda state, item: state is not None)
+
+    def until_loaded(self) -> float:
+        """Return when it is over."""
+        return self._until(lambda state, item: state is not None and state.loading is None)
+
+    def until_begun(self) -> float:
+        """Return when the process has the lease: from then on it reads."""
+        return self._until(lambda state, item: "lease_owner" in item)
+
+    def until_at(self, position: BinlogPosition) -> float:
+        """Return when all up to `position` is in items: the job notes its position after it has written them."""
+        return self._until(
+            lambda state, item: state is not None and BinlogPosition.from_dict(state.position).order >= position.order
+        )
+
+    def _until(self, is_so: Callable[[ControlState | None, Mapping[str, Any]], bool]) -> float:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            item = self._item()
+            now = time.monotonic()
+            if is_so(ControlState.from_item(item), item):
+                return now
+            self._job.check_running()
+            if now > deadline:
+                message = f"the job didn't come so far in {PATIENCE_SECONDS:.0f} s; its item: {item}"
+                raise TimeoutError(message)
+            time.sleep(POLL_SECONDS)
+
+    def _item(self) -> Mapping[str, Any]:
+        try:
+            answer = self._client.get_item(TableName=CONTROL_TABLE, Key={"job": {"S": NAME}}, ConsistentRead=True)
+        except self._client.exceptions.ResourceNotFoundException:
+            return {}
+        return dict(answer.get("Item") or {})
+
+
+def last_batches(batches: Sequence[LoggedBatch], changes: int) -> list[LoggedBatch]:
+    """Return the batches at the end that had so many changes, or as many as there are."""
+    taken: list[LoggedBatch] = []
+    for batch in reversed(batches):
+        if sum(each.changes for each in taken) >= changes:
+            break
+        taken.insert(0, batch)
+    return taken
