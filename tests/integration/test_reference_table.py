@@ -6,13 +6,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from streamjoin.attribute_types import infer_schema
 from streamjoin.errors import ReferenceTableError
 from streamjoin.pipelines.notebook import load_reference
 from streamjoin.reference.layout import lay_out
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.rows import build_rows
 from streamjoin.reference.table import describe, scan
-from streamjoin.reference.types import infer_schema
 from streamjoin.schema import parse_schema
 from tests.reference_faults import FakeClock, FakeSpark, country, settings
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyspark.sql import types as T
 
+from streamjoin.attribute_types import MisfitError, converter
 from streamjoin.dynamodb import Item, unpack
 from streamjoin.reference.layout import Layout
 from streamjoin.reference.table import TableDescription
-from streamjoin.reference.types import MisfitError, converter
 from streamjoin.schema import arrow_schema
 from streamjoin.transforms.probe import key_text
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
+from streamjoin.attribute_types import JSON_TEXT, converter
 from streamjoin.errors import SchemaError
-from streamjoin.reference.types import JSON_TEXT, converter
 
 
 @dataclass(frozen=True)

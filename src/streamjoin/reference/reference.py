@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
+from streamjoin.attribute_types import infer_schema
 from streamjoin.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb import unpack
@@ -22,7 +23,6 @@ from streamjoin.reference.rewrites import Rewrites
 from streamjoin.reference.shipping import Shipping
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.reference.table import TableClient, TableDescription
-from streamjoin.reference.types import infer_schema
 from streamjoin.sources.dynamodb_stream import ChangeRecord
 
 log = logging.getLogger(__name__)

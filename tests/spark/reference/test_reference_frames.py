@@ -4,12 +4,12 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F
 
+from streamjoin.attribute_types import infer_schema
 from streamjoin.reference import rows as rows_module
 from streamjoin.reference.layout import lay_out
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.rows import build_rows, to_frame
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.reference.types import infer_schema
 from streamjoin.schema import parse_schema
 from streamjoin.transforms.enrich import enrich
 from tests.reference_faults import FakeClock, FakeDynamoDb, country, settings

@@ -3,11 +3,11 @@ from decimal import Decimal
 
 import pytest
 
+from streamjoin.attribute_types import infer_schema
 from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.reference.layout import check_types, json_key_warnings, lay_out
 from streamjoin.reference.rows import build_rows
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.reference.types import infer_schema
 from streamjoin.schema import parse_schema
 from tests.reference_faults import country
 

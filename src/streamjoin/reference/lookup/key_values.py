@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import types as T
 
+from streamjoin.attribute_types import exact
 from streamjoin.errors import SchemaError
-from streamjoin.reference.types import exact
 
 KeyValue = str | bytes
 """A key attribute's content; a number as its digits without exponent, so that equal numbers are equal texts."""

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
+from streamjoin.attribute_types import infer_schema
 from streamjoin.reference.layout import Layout
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.key_values import KEY_TYPES
 from streamjoin.reference.pace import ReadUnits
 from streamjoin.reference.table import TableClient, errors_of
-from streamjoin.reference.types import infer_schema
 
 SAMPLE_ITEMS = 1_000
 

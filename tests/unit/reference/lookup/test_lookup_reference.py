@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from streamjoin.attribute_types import JSON_TEXT
 from streamjoin.dynamodb import pack
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import RETRY_SECONDS, Fetcher
 from streamjoin.reference.lookup.reference import LookupReference, newest
-from streamjoin.reference.types import JSON_TEXT
 from streamjoin.schema import parse_schema
 from streamjoin.transforms.events import REASON_COLUMN
 from tests.lookup_faults import FakeItemTable, global_index, throttled

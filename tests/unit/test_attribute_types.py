@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from streamjoin.attribute_types import MisfitError, converter, exact, infer_schema, json_text
 from streamjoin.errors import SchemaError
-from streamjoin.reference.types import MisfitError, converter, exact, infer_schema, json_text
 from streamjoin.schema import parse_schema
 
 NUMBERS = st.builds(

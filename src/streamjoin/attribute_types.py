@@ -123,7 +123,7 @@ class _Seen:
         self.kinds.add(kind)
         if kind == "N":
             number = exact(content)
-            integral_digits, scale = _measure(number)
+            integral_digits, scale = measure(number)
             self.integral_digits = max(self.integral_digits, integral_digits)
             self.scale = max(self.scale, scale)
             self.fits_bigint = self.fits_bigint and not scale and -(2**63) <= number < 2**63
@@ -149,7 +149,7 @@ class _Seen:
         return T.StringType()
 
 
-def _measure(number: Decimal) -> tuple[int, int]:
+def measure(number: Decimal) -> tuple[int, int]:
     """Return how many digits a number from `exact` has before and after the point."""
     _, digits, exponent = number.as_tuple()
     exponent = int(exponent)
@@ -238,7 +238,7 @@ def _to_string(value: Value) -> str:
 
 
 def _to_integer(number: Decimal, limit: int) -> int:
-    if _measure(number)[1]:
+    if measure(number)[1]:
         raise MisfitError("it has a fraction")
     if not -limit <= number < limit:
         raise MisfitError("it is out of range")
@@ -246,7 +246,7 @@ def _to_integer(number: Decimal, limit: int) -> int:
 
 
 def _to_decimal(number: Decimal, precision: int, scale: int) -> Decimal:
-    integral_digits, number_scale = _measure(number)
+    integral_digits, number_scale = measure(number)
     if number_scale > scale or integral_digits > precision - scale:
         message = f"it has {integral_digits} digits before the point and {number_scale} after it"
         raise MisfitError(message)
