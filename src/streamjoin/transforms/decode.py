@@ -46,11 +46,11 @@ def decode(records: DataFrame, schema: str | T.StructType, payload: PayloadForma
         ]
     )
     decoded = records.mapInArrow(_batch_decoder(struct, payload), out)
-    decoded = decoded.select(f"{_EVENT}.*", _record(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
+    decoded = decoded.select(f"{_EVENT}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
     return Events(decoded)
 
 
-def _record(found: T.StructType) -> Column:
+def record_struct(found: T.StructType) -> Column:
     """Return the struct that says where an event came from; what the frame doesn't know is null."""
     if found.names == RECORD_SCHEMA.names:
         return F.struct(*found.names).alias(RECORD_COLUMN)

@@ -12,7 +12,7 @@ from streamjoin.transforms.times import to_instant
 # NAME_MAX of Linux and macOS; the same on S3, where only the whole key is bounded, so that a table can be copied.
 MAX_FOLDER_BYTES = 255
 # Written as %XX in a path. Source: PartitionPathEncodeUtils of Hudi 1.0.2.
-_ESCAPED = r"[\x00-\x1f\x7f\"#%'*/:=?\\\\{}\[\]^]"
+ESCAPED = r"[\x00-\x1f\x7f\"#%'*/:=?\\\\{}\[\]^]"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
         expected = F.lit(f"partition column '{column.name}': no value from column '{source}', found ")
         empty = value.isNull() | (value.cast("string") == "")
         judgements.append(Judgement(empty, RejectReason.INVALID_PARTITION, F.concat(expected, found_text)))
-        size = _folder_bytes(column.name, value.cast("string"))
+        size = folder_bytes(column.name, value.cast("string"))
         too_long = F.format_string(
             f"partition column '{column.name}': expected a folder of at most {MAX_FOLDER_BYTES} bytes, found %d", size
         )
@@ -61,7 +61,7 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
     return events.judge(judgements, values) if judgements else events
 
 
-def _folder_bytes(name: str, value: Column) -> Column:
+def folder_bytes(name: str, value: Column) -> Column:
     """Return how many bytes the folder `name=value` takes, escaped."""
-    escaped = F.length(value) - F.length(F.regexp_replace(value, _ESCAPED, ""))
+    escaped = F.length(value) - F.length(F.regexp_replace(value, ESCAPED, ""))
     return F.lit(len(name.encode()) + 1) + F.octet_length(value) + 2 * escaped

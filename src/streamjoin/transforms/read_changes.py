@@ -1,0 +1,182 @@
+"""Records, or the items of a scan, to changes: parsed once a batch, whatever tables they are of."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.dynamodb import Item, unpack
+from streamjoin.schema import RECORD_SCHEMA, arrow_schema
+from streamjoin.transforms.change_columns import (
+    CHANGE,
+    CHANGE_ID,
+    CHANGED_AT,
+    INSERT,
+    ITEM_KEY,
+    OPERATION,
+    ORDER,
+    TABLE,
+)
+from streamjoin.transforms.change_records import (
+    Change,
+    change_id,
+    change_order,
+    item_key,
+    parse_unpacked,
+    unpack_payload,
+)
+from streamjoin.transforms.decode import record_struct
+from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
+from streamjoin.transforms.payload_values import Rejected
+
+CHANGE_SCHEMA: Final = T.StructType(
+    [
+        T.StructField(TABLE, T.StringType()),
+        T.StructField(OPERATION, T.StringType()),
+        T.StructField(ITEM_KEY, T.StringType()),
+        T.StructField(ORDER, T.StringType()),
+        T.StructField(CHANGE_ID, T.StringType()),
+        T.StructField(CHANGED_AT, T.TimestampType()),
+        T.StructField(CHANGE, T.BinaryType()),
+        T.StructField(REASON_COLUMN, T.StringType()),
+        T.StructField(DETAIL_COLUMN, T.StringType()),
+    ]
+)
+"""A change's own columns, and the verdict on it."""
+
+# Made at a time: a batch of small compressed payloads may be a thousand times as large unpacked.
+_MAX_UNPACKED_BYTES: Final = 32 * 1024 * 1024
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What is packed in the column `_change`."""
+
+    keys: Item
+    new_image: Item | None
+    old_image: Item | None
+
+
+def pack_images(change: Change) -> bytes:
+    """Return the change's keys and images in a small part of the memory of their dicts."""
+    return msgspec.msgpack.encode((change.keys, change.new_image, change.old_image))
+
+
+def unpack_images(packed: bytes) -> Images:
+    """Return the keys and images that were packed."""
+    return Images(*msgspec.msgpack.decode(packed))
+
+
+def read_changes(records: DataFrame) -> Events:
+    """Parse the change records of `records` in the executors.
+
+    Columns in: `data` (binary); the other columns of a record where they are known.
+    Columns out: `_table`, `operation`, `_item_key`, `_order`, `_change_id`, `changed_at`, `_change` (binary: keys and
+        images); `_record`. A rejected one has nulls in all but `_record`. Reasons: EMPTY_PAYLOAD,
+        MALFORMED_COMPRESSION, TOO_LARGE, NOT_UTF8, MALFORMED_JSON, NOT_AN_OBJECT, NOT_A_CHANGE.
+    """
+    changes = records.mapInArrow(read_batches, T.StructType([*records.schema.fields, *CHANGE_SCHEMA.fields]))
+    return Events(changes.select(*CHANGE_SCHEMA.names, record_struct(records.schema), *nothing_yet()))
+
+
+def changes_of_items(items: DataFrame, table: str, key_names: Sequence[str], noted_us: int) -> Events:
+    """Turn the items of a scan into changes that are older than all that happened since the scan was noted.
+
+    Columns in: `item` (binary, as `dynamodb.pack` makes it).
+    Columns out: as those of `read_changes`; `operation` is INSERT, `_record` is null.
+
+    Args:
+        items: The items, all of one table.
+        table: Its name.
+        key_names: The attributes of its primary key.
+        noted_us: Before the scan began, in microseconds since 1970: when every item counts as changed.
+    """
+    changes = items.select("item").mapInArrow(_item_reader(table, tuple(key_names), noted_us), CHANGE_SCHEMA)
+    nowhere = F.lit(None).cast(RECORD_SCHEMA).alias(RECORD_COLUMN)
+    return Events(changes.select(*CHANGE_SCHEMA.names, nowhere, *nothing_yet()))
+
+
+def read_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield record batches with a change's columns behind their own, in parts that each fit into memory."""
+    for batch in batches:
+        yield from read_batch(batch)
+
+
+def read_batch(batch: pa.RecordBatch, max_unpacked_bytes: int = _MAX_UNPACKED_BYTES) -> Iterator[pa.RecordBatch]:
+    """Yield `batch` with the columns of its changes.
+
+    Args:
+        batch: Records, with their column `data`.
+        max_unpacked_bytes: A part ends with the record that reaches it, unpacked.
+    """
+    numbers = _column(batch, "sequence_number", None), _column(batch, "sub_sequence_number", 0)
+    start, rows, size_bytes = 0, list[Row](), 0
+    for index, data in enumerate(batch.column("data")):
+        content = unpack_payload(data.as_py())
+        change = content if isinstance(content, Rejected) else parse_unpacked(content)
+        rows.append(_row(change, numbers[0][index], numbers[1][index] or 0))
+        size_bytes += 0 if isinstance(content, Rejected) else len(content)
+        if size_bytes >= max_unpacked_bytes:
+            yield _with_changes(batch.slice(start, len(rows)), rows)
+            start, rows, size_bytes = index + 1, [], 0
+    if rows or not batch.num_rows:
+        yield _with_changes(batch.slice(start), rows)
+
+
+def _column(batch: pa.RecordBatch, name: str, unknown: Any) -> list[Any]:
+    if name in batch.schema.names:
+        return batch.column(name).to_pylist()
+    return [unknown] * batch.num_rows
+
+
+def _row(change: Change | Rejected, record_number: str | None, sub_sequence_number: int) -> Row:
+    """Return the values of CHANGE_SCHEMA."""
+    if isinstance(change, Rejected):
+        return (None,) * 7 + (change.reason.value, change.detail)
+    # Of its own number, the place in a Kinesis record tells nothing: a repeat stands at another one.
+    is_own = change.sequence_number is not None
+    order = change_order(
+        change.created_us,
+        change.sequence_number if is_own else record_number,
+        0 if is_own else sub_sequence_number,
+    )
+    return (
+        *(change.table, change.operation, item_key(change.keys), order, change_id(change)),
+        *(change.created_us, pack_images(change), None, None),
+    )
+
+
+def _with_changes(batch: pa.RecordBatch, rows: list[Row]) -> pa.RecordBatch:
+    made = _to_arrow(rows)
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, *made.columns], names=[*batch.schema.names, *CHANGE_SCHEMA.names]
+    )
+
+
+def _to_arrow(rows: list[Row]) -> pa.RecordBatch:
+    schema = arrow_schema(CHANGE_SCHEMA)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _item_reader(
+    table: str, key_names: tuple[str, ...], noted_us: int
+) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            items = (unpack(packed.as_py()) for packed in batch.column("item"))
+            changes = (
+                Change(table, INSERT, {name: item[name] for name in key_names}, item, None, noted_us, None)
+                for item in items
+            )
+            yield _to_arrow([_row(change, None, 0) for change in changes])
+
+    return read
