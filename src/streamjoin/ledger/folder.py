@@ -70,16 +70,17 @@ class Listing:
 
 
 class Folder:
-    """The folder of one table's ledger.
+    """The folder of one table's ledger, or of a journal.
 
     Args:
         filesystem: Where the table is.
         root: Its path there.
+        place: The folder's path below it.
     """
 
-    def __init__(self, filesystem: fs.FileSystem, root: str) -> None:
+    def __init__(self, filesystem: fs.FileSystem, root: str, place: str = FOLDER) -> None:
         self._filesystem = filesystem
-        self._path = f"{root}/{FOLDER}"
+        self._path = f"{root}/{place}"
 
     def list(self) -> Listing:
         """Return what is there; nothing where the ledger wasn't begun.

@@ -224,6 +224,11 @@ class History:
     outstanding: Outstanding
     standing: Callable[[], Iterator[Statement]]
 
+    @property
+    def withdrawn(self) -> tuple[str, ...]:
+        """Instants of recorded commits that were rolled back or restored away since."""
+        return self.outstanding.withdrawn
+
     def entries(self) -> Iterator[Entry]:
         """Yield every commit, the oldest first.
 

@@ -34,6 +34,7 @@ class Lease:
         lease_seconds: How long an object is watched before it is taken for abandoned.
         now: Seconds on a clock that never goes back.
         pause: Waits for so many seconds.
+        look_seconds: How often one is looked at that somebody else has. Default: as often as he renews it.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Lease:
         *,
         now: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
+        look_seconds: float | None = None,
     ) -> None:
         self._base_path, self._object, self._holder = base_path, lease, holder
         self._lease_seconds, self._now, self._pause = lease_seconds, now, pause
         self.renewal_seconds = lease_seconds / _RENEWALS_IN_A_LEASE
+        self._look_seconds = look_seconds or self.renewal_seconds
         # Invariant: `_etag` is the tag of our last write; None where the lease isn't ours. One thread at a time writes.
         self._etag: str | None = None
         self._renewals, self._renewed_at = 0, 0.0
@@ -89,7 +92,7 @@ class Lease:
                     )
                     self._claim(found)
                 if self._etag is None:
-                    self._pause(self.renewal_seconds)
+                    self._pause(self._look_seconds)
 
     def renew(self) -> None:
         """Write the object again, which says that this job lives.

@@ -5,7 +5,11 @@ from streamjoin.lock.holder import Holder
 from streamjoin.redaction import sdk_text
 
 
-def held(base_path: str, holder: Holder | None, evidence: str) -> SinkError:
+class HeldError(SinkError):
+    """Somebody else writes the table. Not raised for a lock that can't be read or written."""
+
+
+def held(base_path: str, holder: Holder | None, evidence: str) -> HeldError:
     """Return the error for a table that somebody else writes.
 
     Args:
@@ -14,7 +18,7 @@ def held(base_path: str, holder: Holder | None, evidence: str) -> SinkError:
         evidence: How it is known.
     """
     who = str(holder) if holder else "another process"
-    return SinkError(
+    return HeldError(
         f"table at '{base_path}': {who} writes it: {evidence}. Two jobs can't write one table: stop that one first, or "
         "give this one another sink.hudi.base_path."
     )

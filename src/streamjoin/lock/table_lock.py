@@ -1,5 +1,7 @@
 """The right to write one table."""
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -8,10 +10,14 @@ from streamjoin.lock.file_lock import FileLock
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Lease, Renewal
 from streamjoin.lock.lease_object import LeaseObject
+from streamjoin.lock.refusal import HeldError
 from streamjoin.storage import bucket_and_key, is_s3, local_path
 
 LEASE_SECONDS = 20.0
 _PLACE = ".streamjoin_lock"
+_POLL_SECONDS = 0.05
+# On S3, where each look is a request.
+_LOOK_SECONDS = 0.5
 
 
 class _Lock(Protocol):
@@ -31,15 +37,30 @@ class TableLock:
         base_path: The table; it may not exist yet.
         job: The job's name, for whoever comes second.
         lease_seconds: On S3: how long a job that was killed keeps others out.
+        wait_seconds: How long to wait for somebody else who has it, and is to give it back soon.
+        clock: Seconds that never go back.
+        pause: Waits for so many seconds.
     """
 
-    def __init__(self, base_path: str, *, job: str, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        base_path: str,
+        *,
+        job: str,
+        lease_seconds: float = LEASE_SECONDS,
+        wait_seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._wait_seconds, self._clock, self._pause = wait_seconds, clock, pause
         holder = Holder.here(job)
         self._renewal: Renewal | None = None
         self._lock: _Lock
         if is_s3(base_path):
             bucket, key = bucket_and_key(base_path)
-            lease = Lease(base_path, LeaseObject(aws_client("s3"), bucket, f"{key}/{_PLACE}"), holder, lease_seconds)
+            place = LeaseObject(aws_client("s3"), bucket, f"{key}/{_PLACE}")
+            look_seconds = _LOOK_SECONDS if wait_seconds > 0 else None
+            lease = Lease(base_path, place, holder, lease_seconds, look_seconds=look_seconds)
             self._lock, self._renewal = lease, Renewal(lease)
         else:
             self._lock = FileLock(base_path, local_path(base_path) / _PLACE, holder)
@@ -48,9 +69,18 @@ class TableLock:
         """Take the lock.
 
         Raises:
-            SinkError: Somebody else has it: not retryable, and names him. Or it can't be written.
+            SinkError: Somebody else has it, and still had it in the end: not retryable, and names him. Or it can't be
+                written.
         """
-        self._lock.take()
+        deadline = self._clock() + self._wait_seconds
+        while True:
+            try:
+                self._lock.take()
+                break
+            except HeldError:
+                if self._clock() >= deadline:
+                    raise
+                self._pause(_POLL_SECONDS)
         if self._renewal:
             self._renewal.start()
         return self

@@ -1,150 +1,48 @@
-"""Upserts into an Apache Hudi table; the commit carries the batch's metadata, so that both happen or neither."""
+"""Writes into an Apache Hudi table; the commit carries the batch's metadata, so that both happen or neither."""
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from py4j.protocol import Py4JError
-from pyarrow import fs
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from streamjoin.errors import SinkError
+from streamjoin.sinks.hudi_table import DEFAULT_BUCKETS, HudiTable
+from streamjoin.sinks.late_deletes import NEWEST_ORDER, leave_out_late_deletes
 from streamjoin.sinks.repair import repair
+from streamjoin.sinks.table_folder import clear_unborn, give_properties, is_begun, is_table
+from streamjoin.sinks.timeline import COMMIT_METADATA_PREFIX, Timeline
 from streamjoin.storage import as_hadoop_path, open_path
+from streamjoin.transforms.change_columns import IS_DELETED
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "COMMIT_METADATA_PREFIX",
+    "DEFAULT_BUCKETS",
+    "HudiTable",
+    "bulk_insert",
+    "has_commit",
+    "root_cause",
+    "table_schema",
+    "upsert",
+    "write",
+]
 
-COMMIT_METADATA_PREFIX = "streamjoin."
-DEFAULT_BUCKETS = 4
-
-# Every table, whoever reads it. Table version 6 is the newest that Athena reads (Hudi 0.14 and 0.15 tables); the
-# metadata table doubled the time of a commit on it. See docs/adr/0003-hudi-settings.md for what was measured.
-_TABLE_SETTINGS = {
-    "hoodie.datasource.write.operation": "upsert",
-    "hoodie.write.table.version": "6",
-    "hoodie.write.auto.upgrade": "false",
-    "hoodie.metadata.enable": "false",
-    "hoodie.datasource.write.hive_style_partitioning": "true",
-    # A value with a slash in it must not make a folder of its own.
-    "hoodie.datasource.write.partitionpath.urlencode": "true",
-    "hoodie.datasource.write.commitmeta.key.prefix": COMMIT_METADATA_PREFIX,
-    # Greater ordering wins, equal: the later batch, lower: ignored.
-    "hoodie.write.record.merge.mode": "EVENT_TIME_ORDERING",
-    "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
-    # The frame has one row a key already.
-    "hoodie.combine.before.upsert": "false",
-    # What a dead process wrote is found by listing, not by markers: those may be gone after a power failure, and files
-    # that a rollback leaves come back to life when their instant is archived (tests/spark/sinks/test_hudi_torn.py).
-    "hoodie.rollback.using.markers": "false",
-}
+_HUDI_COLUMNS = "_hoodie_"
 
 # Fixed when a table is created; Hudi refuses another value later. Instants are times of day: by a local clock they go
 # back when summer ends, and when the job moves to a machine in another zone. Then the newest commit would not be the
 # last in the timeline.
 _CREATION_SETTINGS = {"hoodie.table.timeline.timezone": "UTC"}
 
-# Where the speed comes from; a user's option may replace each of them.
-_DEFAULT_SETTINGS = {
-    "hoodie.write.markers.type": "DIRECT",
-    "hoodie.embed.timeline.server": "false",
-    "hoodie.bucket.index.num.buckets": str(DEFAULT_BUCKETS),
-    # Old file versions and old commits are removed every tenth commit, not in every one.
-    "hoodie.clean.max.commits": "10",
-    "hoodie.clean.commits.retained": "20",
-    "hoodie.keep.min.commits": "40",
-    "hoodie.keep.max.commits": "60",
-    "hoodie.parquet.compression.codec": "snappy",
-}
-_MERGE_ON_READ_SETTINGS = {
-    "hoodie.compact.inline": "true",
-    "hoodie.compact.inline.max.delta.commits": "20",
-}
-
-
-@dataclass(frozen=True)
-class HudiTable:
-    """What a table is, as the writer has to know it.
-
-    Args:
-        base_path: Where the table lies: `s3://…`, `file:/…` or a local path.
-        table_name: Its name in the timeline and the catalog.
-        record_key: The columns that identify a row.
-        ordering: The bigint column by which the newer of two rows is told.
-        partition_by: Partition columns; empty: not partitioned.
-        table_type: COPY_ON_WRITE or MERGE_ON_READ.
-        database: Its database in the catalog.
-        options: More `hoodie.*` options.
-    """
-
-    base_path: str
-    table_name: str
-    record_key: tuple[str, ...]
-    ordering: str
-    partition_by: tuple[str, ...] = ()
-    table_type: str = "COPY_ON_WRITE"
-    database: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def writer_options(self, parallelism: int) -> dict[str, str]:
-        """Return the options of one write.
-
-        Args:
-            parallelism: Tasks of a shuffle; follows the size of the batch, not Hudi's default of 200.
-        """
-        names = {"hoodie.database.name": self.database} if self.database else {}
-        shuffles = ("upsert", "insert", "bulkinsert", "delete")
-        return {
-            **_DEFAULT_SETTINGS,
-            **(_MERGE_ON_READ_SETTINGS if self.table_type == "MERGE_ON_READ" else {}),
-            **{f"hoodie.{kind}.shuffle.parallelism": str(parallelism) for kind in shuffles},
-            **self._index(),
-            **self.options,
-            **_TABLE_SETTINGS,
-            **names,
-            "hoodie.table.name": self.table_name,
-            "hoodie.datasource.write.table.type": self.table_type,
-            "hoodie.datasource.write.recordkey.field": ",".join(self.record_key),
-            "hoodie.datasource.write.precombine.field": self.ordering,
-            **self._key_generator(),
-        }
-
-    def _key_generator(self) -> dict[str, str]:
-        """Return the key generator: one whose encoding is the same in all Hudi versions.
-
-        `ComplexKeyGenerator` with one key field writes `value` or `field:value`, depending on the version.
-        """
-        if not self.partition_by:
-            kind, path = "NonpartitionedKeyGenerator", ""
-        elif len(self.record_key) == len(self.partition_by) == 1:
-            kind, path = "SimpleKeyGenerator", self.partition_by[0]
-        else:
-            kind, path = "CustomKeyGenerator", ",".join(f"{column}:SIMPLE" for column in self.partition_by)
-        return {
-            "hoodie.datasource.write.keygenerator.class": f"org.apache.hudi.keygen.{kind}",
-            "hoodie.datasource.write.partitionpath.field": path,
-        }
-
-    def _index(self) -> dict[str, str]:
-        """Return the index: a bucket index where a row can't change its partition, else a global one.
-
-        A bucket index finds a key in its own partition only; a row that moved would be there twice.
-        """
-        if set(self.partition_by) <= set(self.record_key):
-            return {"hoodie.index.type": "BUCKET"}
-        return {
-            "hoodie.index.type": "GLOBAL_SIMPLE",
-            "hoodie.simple.index.update.partition.path": "true",
-            "hoodie.bloom.index.update.partition.path": "true",
-            "hoodie.record.index.update.partition.path": "true",
-        }
-
 
 def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, str], parallelism: int = 2) -> None:
     """Upsert `rows` in one commit that carries `commit_metadata`.
 
     Columns in: those of the table, with the record key, the partition columns and the ordering field; one row a key.
+        With `_hoodie_is_deleted` a row may be a deletion of what is there and not newer, in whatever partition.
+        Columns that the table doesn't have are added to it; those that it has beside them become null in these rows.
     Delivery: one commit, or none. Repeating it leaves the same rows: equal ordering replaces a row by itself. An empty
         frame commits too, for its metadata.
 
@@ -157,6 +55,63 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     Raises:
         SinkError: The write failed. Whether the commit happened is known only from the timeline: read it again.
     """
+    options, metadata = table.writer_options(parallelism), dict(commit_metadata)
+    try:
+        if IS_DELETED in rows.columns and table.merges_on_read:
+            checked = leave_out_late_deletes(rows, table)
+            rows = checked.rows
+            metadata |= {NEWEST_ORDER: checked.newest_order} if checked.newest_order is not None else {}
+            # Without it deletions go into the log without their order, and then no row of their key may follow them
+            # there. With it they have one, and then none without may be beside them, as that of a row that moves away.
+            options["hoodie.combine.before.upsert"] = str(checked.deletions > 0 and not table.moves_rows).lower()
+    except (PySparkException, Py4JError, OSError) as error:
+        raise _failed(table, "upsert", error) from error
+    write(rows, table, options, metadata)
+
+
+def bulk_insert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, str], parallelism: int) -> None:
+    """Write `rows` in the first commit of a table: without an index, and sorted in place of looked up.
+
+    Columns in: as `upsert`; one row a key, none of them a deletion.
+    Delivery: one commit, or none; what a dead process left of it is rolled back by the next write. Later upserts find
+        the rows: under a bucket index each bucket is one file group, as an upsert would have made it.
+
+    Args:
+        rows: One row a record key.
+        table: Where they go; created when missing.
+        commit_metadata: As in `upsert`.
+        parallelism: Tasks that write, where there is no bucket index.
+
+    Raises:
+        SinkError: The table has a commit: rows could be there twice. Or the write failed, as in `upsert`.
+    """
+    if has_commit(table.base_path):
+        message = (
+            f"table '{table.table_name}' at {table.base_path}: a bulk insert is for a table without any commit, found "
+            "some; upsert the rows"
+        )
+        raise SinkError(message)
+    options = {
+        "hoodie.bulkinsert.sort.mode": "GLOBAL_SORT",
+        **table.writer_options(parallelism),
+        "hoodie.datasource.write.operation": "bulk_insert",
+        "hoodie.combine.before.insert": "false",
+    }
+    write(rows, table, options, commit_metadata)
+
+
+def write(rows: DataFrame, table: HudiTable, options: Mapping[str, str], commit_metadata: Mapping[str, str]) -> None:
+    """Let Hudi make one commit of `rows`.
+
+    Args:
+        rows: As the operation among the options takes them.
+        table: Where they go; created when missing.
+        options: All of Hudi's options.
+        commit_metadata: As in `upsert`.
+
+    Raises:
+        SinkError: The write failed. Whether the commit happened is known only from the timeline: read it again.
+    """
     metadata = {f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in commit_metadata.items()}
     # A column that can't be null could never be added to a table that has rows.
     nullable = [
@@ -165,45 +120,56 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     ]
     rows = rows.select(*nullable)
     try:
-        options = table.writer_options(parallelism) | ({} if _exists(table.base_path) else _CREATION_SETTINGS)
-        rows.write.format("hudi").options(**options, **metadata).mode("append").save(as_hadoop_path(table.base_path))
+        if is_begun(table.base_path):
+            give_properties(table, lambda pattern: _save(rows.limit(0), pattern, pattern.writer_options(1)))
+        _save(rows, table, {**options, **metadata})
     except (PySparkException, Py4JError, OSError) as error:
-        message = f"table '{table.table_name}' at {table.base_path}: the upsert failed: {root_cause(error)}"
-        raise SinkError(message + _cleared(table.base_path), retryable=True) from error
+        raise _failed(table, options["hoodie.datasource.write.operation"].replace("_", " "), error) from error
 
 
-def _exists(base_path: str) -> bool:
-    filesystem, root = open_path(base_path)
-    return filesystem.get_file_info(f"{root}/.hoodie/hoodie.properties").type == fs.FileType.File
+def _save(rows: DataFrame, table: HudiTable, options: Mapping[str, str]) -> None:
+    created = {} if is_table(table.base_path) else _CREATION_SETTINGS
+    rows.write.format("hudi").options(**{**options, **created}).mode("append").save(as_hadoop_path(table.base_path))
+
+
+def has_commit(base_path: str) -> bool:
+    """Say whether anything was ever committed to the table.
+
+    Raises:
+        SinkError: Its timeline can't be read.
+    """
+    return bool(Timeline.read(*open_path(base_path)).commits)
+
+
+def table_schema(spark: SparkSession, table: HudiTable) -> T.StructType | None:
+    """Return the table's columns without those that begin with `_hoodie_`; None where nothing was committed yet.
+
+    Raises:
+        SinkError: It can't be read.
+    """
+    if not has_commit(table.base_path):
+        return None
+    try:
+        stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path)).schema
+    except (PySparkException, Py4JError) as error:
+        message = f"table '{table.table_name}' at {table.base_path}: its columns can't be read: {root_cause(error)}"
+        raise SinkError(message, retryable=True) from error
+    return T.StructType([field for field in stored.fields if not field.name.startswith(_HUDI_COLUMNS)])
+
+
+def _failed(table: HudiTable, action: str, error: Exception) -> SinkError:
+    message = f"table '{table.table_name}' at {table.base_path}: the {action} failed: {root_cause(error)}"
+    return SinkError(message + _cleared(table.base_path), retryable=True)
 
 
 def _cleared(base_path: str) -> str:
     """Remove what would make the next try fail too; return what to add to the message where that isn't possible."""
     try:
-        _clear_unborn(base_path)
+        clear_unborn(base_path)
         repair(base_path)
     except (OSError, SinkError) as error:
         return f"; and what it left can't be looked at: {error}"
     return ""
-
-
-def _clear_unborn(base_path: str) -> None:
-    """Remove what a process left that died while it created the table; Hudi takes it for a broken table for ever.
-
-    Only where there is no instant, so no row, and the table's properties were not written to their end.
-    """
-    filesystem, root = open_path(base_path)
-    meta, properties = f"{root}/.hoodie", f"{root}/.hoodie/hoodie.properties"
-    if filesystem.get_file_info(meta).type != fs.FileType.Directory:
-        return
-    names = [f.base_name for f in filesystem.get_file_info(fs.FileSelector(meta))]
-    if any(name[:1].isdigit() for name in names):
-        return
-    if "hoodie.properties" in names:
-        with filesystem.open_input_stream(properties) as stream:
-            if b"hoodie.table.checksum=" in stream.read():
-                return
-    filesystem.delete_dir(meta)
 
 
 def root_cause(error: Exception) -> str:

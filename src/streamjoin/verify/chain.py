@@ -184,11 +184,17 @@ def _order(before: Entry, entry: Entry) -> Iterator[Violation]:
     if entry.instant <= before.instant:
         yield Violation(ViolationKind.LEDGER, f"{named(entry)} comes after {named(before)}, but is not newer")
     names = [each.position.stream.rpartition("/")[2] for each in (before, entry)]
-    if names[0] != names[1]:
+    if names[0] != names[1] and not _is_replaced(before, entry):
         yield Violation(
             ViolationKind.POSITION,
             f"{named(entry)} is of stream '{entry.position.stream}', {named(before)} of '{before.position.stream}'",
         )
+
+
+def _is_replaced(before: Entry, entry: Entry) -> bool:
+    """Say whether every shard of the old stream ended with a loss, as where a table has got a new stream."""
+    ended = {each.shard_id for each in entry.ranges if each.drained and each.lost is not None}
+    return ended >= {s for s, place in before.position.shards.items() if place.kind is not PositionKind.DRAINED}
 
 
 def _shape(entry: Entry, each: ShardRange) -> Iterator[Violation]:

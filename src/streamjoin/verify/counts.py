@@ -15,10 +15,13 @@ def check_counts(entry: Entry) -> Iterator[Violation]:
     counts = entry.counts
     read, rejected = number(counts, "read"), number(counts, "rejected")
     kept, superseded = number(counts, "kept"), number(counts, "superseded")
+    # Changes of tables that are not captured; of job capture.
+    ignored = number(counts, "ignored")
     reasons = by_reason(counts, "rejected_by_reason")
     in_ranges = sum(each.records for each in entry.ranges)
-    if read != kept + superseded + rejected:
+    if read != kept + superseded + rejected + ignored:
         found = f"{read} records read are not {kept} kept + {superseded} superseded + {rejected} rejected"
+        found += f" + {ignored} ignored" if ignored else ""
         yield _wrong(entry, found)
     if read != in_ranges:
         yield _wrong(entry, f"{read} records read are not the {in_ranges} of its ranges")

@@ -1,13 +1,31 @@
 """The proof: every commit of the table in order, and the dead letters."""
 
+from collections.abc import Iterator
+from typing import Protocol
+
 from streamjoin.errors import SinkError
 from streamjoin.intents import Intents
-from streamjoin.ledger import History, Ledger
+from streamjoin.ledger import Entry, Ledger
+from streamjoin.ledger.journal import Journal
 from streamjoin.verify.chain import Chain
 from streamjoin.verify.counts import check_counts, check_versions, number
 from streamjoin.verify.letters import read_letters
 from streamjoin.verify.rejects import RejectCheck
 from streamjoin.verify.report import VerifyReport, Violation, ViolationKind, named
+
+
+class Commits(Protocol):
+    """What is proved of: all commits of a table, or all entries of a journal."""
+
+    @property
+    def withdrawn(self) -> tuple[str, ...]:
+        """Instants of those that were taken back."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every one, the oldest first."""
+
+    def contradiction(self, entry: Entry) -> str | None:
+        """Return how something else contradicts one; None where nothing does."""
 
 
 def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
@@ -28,7 +46,21 @@ def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
     return prove(base_path, history, RejectCheck(read_letters(dead_letters_path), intents))
 
 
-def prove(base_path: str, history: History, rejects: RejectCheck) -> VerifyReport:
+def verify_journal(journal_path: str, dead_letters_path: str) -> VerifyReport:
+    """Prove the same of a job that writes many tables, from its journal and its dead letters.
+
+    Args:
+        journal_path: The journal's base path.
+        dead_letters_path: That of the job's dead letters.
+
+    Raises:
+        SinkError: There is no entry, or something can't be read.
+    """
+    intents = Intents(journal_path).whole()
+    return prove(journal_path, Journal(journal_path).history(), RejectCheck(read_letters(dead_letters_path), intents))
+
+
+def prove(base_path: str, history: Commits, rejects: RejectCheck) -> VerifyReport:
     """Return what `verify` does, from what was read.
 
     Args:
@@ -62,7 +94,7 @@ def prove(base_path: str, history: History, rejects: RejectCheck) -> VerifyRepor
         message = f"no commit of streamjoin at '{base_path}': there is nothing to verify before a job's first start"
         raise SinkError(message)
     violations += rejects.verdict(chain)
-    withdrawn = history.outstanding.withdrawn
+    withdrawn = history.withdrawn
     taken_back = [f"{len(withdrawn)} recorded commits were rolled back or restored away"] if withdrawn else []
     return VerifyReport(
         base_path=base_path,

@@ -1,0 +1,121 @@
+"""Wider types for a table's columns. A new column that may be null needs nothing: an upsert that has it adds it.
+
+Hudi 1.0.2 takes int to bigint by itself, but hudi-rs then can't read a merge-on-read table; bigint to decimal and
+decimals of another scale it refuses. So the rows are written anew, in one commit that replaces all files of the table.
+That is as rare as a number that is larger than all before it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.errors import SchemaError, SinkError
+from streamjoin.sinks.hudi import HudiTable, has_commit, root_cause, write
+from streamjoin.sinks.late_deletes import NEWEST_ORDER, newest_order
+from streamjoin.sinks.timeline import Timeline
+from streamjoin.storage import as_hadoop_path, open_path
+from streamjoin.transforms.change_columns import IS_DELETED
+
+WIDENED: Final = "widened"
+"""Under this key such a commit says which columns it gave which type; JSON."""
+
+_HUDI_COLUMNS: Final = "_hoodie_"
+
+
+def widen(
+    spark: SparkSession,
+    table: HudiTable,
+    old: T.StructType,
+    new: T.StructType,
+    *,
+    commit_metadata: Mapping[str, str],
+) -> None:
+    """Give the table's columns the types that they have in `new`, so that rows of both can be in it.
+
+    Delivery: one commit that replaces every file, or none; readers see the table before it or after it. A repeat finds
+        the types that it wants, and does nothing. The commit has the batch's id, and nothing else of its metadata: of
+        its rows it has none.
+
+    Args:
+        spark: The session.
+        table: The table; nobody else may be writing it.
+        old: Its columns, as far as known; what it has is looked up.
+        new: Its columns as they are to be; those that it lacks are added by the upsert that has them.
+        commit_metadata: Of the batch that needs it: its `batch_id`.
+
+    Raises:
+        SchemaError: A value has no place in the wider type. Nothing was written.
+        SinkError: The table can't be read or written. Whether the commit happened is known only from the timeline.
+    """
+    del old
+    if not has_commit(table.base_path):
+        return
+    try:
+        stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
+        wanted = _changed(stored.schema, new)
+        if not wanted:
+            return
+        _check_values(stored, wanted, table)
+        partitions = stored.rdd.getNumPartitions()
+    except (PySparkException, Py4JError) as error:
+        message = f"table '{table.table_name}' at {table.base_path}: it can't be read: {root_cause(error)}"
+        raise SinkError(message, retryable=True) from error
+    own = [name for name in stored.columns if not name.startswith(_HUDI_COLUMNS) or name == IS_DELETED]
+    rows = stored.select(*(_cast(name, wanted[name]) if name in wanted else F.col(f"`{name}`") for name in own))
+    options = {
+        **table.writer_options(max(2, partitions)),
+        "hoodie.datasource.write.operation": "insert_overwrite_table",
+        "hoodie.combine.before.insert": "false",
+        # Otherwise Hudi compares the types with those of files that are about to go.
+        "hoodie.datasource.write.schema.allow.auto.evolution.column.drop": "true",
+    }
+    known = newest_order(Timeline.read(*open_path(table.base_path)))
+    metadata = {
+        "batch_id": f"widen-{commit_metadata.get('batch_id', '')}",
+        WIDENED: json.dumps({name: data_type.simpleString() for name, data_type in wanted.items()}, sort_keys=True),
+        **({NEWEST_ORDER: known} if known is not None else {}),
+    }
+    write(rows, table, options, metadata)
+
+
+def _changed(stored: T.StructType, new: T.StructType) -> dict[str, T.DataType]:
+    """Return the types that columns of the table are to get and don't have."""
+    there = {field.name: field.dataType.simpleString() for field in stored.fields}
+    return {
+        field.name: field.dataType
+        for field in new.fields
+        if there.get(field.name, field.dataType.simpleString()) != field.dataType.simpleString()
+    }
+
+
+def _check_values(stored: DataFrame, wanted: Mapping[str, T.DataType], table: HudiTable) -> None:
+    """Raise where the cast of a value is not that value: 38 digits hold no 38 digits and a scale."""
+    changes = {name: F.count_if(_is_changed(stored.schema[name], wanted[name])) for name in wanted}
+    found = stored.agg(*(count.alias(name) for name, count in changes.items())).head()
+    for name, count in found.asDict().items() if found else ():
+        if count:
+            before = stored.schema[name].dataType.simpleString()
+            message = (
+                f"table '{table.table_name}' at {table.base_path}: column '{name}' can't go from {before} to "
+                f"{wanted[name].simpleString()}: {count} of its values have no place in that. Nothing was written. "
+                "Give the attribute another column by rename."
+            )
+            raise SchemaError(message)
+
+
+def _is_changed(field: T.StructField, wanted: T.DataType) -> Column:
+    before, after = F.col(f"`{field.name}`"), _cast(field.name, wanted)
+    is_lost = before.isNotNull() & after.isNull()
+    if isinstance(field.dataType, T.NumericType) and isinstance(wanted, T.NumericType):
+        return is_lost | ~after.cast(field.dataType).eqNullSafe(before)
+    return is_lost
+
+
+def _cast(name: str, wanted: T.DataType) -> Column:
+    return F.col(f"`{name}`").cast(wanted).alias(name)

@@ -1,0 +1,137 @@
+"""What a Hudi table is, and the options that every write of it has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streamjoin.sinks.timeline import COMMIT_METADATA_PREFIX
+
+DEFAULT_BUCKETS = 4
+
+# Every table, whoever reads it. Table version 6 is the newest that Athena reads (Hudi 0.14 and 0.15 tables); the
+# metadata table doubled the time of a commit on it. See docs/adr/0003-hudi-settings.md for what was measured.
+_TABLE_SETTINGS = {
+    "hoodie.datasource.write.operation": "upsert",
+    "hoodie.write.table.version": "6",
+    "hoodie.write.auto.upgrade": "false",
+    "hoodie.metadata.enable": "false",
+    "hoodie.datasource.write.hive_style_partitioning": "true",
+    # A value with a slash in it must not make a folder of its own.
+    "hoodie.datasource.write.partitionpath.urlencode": "true",
+    "hoodie.datasource.write.commitmeta.key.prefix": COMMIT_METADATA_PREFIX,
+    # Greater ordering wins, equal: the later batch, lower: ignored.
+    "hoodie.write.record.merge.mode": "EVENT_TIME_ORDERING",
+    "hoodie.datasource.write.payload.class": "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
+    # The frame has one row a key already.
+    "hoodie.combine.before.upsert": "false",
+    # What a dead process wrote is found by listing, not by markers: those may be gone after a power failure, and files
+    # that a rollback leaves come back to life when their instant is archived (tests/spark/sinks/test_hudi_torn.py).
+    "hoodie.rollback.using.markers": "false",
+}
+
+# Where the speed comes from; a user's option may replace each of them.
+_DEFAULT_SETTINGS = {
+    "hoodie.write.markers.type": "DIRECT",
+    "hoodie.embed.timeline.server": "false",
+    # A frame of an older schema: its rows have nulls in the columns that the table has got since.
+    "hoodie.write.set.null.for.missing.columns": "true",
+    "hoodie.bucket.index.num.buckets": str(DEFAULT_BUCKETS),
+    # Old file versions and old commits are removed every tenth commit, not in every one.
+    "hoodie.clean.max.commits": "10",
+    "hoodie.clean.commits.retained": "20",
+    "hoodie.keep.min.commits": "40",
+    "hoodie.keep.max.commits": "60",
+    "hoodie.parquet.compression.codec": "snappy",
+}
+_MERGE_ON_READ_SETTINGS = {
+    "hoodie.compact.inline": "true",
+    "hoodie.compact.inline.max.delta.commits": "20",
+}
+
+
+@dataclass(frozen=True)
+class HudiTable:
+    """What a table is, as the writer has to know it.
+
+    Args:
+        base_path: Where the table lies: `s3://…`, `file:/…` or a local path.
+        table_name: Its name in the timeline and the catalog.
+        record_key: The columns that identify a row.
+        ordering: The column by which the newer of two rows is told: a bigint, or text that is ordered as text.
+        partition_by: Partition columns; empty: not partitioned.
+        table_type: COPY_ON_WRITE or MERGE_ON_READ.
+        database: Its database in the catalog.
+        options: More `hoodie.*` options.
+    """
+
+    base_path: str
+    table_name: str
+    record_key: tuple[str, ...]
+    ordering: str
+    partition_by: tuple[str, ...] = ()
+    table_type: str = "COPY_ON_WRITE"
+    database: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def writer_options(self, parallelism: int) -> dict[str, str]:
+        """Return the options of one write.
+
+        Args:
+            parallelism: Tasks of a shuffle; follows the size of the batch, not Hudi's default of 200.
+        """
+        names = {"hoodie.database.name": self.database} if self.database else {}
+        shuffles = ("upsert", "insert", "bulkinsert", "delete")
+        return {
+            **_DEFAULT_SETTINGS,
+            **(_MERGE_ON_READ_SETTINGS if self.merges_on_read else {}),
+            **{f"hoodie.{kind}.shuffle.parallelism": str(parallelism) for kind in shuffles},
+            **self._index(),
+            **self.options,
+            **_TABLE_SETTINGS,
+            **names,
+            "hoodie.table.name": self.table_name,
+            "hoodie.datasource.write.table.type": self.table_type,
+            "hoodie.datasource.write.recordkey.field": ",".join(self.record_key),
+            "hoodie.datasource.write.precombine.field": self.ordering,
+            **self._key_generator(),
+        }
+
+    @property
+    def merges_on_read(self) -> bool:
+        """Whether readers merge a row with what is there, where copy-on-write merges them when it is written."""
+        return self.table_type == "MERGE_ON_READ"
+
+    @property
+    def moves_rows(self) -> bool:
+        """Whether a row that has got another partition is deleted from its old one."""
+        index = {**self._index(), **self.options}["hoodie.index.type"]
+        return index.startswith("GLOBAL_") or index == "RECORD_INDEX"
+
+    def _key_generator(self) -> dict[str, str]:
+        """Return the key generator: one whose encoding is the same in all Hudi versions.
+
+        `ComplexKeyGenerator` with one key field writes `value` or `field:value`, depending on the version.
+        """
+        if not self.partition_by:
+            kind, path = "NonpartitionedKeyGenerator", ""
+        elif len(self.record_key) == len(self.partition_by) == 1:
+            kind, path = "SimpleKeyGenerator", self.partition_by[0]
+        else:
+            kind, path = "CustomKeyGenerator", ",".join(f"{column}:SIMPLE" for column in self.partition_by)
+        return {
+            "hoodie.datasource.write.keygenerator.class": f"org.apache.hudi.keygen.{kind}",
+            "hoodie.datasource.write.partitionpath.field": path,
+        }
+
+    def _index(self) -> dict[str, str]:
+        """Return the index: a bucket index where a row can't change its partition, else a global one.
+
+        A bucket index finds a key in its own partition only; a row that moved would be there twice.
+        """
+        if set(self.partition_by) <= set(self.record_key):
+            return {"hoodie.index.type": "BUCKET"}
+        return {
+            "hoodie.index.type": "GLOBAL_SIMPLE",
+            "hoodie.simple.index.update.partition.path": "true",
+            "hoodie.bloom.index.update.partition.path": "true",
+            "hoodie.record.index.update.partition.path": "true",
+        }

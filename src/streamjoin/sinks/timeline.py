@@ -1,0 +1,92 @@
+"""The completed commits that a table's timeline still holds, read without Spark.
+
+On table version 6 a completed commit is a JSON file below `.hoodie/`, named after its instant.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyarrow import fs
+
+from streamjoin.errors import SinkError
+
+COMMIT_METADATA_PREFIX = "streamjoin."
+
+# What a completed instant that may carry rows is called. Source: Hudi 1.0.2, timeline layout version 1.
+_COMPLETED = (".commit", ".deltacommit", ".replacecommit")
+_SAVEPOINT = ".savepoint"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """One listing of `.hoodie/`.
+
+    Args:
+        filesystem: Where the table is.
+        root: Its path there.
+        commits: Instant -> file name of the completed commits, the oldest first.
+        savepoints: Instants that are kept however old they get.
+    """
+
+    filesystem: fs.FileSystem
+    root: str
+    commits: Mapping[str, str]
+    savepoints: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, filesystem: fs.FileSystem, root: str) -> "Timeline":
+        """List the timeline; one without commits where there is no table.
+
+        Raises:
+            SinkError: It can't be listed.
+        """
+        selector = fs.FileSelector(f"{root}/.hoodie", allow_not_found=True)
+        try:
+            names = sorted(f.base_name for f in filesystem.get_file_info(selector))
+        except OSError as error:
+            raise _unreadable(root, error) from error
+        commits = {name.split(".")[0]: name for name in names if name.endswith(_COMPLETED)}
+        savepoints = frozenset(name.split(".")[0] for name in names if name.endswith(_SAVEPOINT))
+        return cls(filesystem, root, commits, savepoints)
+
+    @property
+    def oldest(self) -> str | None:
+        """The instant from which on every commit is here; None where that isn't known.
+
+        Archival takes the oldest commits first and one by one, so that it leaves no holes (HUDI-7207), but may leave
+        savepoints behind.
+        """
+        kept = [instant for instant in self.commits if instant not in self.savepoints]
+        return kept[0] if kept else max(self.commits, default=None)
+
+    def metadata(self, instant: str) -> Mapping[str, str] | None:
+        """Return what the commit says under `streamjoin.`; None where it didn't happen, or is no longer here.
+
+        Raises:
+            SinkError: The commit can't be read.
+        """
+        name = self.commits.get(instant)
+        if name is None:
+            return None
+        try:
+            with self.filesystem.open_input_stream(f"{self.root}/.hoodie/{name}") as stream:
+                content = stream.read().rstrip()
+            # On a local disk a commit appears before its content: what doesn't end like one has not happened yet. Its
+            # batch is read again, and its rows replace themselves.
+            extra = json.loads(content).get("extraMetadata", {}) if content.endswith(b"}") else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(self.root, error) from error
+        except ValueError as error:
+            message = f"table at {self.root}: commit '{name}' is not JSON: {error}; is it of table version 6?"
+            raise SinkError(message) from error
+        if extra is None:
+            return None
+        prefix = COMMIT_METADATA_PREFIX
+        return {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)}
+
+
+def _unreadable(root: str, error: OSError) -> SinkError:
+    return SinkError(f"table at {root}: its timeline can't be read: {error}", retryable=True)
