@@ -6,8 +6,13 @@ import time
 from collections.abc import Callable
 from enum import IntEnum
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from streamjoin.errors import ConfigError, StreamJoinError
+
+if TYPE_CHECKING:
+    from streamjoin.pipelines.replication_runner import ReplicationSummary
+    from streamjoin.pipelines.runner import RunSummary
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +57,41 @@ def run_enrich(config: str, *, until_caught_up: bool = False, max_batches: int |
     configure_logging()
     from streamjoin.pipelines.enrich import run  # noqa: PLC0415
 
-    summary = run(settings, until_caught_up=until_caught_up, max_batches=max_batches)
-    log.info(
-        "job=%s ended batches=%d records=%d caught_up=%s",
-        settings.name,
-        summary.batches,
-        summary.records,
-        summary.caught_up,
-    )
+    _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches))
+
+
+def run_capture(config: str, *, until_caught_up: bool = False, max_batches: int | None = None) -> None:
+    """Run the job `capture` that the file `config` describes; arguments and errors as those of `run_enrich`."""
+    from streamjoin.config import CaptureConfig, load_job  # noqa: PLC0415
+
+    settings = load_job(config)
+    if not isinstance(settings, CaptureConfig):
+        raise _another_job(settings.job, "capture", config)
+    configure_logging()
+    from streamjoin.pipelines.capture import run  # noqa: PLC0415
+
+    _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches))
+
+
+def run_backfill(config: str) -> None:
+    """Run the job `backfill` that the file `config` describes to its end; the report is its last line.
+
+    Args:
+        config: A local path or `s3://…`.
+
+    Raises:
+        ConfigError: The configuration is wrong, or it is another job's; nothing was started.
+        StreamJoinError: The job can't go on; the next start does.
+    """
+    from streamjoin.config import BackfillConfig, load_job  # noqa: PLC0415
+
+    settings = load_job(config)
+    if not isinstance(settings, BackfillConfig):
+        raise _another_job(settings.job, "backfill", config)
+    configure_logging()
+    from streamjoin.pipelines.backfill import run  # noqa: PLC0415
+
+    run(settings)
 
 
 def run_replicate(
@@ -81,39 +113,51 @@ def run_replicate(
 
     settings = load_job(config)
     if not isinstance(settings, ReplicateConfig):
-        raise ConfigError([f"job: found '{settings.job}'; expected here: replicate"], config)
+        raise _another_job(settings.job, "replicate", config)
     configure_logging()
     from streamjoin.pipelines.replicate import run  # noqa: PLC0415
 
-    summary = run(settings, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
-    log.info(
-        "job=%s ended batches=%d records=%d caught_up=%s",
-        settings.name,
-        summary.batches,
-        summary.records,
-        summary.caught_up,
-    )
+    _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload))
 
 
 def run_job(
     config: str, *, until_caught_up: bool = False, max_batches: int | None = None, reload: bool = False
 ) -> None:
-    """Run the job that the file `config` describes, whichever it is; arguments and errors as those of `run_replicate`.
+    """Run the job that the file `config` describes, whichever it is; errors as those of the job's own function.
 
     Args:
         config: A local path or `s3://…`.
-        until_caught_up: Stop when there is nothing left to read.
-        max_batches: Stop after so many batches.
+        until_caught_up: Stop when there is nothing left to read; a backfill does so anyway.
+        max_batches: Stop after so many micro-batches; a backfill has none.
         reload: Load all tables first; for `job: replicate` alone.
     """
-    from streamjoin.config import ReplicateConfig, load_job  # noqa: PLC0415
+    from streamjoin.config import load_job  # noqa: PLC0415
 
-    if isinstance(load_job(config), ReplicateConfig):
-        run_replicate(config, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
-        return
-    if reload:
-        raise ConfigError(["--reload: allowed with job: replicate only; found job: enrich"], config)
-    run_enrich(config, until_caught_up=until_caught_up, max_batches=max_batches)
+    job = load_job(config).job
+    if reload and job != "replicate":
+        raise ConfigError([f"--reload: allowed with job: replicate only; found job: {job}"], config)
+    if max_batches is not None and job == "backfill":
+        raise ConfigError(["--max-batches: found with job: backfill, which ends by itself; leave it out"], config)
+    match job:
+        case "enrich":
+            run_enrich(config, until_caught_up=until_caught_up, max_batches=max_batches)
+        case "capture":
+            run_capture(config, until_caught_up=until_caught_up, max_batches=max_batches)
+        case "backfill":
+            run_backfill(config)
+        case "replicate":
+            run_replicate(config, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
+
+
+def _another_job(found: str, expected: str, config: str) -> ConfigError:
+    return ConfigError([f"job: found '{found}'; expected here: {expected}"], config)
+
+
+def _log_end(name: str, summary: "RunSummary | ReplicationSummary") -> None:
+    log.info(
+        "job=%s ended batches=%d records=%d caught_up=%s",
+        *(name, summary.batches, summary.records, summary.caught_up),
+    )
 
 
 def configure_logging(level: int = logging.INFO) -> None:

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,16 @@ import streamjoin
 from streamjoin.cli import app
 from streamjoin.config import json_schema, load_config, load_job, parse_config
 from streamjoin.errors import ConfigError, RejectReason
+from tests.documents import CONFIGURATION, OTHER_JOBS, ROOT, code_blocks, keys_of, quoted, table_rows
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
-CONFIGURATION, REPLICATION = (ROOT / "docs" / "configuration.md").read_text().split("\n# job: replicate\n")
 README = (ROOT / "README.md").read_text()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-Node = dict[str, Any]
 
 
 def named(document: Path) -> str:
     return str(document.relative_to(ROOT))
-
-
-def code_blocks(text: str, language: str = r"[a-z]*") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def code_lines(text: str) -> list[str]:
@@ -47,36 +39,6 @@ def yaml_blocks() -> list[Any]:
         for document in DOCUMENTS
         for number, block in enumerate(code_blocks(document.read_text(), "yaml"))
     ]
-
-
-def table_rows(text: str, columns: int) -> Iterator[list[str]]:
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("| `") and len(cells) == columns:
-            yield cells
-
-
-def quoted(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def resolved(node: Node, definitions: Node) -> Node:
-    return {**definitions[node["$ref"].rpartition("/")[2]], **node} if "$ref" in node else node
-
-
-def keys_of(node: Node, definitions: Node, path: str = "") -> dict[str, tuple[Node, bool]]:
-    """Return every key of the JSON Schema by its path: its node, and whether it is required."""
-    node = resolved(node, definitions)
-    found: dict[str, tuple[Node, bool]] = {}
-    for form in node.get("anyOf", []):
-        found |= keys_of(form, definitions, path)
-    if isinstance(node.get("items"), dict):
-        found |= keys_of(node["items"], definitions, f"{path}[]")
-    for name, inner in node.get("properties", {}).items():
-        key = f"{path}.{name}" if path else name
-        found[key] = (resolved(inner, definitions), name in node.get("required", []))
-        found |= keys_of(inner, definitions, key)
-    return found
 
 
 NOT_YET = [(quoted(cells[0])[0], word) for cells in table_rows(CONFIGURATION, 2) for word in quoted(cells[1])]
@@ -143,7 +105,7 @@ def test_what_is_not_supported_yet_is_refused_by_name(key: str, word: str) -> No
 
 @pytest.mark.parametrize("block", yaml_blocks())
 def test_every_example_configuration_is_valid(block: str) -> None:
-    assert load_job(block, {}).job in ("enrich", "replicate")
+    assert load_job(block, {}).job in ("enrich", *OTHER_JOBS)
 
 
 def test_the_example_of_all_keys_has_them_all() -> None:
@@ -167,23 +129,6 @@ def test_the_example_of_all_keys_has_them_all() -> None:
         "metrics.cloudwatch_namespace",
         "metrics.prometheus_port",
     ]
-
-
-def test_every_key_of_a_replication_is_documented_with_its_default_and_no_other() -> None:
-    schema = json_schema("replicate")
-    keys = keys_of(schema, schema["$defs"])
-    rows = {quoted(cells[0])[0]: cells for cells in table_rows(REPLICATION, 4)}
-    # A key with keys of its own is documented by these, unless it may be left out.
-    parents = {key for key in keys if any(other.startswith(f"{key}.") for other in keys)}
-    assert sorted(rows) == sorted((keys.keys() - parents) | {"source.mysql.tls", "dead_letters"})
-    for key, cells in rows.items():
-        node, required = keys[key]
-        assert (cells[2] == "required") is required, key
-        if not required:
-            assert yaml.safe_load(quoted(cells[2])[0]) == node.get("default"), key
-    (example,) = code_blocks(REPLICATION, "yaml")
-    missing = [key for key in rows if not re.search(rf"\b{key.rpartition('.')[2]}:", example)]
-    assert missing == ["source.mysql.password", "metrics.cloudwatch_namespace", "metrics.prometheus_port"]
 
 
 def test_the_configuration_of_20_lines_has_20_lines() -> None:

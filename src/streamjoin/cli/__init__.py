@@ -8,8 +8,10 @@ import typer
 
 from streamjoin.cli import checkpoint, dead_letters, local
 from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
+from streamjoin.cli.seed import seed_table
+from streamjoin.cli.stream_job import load_stream_job
 from streamjoin.entry import ExitCode, exit_code_of, report_defect
-from streamjoin.local.names import DatasetName
+from streamjoin.local.names import DatasetName, DemoJob
 from streamjoin.rendering import OutputFormat
 
 app = typer.Typer(
@@ -21,6 +23,7 @@ app = typer.Typer(
 app.add_typer(local.app, name="local")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command("seed-table")(seed_table)
 
 Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
 
@@ -49,7 +52,9 @@ def _options(
 def run(
     config: Config,
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="Stop when all is read.")] = False,
-    max_batches: Annotated[int | None, typer.Option(min=1, help="Stop after so many micro-batches.")] = None,
+    max_batches: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many micro-batches; not of a backfill.")
+    ] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Load all tables first; job replicate only.")] = False,
 ) -> None:
     """Run the job of CONFIG. Ctrl-C and SIGTERM finish the batch in hand."""
@@ -69,10 +74,10 @@ def validate(config: Config) -> None:
 @app.command()
 def query(
     target: Annotated[str, typer.Argument(metavar="PATH_OR_CONFIG", help="A table's base path, or a job's YAML file.")],
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="The table is `t`, or by its name in the config.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A single table is `t`; each has its name in the config.")],
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
 ) -> None:
-    """Run SQL on a Hudi table, without Spark."""
+    """Run SQL on a Hudi table, or on those of a job, without Spark."""
     from streamjoin.query import query as run_query  # noqa: PLC0415
     from streamjoin.rendering import write  # noqa: PLC0415
 
@@ -86,13 +91,19 @@ def verify(
 ) -> None:
     """Prove from all commits of the job of CONFIG that no record was skipped or read twice; exit with 1 if not.
 
-    Reads ledger, timeline and dead letters, without Spark and without the stream; writes nothing.
+    Reads ledger or journal, timeline and dead letters, without Spark and without the stream; writes nothing.
     """
-    from streamjoin.config import load_config  # noqa: PLC0415
-    from streamjoin.verify import verify as prove  # noqa: PLC0415
+    from streamjoin.config import CaptureConfig, journal_path  # noqa: PLC0415
 
-    settings = load_config(config)
-    report = prove(settings.sink.hudi.base_path, settings.dead_letters.base_path)
+    settings = load_stream_job(config)
+    if isinstance(settings, CaptureConfig):
+        from streamjoin.verify import verify_journal  # noqa: PLC0415
+
+        report = verify_journal(journal_path(settings), settings.dead_letters.base_path)
+    else:
+        from streamjoin.verify import verify as prove  # noqa: PLC0415
+
+        report = prove(settings.sink.hudi.base_path, settings.dead_letters.base_path)
     if form is TextOrJson.JSON:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
@@ -133,16 +144,29 @@ def produce(
 def demo(
     dataset: Data = DatasetName.ORDERS,
     records: Annotated[
-        int | None, typer.Option(min=100, help="Default: 20,000 orders or 50,000 flights.", show_default=False)
+        int | None,
+        typer.Option(
+            min=100, help="Default: 20,000 orders, 50,000 flights; 1,000 to capture.", show_default=False
+        ),
     ] = None,
     s3: Annotated[bool, typer.Option("--s3", help="Write the tables to the embedded S3.")] = False,
     with_mysql: Annotated[
         bool, typer.Option("--with-mysql", help="Replicate the orders' reference table from a MariaDB server.")
     ] = False,
+    job: Annotated[DemoJob, typer.Option(help="Which job; capture with a backfill before it.")] = DemoJob.ENRICH,
 ) -> None:
-    """Show the whole job on this machine: stream, reference change, table, query."""
+    """Show a whole job on this machine, from an empty stream to query results before and after a change."""
     from streamjoin.local.demo import demo as run_demo  # noqa: PLC0415
 
+    if job is DemoJob.CAPTURE:
+        from streamjoin.errors import ConfigError  # noqa: PLC0415
+        from streamjoin.local.capture_demo import capture_demo  # noqa: PLC0415
+
+        if with_mysql or dataset is not DatasetName.ORDERS:
+            problem = "--dataset flights, --with-mysql: allowed with --job enrich only; found --job capture"
+            raise ConfigError([problem], "streamjoin demo")
+        capture_demo(records=records, s3=s3, console=terminal())
+        return
     run_demo(dataset, records=records, s3=s3, with_mysql=with_mysql, console=terminal())
 
 

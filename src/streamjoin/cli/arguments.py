@@ -30,6 +30,8 @@ class JobKind(StrEnum):
     """What `job` in a configuration takes."""
 
     ENRICH = "enrich"
+    CAPTURE = "capture"
+    BACKFILL = "backfill"
     REPLICATE = "replicate"
 
 

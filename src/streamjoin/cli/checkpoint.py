@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamjoin.cli.arguments import Config, TextOrJson, moment, terminal
+from streamjoin.cli.stream_job import load_stream_job
 
 if TYPE_CHECKING:
     from streamjoin.pipelines.set_position import Target
 
-app = typer.Typer(help="The job's position, as its table has it.", no_args_is_help=True)
+app = typer.Typer(help="The job's position, as its table or its journal has it.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -21,11 +22,18 @@ def show(
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.TABLE,
 ) -> None:
     """Show where the job of CONFIG will go on, and what its newest commit holds."""
-    from streamjoin.checkpoint import show as found_in  # noqa: PLC0415
-    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.config import CaptureConfig  # noqa: PLC0415
     from streamjoin.rendering import as_tree  # noqa: PLC0415
 
-    found = found_in(load_config(config))
+    settings = load_stream_job(config)
+    if isinstance(settings, CaptureConfig):
+        from streamjoin.checkpoint.journal_view import show_journal  # noqa: PLC0415
+
+        found = show_journal(settings)
+    else:
+        from streamjoin.checkpoint import show as found_in  # noqa: PLC0415
+
+        found = found_in(settings)
     if form is TextOrJson.JSON:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -49,21 +57,32 @@ def set_(
 ) -> None:
     """Set where the job of CONFIG will go on. Shows what changes and asks first; the job must not run.
 
-    The change is a commit of its own, which says who made it: `streamjoin verify` reports it.
+    The change is a commit of its own, or an entry of the journal, which says who made it: `streamjoin verify` reports
+    it.
     """
-    from streamjoin.config import load_config  # noqa: PLC0415
-    from streamjoin.pipelines.set_position import set_position  # noqa: PLC0415
+    from streamjoin.config import CaptureConfig, journal_path  # noqa: PLC0415
 
     target = _target(at_timestamp, sequence_number or [], latest, trim_horizon)
-    settings = load_config(config)
+    settings = load_stream_job(config)
+    if isinstance(settings, CaptureConfig):
+        where = f"Journal of '{settings.name}' at {journal_path(settings)}:"
+    else:
+        where = f"Table '{settings.sink.hudi.table_name}' at {settings.sink.hudi.base_path}:"
 
     def confirm(changes: Sequence[str]) -> bool:
-        typer.echo(f"Table '{settings.sink.hudi.table_name}' at {settings.sink.hudi.base_path}:")
+        typer.echo(where)
         for change in changes:
             typer.echo(f"  {change}")
         return yes or typer.confirm("Set this position?")
 
-    changed = set_position(settings, target, confirm=confirm)
+    if isinstance(settings, CaptureConfig):
+        from streamjoin.pipelines.set_capture_position import set_capture_position  # noqa: PLC0415
+
+        changed = set_capture_position(settings, target, confirm=confirm)
+    else:
+        from streamjoin.pipelines.set_position import set_position  # noqa: PLC0415
+
+        changed = set_position(settings, target, confirm=confirm)
     typer.echo("The position is set." if changed else "Nothing was changed.")
 
 

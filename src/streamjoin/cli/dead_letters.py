@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from streamjoin.cli.arguments import Config, moment, terminal
+from streamjoin.cli.stream_job import load_stream_job
 from streamjoin.rendering import OutputFormat
 
 app = typer.Typer(help="Records that could not become rows.", no_args_is_help=True)
@@ -34,11 +35,10 @@ def list_(
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
 ) -> None:
     """Show the newest dead letters of the job of CONFIG, and how many there are for each reason."""
-    from streamjoin.config import load_config  # noqa: PLC0415
     from streamjoin.letters import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
     from streamjoin.rendering import write  # noqa: PLC0415
 
-    base_path = load_config(config).dead_letters.base_path
+    base_path = _letters_of(config)
     chosen = LetterFilter.of(reason or (), since, until)
     console = terminal()
     write(list_letters(base_path, chosen, limit=limit, show_data=show_data), form, console)
@@ -50,19 +50,33 @@ def list_(
 @app.command("redrive")
 def redrive(config: Config, reason: Reasons = None, since: Since = None, until: Until = None) -> None:
     """Feed dead letters in again: those that fit by now become rows, the others stay. The job must not run."""
-    from streamjoin.config import load_config  # noqa: PLC0415
+    from streamjoin.config import CaptureConfig  # noqa: PLC0415
     from streamjoin.entry import configure_logging  # noqa: PLC0415
     from streamjoin.letters import LetterFilter  # noqa: PLC0415
-    from streamjoin.pipelines.redrive import run_redrive  # noqa: PLC0415
 
-    settings, chosen = load_config(config), LetterFilter.of(reason or (), since, until)
+    settings, chosen = load_stream_job(config), LetterFilter.of(reason or (), since, until)
     configure_logging()
-    report = run_redrive(settings, chosen)
+    # Spark isn't imported before the configuration is known to be good.
+    if isinstance(settings, CaptureConfig):
+        from streamjoin.pipelines.capture_redrive import run_redrive as redrive_changes  # noqa: PLC0415
+
+        report = redrive_changes(settings, chosen)
+    else:
+        from streamjoin.pipelines.redrive import run_redrive  # noqa: PLC0415
+
+        report = run_redrive(settings, chosen)
     typer.echo(f"Fed in again: {report.tried:,} dead letters")
     typer.echo(f"Re-driven: {sum(report.redriven.values()):,}{_by_reason(report.redriven)}")
     typer.echo(f"Still rejected, and left as they are: {sum(report.stayed.values()):,}{_by_reason(report.stayed)}")
     if report.waiting:
         typer.echo(f"Of a batch that was not committed, left to the job's next start: {report.waiting:,}")
+
+
+def _letters_of(config: str) -> str:
+    from streamjoin.config import BackfillConfig, load_job  # noqa: PLC0415
+
+    found = load_job(config)
+    return (found if isinstance(found, BackfillConfig) else load_stream_job(config)).dead_letters.base_path
 
 
 def _by_reason(counts: Mapping[str, int]) -> str:

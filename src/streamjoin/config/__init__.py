@@ -6,16 +6,44 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from pyspark.sql.types import StructType
 
+from streamjoin.config.backfill import (
+    BackfillConfig,
+    BackfillLimitSettings,
+    BackfillSourceSettings,
+    BackfillTableSettings,
+    TableExportSettings,
+    TableScanSettings,
+    Watermark,
+    WhereSettings,
+)
+from streamjoin.config.backfill_checks import backfill_problems
+from streamjoin.config.capture import (
+    CaptureConfig,
+    CaptureSourceSettings,
+    JournalSettings,
+    TableStreamSettings,
+    journal_path,
+    settings_of_table,
+)
+from streamjoin.config.capture_checks import capture_problems
+from streamjoin.config.capture_tables import (
+    ALL_OTHERS,
+    CaptureHudiSettings,
+    CapturePartitionSettings,
+    CaptureSinkSettings,
+    CaptureTableSettings,
+)
 from streamjoin.config.checks import draft, problems
 from streamjoin.config.columns import column_problems
 from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
-from streamjoin.config.problems import explain
+from streamjoin.config.paths import TEMPLATE_MARK
+from streamjoin.config.problems import Unset, explain, shown
 from streamjoin.config.replicate import ReplicateConfig, read_table_mappings, replicate_problems, with_located_mappings
 from streamjoin.config.rewriting import DEFAULT_MAX_ROWS_PER_PASS, RewritingPlan, rewriting_plan
 from streamjoin.config.schema_forms import GlueCatalogSchema, GlueTable
@@ -27,7 +55,6 @@ from streamjoin.config.sink_stages import (
     SinkSettings,
 )
 from streamjoin.config.stages import (
-    JOBS_NOT_YET,
     DynamoDbSettings,
     EnrichConfig,
     KinesisSettings,
@@ -40,18 +67,34 @@ from streamjoin.config.stages import (
     SourceSettings,
     TriggerSettings,
 )
+from streamjoin.config.summaries import JobConfig, summary
+from streamjoin.config.values import did_you_mean
 from streamjoin.config.versions import version_columns
 from streamjoin.errors import ConfigError
 
 __all__ = [
+    "ALL_OTHERS",
     "DEFAULT_MAX_ROWS_PER_PASS",
     "OWNED_HUDI_OPTIONS",
+    "TEMPLATE_MARK",
+    "BackfillConfig",
+    "BackfillLimitSettings",
+    "BackfillSourceSettings",
+    "BackfillTableSettings",
+    "CaptureConfig",
+    "CaptureHudiSettings",
+    "CapturePartitionSettings",
+    "CaptureSinkSettings",
+    "CaptureSourceSettings",
+    "CaptureTableSettings",
     "DeadLetterSettings",
     "DynamoDbSettings",
     "EnrichConfig",
     "GlueCatalogSchema",
     "GlueTable",
     "HudiSettings",
+    "JobConfig",
+    "JournalSettings",
     "KinesisSettings",
     "LimitSettings",
     "MetricSettings",
@@ -65,8 +108,14 @@ __all__ = [
     "RewritingPlan",
     "SinkSettings",
     "SourceSettings",
+    "TableExportSettings",
+    "TableScanSettings",
+    "TableStreamSettings",
     "TriggerSettings",
+    "Watermark",
+    "WhereSettings",
     "check_columns",
+    "journal_path",
     "json_schema",
     "load_config",
     "load_job",
@@ -74,13 +123,18 @@ __all__ = [
     "parse_job",
     "read_table_mappings",
     "rewriting_plan",
+    "settings_of_table",
     "summary",
     "version_columns",
 ]
 
-JobConfig: TypeAlias = EnrichConfig | ReplicateConfig
-_MODELS: Final[dict[str, type[JobConfig]]] = {"enrich": EnrichConfig, "replicate": ReplicateConfig}
-_Config = TypeVar("_Config", EnrichConfig, ReplicateConfig)
+_MODELS: Final[dict[str, type[JobConfig]]] = {
+    "enrich": EnrichConfig,
+    "capture": CaptureConfig,
+    "backfill": BackfillConfig,
+    "replicate": ReplicateConfig,
+}
+_Config = TypeVar("_Config", EnrichConfig, CaptureConfig, BackfillConfig, ReplicateConfig)
 
 
 def load_config(source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None) -> EnrichConfig:
@@ -143,43 +197,32 @@ def json_schema(job: str = "enrich") -> dict[str, Any]:
     }
 
 
-def summary(config: JobConfig) -> str:
-    """Return a sentence that says what a checked job reads and writes.
-
-    Raises:
-        ConfigError: The table mappings of a replication have problems.
-    """
-    if isinstance(config, ReplicateConfig):
-        read_table_mappings(config)
-        mysql, table = config.source.mysql, config.target.dynamodb.control_table
-        return (
-            f"Job '{config.name}', server '{mysql.host}:{mysql.port}', table mappings: {config.table_mappings}, "
-            f"control table '{table}'"
-        )
-    kinesis, hudi = config.source.kinesis, config.sink.hudi
-    references = ", ".join(r.name for r in config.references) or "none"
-    return (
-        f"Job '{config.name}', stream '{kinesis.stream_name or kinesis.stream_arn}', references: {references}, "
-        f"table '{hudi.table_name}' at {hudi.base_path}"
-    )
-
-
 def _enrich(config: JobConfig, where: str = "configuration") -> EnrichConfig:
     if isinstance(config, EnrichConfig):
         return config
-    refusal = f"job: found '{config.job}', which writes DynamoDB tables and no Hudi table; expected here: enrich"
+    writes = {"capture": "many tables", "backfill": "its table once"}
+    what = writes.get(config.job, "DynamoDB tables and no Hudi table")
+    refusal = f"job: found '{config.job}', which writes {what}; expected here: enrich"
     raise ConfigError([refusal], where)
 
 
 def _checked(raw: RawConfig) -> JobConfig:
     job = raw.values.get("job") if isinstance(raw.values, Mapping) else None
-    if job in JOBS_NOT_YET:
-        # The keys of another job would all be unknown ones here.
-        refusal = f"job: found '{job}'; not supported yet by this version; allowed: {', '.join(_MODELS)}"
-        raise ConfigError([raw.redact(line) for line in (*raw.problems, refusal)], raw.where)
-    if job == "replicate":
-        return _validated(with_located_mappings(raw), ReplicateConfig, replicate_problems)
-    return _validated(raw, EnrichConfig, problems)
+    match job:
+        case "enrich" | None | Unset():
+            return _validated(raw, EnrichConfig, problems)
+        case "capture":
+            return _validated(raw, CaptureConfig, capture_problems)
+        case "backfill":
+            return _validated(raw, BackfillConfig, backfill_problems)
+        case "replicate":
+            return _validated(with_located_mappings(raw), ReplicateConfig, replicate_problems)
+    # Of one job the keys of another would all be unknown.
+    words = list(_MODELS)
+    refusal = (
+        f"job: found {shown(raw.written.get(('job',), job))}; {did_you_mean(job, words)}allowed: {', '.join(words)}"
+    )
+    raise ConfigError([raw.redact(line) for line in (*raw.problems, refusal)], raw.where)
 
 
 def _validated(raw: RawConfig, model: type[_Config], across_keys: Callable[[_Config], Iterable[str]]) -> _Config:

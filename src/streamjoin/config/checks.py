@@ -5,7 +5,6 @@ None has a meaning), and checks that need it say nothing. So all problems are fo
 """
 
 from collections.abc import Iterator, Mapping
-from os.path import abspath
 from typing import Annotated, Any, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -13,9 +12,10 @@ from pydantic.fields import FieldInfo
 from pyspark.sql.types import StructType
 
 from streamjoin.config.columns import column_problems
+from streamjoin.config.paths import overlap
 from streamjoin.config.payload_checks import payload_problems
 from streamjoin.config.problems import Unset, nested_model, shown
-from streamjoin.config.stages import EnrichConfig, ReferenceSettings
+from streamjoin.config.stages import EnrichConfig, KinesisSettings, ReferenceSettings
 
 
 def draft(model: type[BaseModel], values: object) -> Any:
@@ -32,7 +32,8 @@ def draft(model: type[BaseModel], values: object) -> Any:
             parts[name] = draft(inner, {}) if inner else None
         else:
             parts[name] = field.get_default(call_default_factory=True)
-    return model.model_construct(None, **parts)
+    # A check may ask what was given, whatever it says.
+    return model.model_construct({n for n, field in model.model_fields.items() if (field.alias or n) in given}, **parts)
 
 
 def _valid(field: FieldInfo, inner: type[BaseModel] | None, value: object) -> object:
@@ -55,7 +56,7 @@ def problems(config: EnrichConfig, payload_schema: StructType | None = None) -> 
         payload_schema: The events' columns, where the configuration only names a catalog table.
     """
     return [
-        *_source(config),
+        *kinesis_problems(config.source.kinesis),
         *payload_problems(config.payload),
         *_references(config),
         *_paths(config),
@@ -63,8 +64,9 @@ def problems(config: EnrichConfig, payload_schema: StructType | None = None) -> 
     ]
 
 
-def _source(config: EnrichConfig) -> Iterator[str]:
-    kinesis, at = config.source.kinesis, "source.kinesis"
+def kinesis_problems(kinesis: KinesisSettings) -> Iterator[str]:
+    """Yield what is wrong across the keys of `source.kinesis`, which may be a draft."""
+    at = "source.kinesis"
     if kinesis.stream_name is None and kinesis.stream_arn is None:
         yield f"{at}: found neither stream_name nor stream_arn; give one of them"
     if kinesis.stream_name is not None and kinesis.stream_arn is not None:
@@ -120,20 +122,9 @@ def _modes(reference: ReferenceSettings, at: str) -> Iterator[str]:
 
 def _paths(config: EnrichConfig) -> Iterator[str]:
     table, letters = config.sink.hudi.base_path, config.dead_letters.base_path
-    if table is None or letters is None:
-        return
-    ours, theirs = _parts(letters), _parts(table)
-    shorter = min(len(ours), len(theirs))
-    if ours[:shorter] == theirs[:shorter]:
-        how = "equal to" if len(ours) == len(theirs) else "inside of" if len(ours) > shorter else "around"
+    how = overlap(letters, table) if table is not None and letters is not None else None
+    if how:
         yield (
             f"dead_letters.base_path: found {shown(letters)}, {how} sink.hudi.base_path {shown(table)}; "
             "allowed: a path beside it"
         )
-
-
-def _parts(path: str) -> list[str]:
-    """Return what tells whether two paths are one in another, however they are written."""
-    if not path.startswith("s3://"):
-        path = abspath(path.removeprefix("file:").replace("///", "/", 1) or "/")
-    return [part for part in path.split("/") if part]

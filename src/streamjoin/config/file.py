@@ -13,6 +13,7 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from streamjoin.clients import aws_client
+from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.problems import KeyPath, Unset, dotted, is_secret, shown
 from streamjoin.errors import ConfigError
 from streamjoin.redaction import sdk_text
@@ -133,7 +134,7 @@ def _parse(text: str, where: str, environ: Mapping[str, str]) -> RawConfig:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         # Only the parser's own words: its usual text also quotes the line, which may hold a secret.
-        raise ConfigError([f"{place}not YAML: {error.problem or error.context}"], where) from None
+        raise ConfigError([f"{place}not YAML: {error.problem or error.context}{_hint(error, text)}"], where) from None
     except yaml.YAMLError as error:
         reason = getattr(error, "reason", "it can't be parsed")
         position = getattr(error, "position", 0)
@@ -143,6 +144,15 @@ def _parse(text: str, where: str, environ: Mapping[str, str]) -> RawConfig:
     raw = substitute(values, where, environ)
     raw.problems[:0] = duplicates
     return raw
+
+
+def _hint(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Return what to do where a template was written as YAML reads something else."""
+    if error.context == "while scanning an alias":
+        return "; put '*' in quotes"
+    lines = text.split("\n")
+    line = error.problem_mark.line if error.problem_mark else len(lines)
+    return f"; put text with {TEMPLATE_MARK} in quotes" if TEMPLATE_MARK in "".join(lines[line : line + 1]) else ""
 
 
 def _duplicate_keys(node: yaml.Node, path: KeyPath) -> Iterator[str]:

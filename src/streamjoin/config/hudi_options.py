@@ -1,6 +1,7 @@
 """Hudi's own options: which of them streamjoin sets itself, and which would reach beyond the table."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -120,9 +121,25 @@ _HARMLESS: Final = re.compile(
 )
 
 
+# What a captured table has no key for.
+_OF_CHANGES: Final = {
+    _RECORD_KEY: "rows are known by the item's own key, or by their change",
+    _ORDERING: "changes are ordered by their own time and sequence number",
+    _KEY_GENERATOR: "it follows from sink.hudi.partition_by",
+}
+
+
 def _option_name(name: str) -> str:
-    if name in _INSTEAD:
-        refuse(f"this option is set by streamjoin; {_INSTEAD[name]}")
+    return _checked(name, _INSTEAD)
+
+
+def _option_name_of_changes(name: str) -> str:
+    return _checked(name, {option: _OF_CHANGES.get(instead, instead) for option, instead in _INSTEAD.items()})
+
+
+def _checked(name: str, instead: Mapping[str, str]) -> str:
+    if name in instead:
+        refuse(f"this option is set by streamjoin; {instead[name]}")
     # To Spark names are equal that differ in upper and lower case alone: the other would replace ours, unknown to Hudi.
     if not re.fullmatch(r"hoodie(\.[a-z0-9_-]+)+", name):
         refuse("allowed: options of Hudi, whose names start with hoodie. and are in lower case")
@@ -145,3 +162,4 @@ def _reaches_out(name: str) -> str | None:
 
 
 HudiOptionName = Annotated[str, AfterValidator(_option_name)]
+CaptureOptionName = Annotated[str, AfterValidator(_option_name_of_changes)]

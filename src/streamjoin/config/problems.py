@@ -10,12 +10,25 @@ from streamjoin.config.values import did_you_mean
 
 KeyPath = tuple[str | int, ...]
 
-# Keys of later versions, so that they are refused by name instead of as a slip of the pen.
-_KEYS_NOT_YET: Final = {
-    (): {"tables", "unlisted_tables", "where"},
-    ("source",): {"dynamodb_stream", "dynamodb_table", "dynamodb_export"},
+# Keys that other jobs have, so that they are refused as such instead of as a slip of the pen.
+_OTHER_JOBS: Final[dict[tuple[str, ...], dict[str, str]]] = {
+    (): {
+        **dict.fromkeys(("payload", "references", "output"), "enrich"),
+        **dict.fromkeys(("table_mappings", "target"), "replicate"),
+        **dict.fromkeys(("unlisted_tables", "journal"), "capture"),
+        "tables": "capture and backfill",
+        "where": "backfill",
+    },
+    ("source",): {
+        "mysql": "replicate",
+        "kinesis": "enrich and capture",
+        "dynamodb_stream": "capture",
+        "dynamodb_table": "backfill",
+        "dynamodb_export": "backfill",
+    },
+    ("tables",): {"fixed_partition": "backfill"},
+    ("tables", "sink", "hudi"): {"ordering": "enrich"},
 }
-_KEYS_OF_REPLICATE: Final = {(): {"table_mappings", "target"}, ("source",): {"mysql"}}
 _SECRET_NAME: Final = re.compile(r"pass(word|wd|phrase)|secret|token|credential|private|api_?key|access_?key", re.I)
 _VARIABLE_NAME: Final = re.compile(r"\$\{([A-Za-z0-9_]+)")
 _PLAIN_KEY: Final = re.compile(r"[^\s.\[\]'\"]+")
@@ -33,7 +46,7 @@ _ALLOWED: Final = {
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
-    "list_type": "a list",
+    "list_type": "a list, each element behind a -",
     "string_type": "text (put a number or a date in quotes)",
     "too_short": "at least {min_length} of them",
 }
@@ -115,6 +128,8 @@ def _allowed(details: Any, model: type[BaseModel], path: KeyPath) -> str:
         return str(context["text"])
     if kind == "model_type":
         return f"allowed: a mapping with the keys {', '.join(_keys(_model_at(model, path)))}"
+    if kind == "string_type" and isinstance(details["input"], Mapping):
+        return "allowed: text (in quotes, where there are braces in it)"
     if kind in _ALLOWED:
         return f"allowed: {_ALLOWED[kind].format_map(context)}"
     return f"not allowed: {details['msg']}"
@@ -122,10 +137,9 @@ def _allowed(details: Any, model: type[BaseModel], path: KeyPath) -> str:
 
 def _unknown(model: type[BaseModel], path: KeyPath) -> str:
     parent = tuple(part for part in path[:-1] if isinstance(part, str))
-    if path[-1] in _KEYS_NOT_YET.get(parent, ()):
-        return "not supported yet by this version; leave it out"
-    if path[-1] in _KEYS_OF_REPLICATE.get(parent, ()):
-        return "a key of job: replicate; leave it out, or set job"
+    jobs = _OTHER_JOBS.get(parent, {}).get(str(path[-1]))
+    if jobs:
+        return f"a key of job: {jobs}; leave it out, or set job"
     keys = _keys(_model_at(model, path[:-1]))
     return f"unknown key; {did_you_mean(path[-1], keys)}allowed: {', '.join(keys)}"
 

@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from streamjoin.config.file import RawConfig, read_text
 from streamjoin.config.schema_forms import Stage
-from streamjoin.config.stages import JOBS_NOT_YET, JobName, MetricSettings, Region, RoleArn, TableName
+from streamjoin.config.stages import JobName, MetricSettings, Region, RoleArn, TableName
 from streamjoin.config.values import Choice, Count, Path, Seconds, SecondsOrZero, SizeBytes, Text, refuse
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class ReplicateConfig(Stage):
 
     job: Annotated[
         Literal["replicate"],
-        Choice(*JOBS_NOT_YET, replicate="Rows of MySQL tables, and their changes, into DynamoDB tables."),
+        Choice(replicate="Rows of MySQL tables, and their changes, into DynamoDB tables."),
     ]
     """What the job does."""
     name: JobName

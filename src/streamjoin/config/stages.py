@@ -3,7 +3,7 @@
 Each model checks its own values only; what spans several keys is in `checks`. So `parse_config` is the way in.
 """
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pyspark.sql.types import StructType
@@ -27,8 +27,6 @@ from streamjoin.config.values import (
     Text,
     VersionColumns,
 )
-
-JOBS_NOT_YET: Final = ("capture", "backfill")
 
 JobName = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, and _ . - after the first of them")]
 Region = Annotated[str, Matching(r"[a-z]{2,}(-[a-z]+)+-[0-9]", "a region such as us-east-1")]
@@ -242,7 +240,7 @@ class MetricSettings(Stage):
 class EnrichConfig(Stage):
     """A streamjoin job: events of a stream, joined with references, upserted into a table."""
 
-    job: Annotated[Literal["enrich"], Choice(*JOBS_NOT_YET, enrich="Events, joined with references, into a table.")]
+    job: Annotated[Literal["enrich"], Choice(enrich="Events, joined with references, into a table.")]
     """What the job does."""
     name: JobName
     """Name of the job, in logs and reports."""

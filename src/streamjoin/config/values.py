@@ -155,7 +155,8 @@ def _moment(value: object) -> object:
     return in_utc(value)
 
 
-def _path(value: str) -> str:
+def check_path(value: str) -> str:
+    """Return a path without the slash at its end; refuse what Hadoop, S3 and catalogs take for different places."""
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", value)
     word = scheme[1].lower() if scheme else ""
     if word in ("s3a", "s3n"):
@@ -244,7 +245,7 @@ SizeBytes = Annotated[
 ]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Text = Annotated[str, AfterValidator(_not_blank), Field(json_schema_extra={"minLength": 1})]
-Path = Annotated[str, AfterValidator(_path)]
+Path = Annotated[str, AfterValidator(check_path)]
 Zone = Annotated[str, AfterValidator(_zone)]
 ParsingPattern = Annotated[str, _pattern(parsing_problems)]
 FormattingPattern = Annotated[str, _pattern(formatting_problems)]

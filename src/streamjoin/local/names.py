@@ -8,3 +8,10 @@ class DatasetName(StrEnum):
 
     ORDERS = "orders"
     FLIGHTS = "flights"
+
+
+class DemoJob(StrEnum):
+    """The jobs that can be shown on this machine."""
+
+    ENRICH = "enrich"
+    CAPTURE = "capture"

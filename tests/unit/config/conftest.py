@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.config import BackfillConfig, CaptureConfig, EnrichConfig, parse_config, parse_job
 from streamjoin.errors import ConfigError
 
 EXAMPLE: dict[str, Any] = {
@@ -25,14 +25,45 @@ EXAMPLE: dict[str, Any] = {
     "sink": {"hudi": {"base_path": "s3://bucket/lake/orders", "table_name": "orders", "record_key": ["uuid"]}},
     "dead_letters": {"base_path": "s3://bucket/lake/orders_dead_letters"},
 }
+CAPTURE: dict[str, Any] = {
+    "job": "capture",
+    "name": "orders-capture",
+    "source": {"kinesis": {"stream_name": "changes"}},
+    "tables": [
+        {
+            "table_name": "orders",
+            "schema": "orderid string, quantity bigint, createdAt string",
+            "sink": {"hudi": {"base_path": "s3://bucket/lake/orders", "table_name": "orders"}},
+        },
+        {
+            "table_name": "*",
+            "layout": "changelog",
+            "sink": {"hudi": {"base_path": "s3://bucket/lake/log/{table}", "table_name": "{table}_log"}},
+        },
+    ],
+    "dead_letters": {"base_path": "s3://bucket/lake/dead_letters"},
+}
+BACKFILL: dict[str, Any] = {
+    "job": "backfill",
+    "name": "receipts-backfill",
+    "source": {"dynamodb_table": {"table_name": "receipts"}},
+    "where": {"attribute": "updatedat", "before": 1562148836036},
+    "tables": [
+        {
+            "table_name": "receipts",
+            "sink": {"hudi": {"base_path": "s3://bucket/lake/receipts", "table_name": "receipts"}},
+        }
+    ],
+    "dead_letters": {"base_path": "s3://bucket/lake/dead_letters"},
+}
 REMOVED = object()
 
 Changes = Mapping[str, object]
 
 
-def example(changes: Changes) -> dict[str, Any]:
+def example(changes: Changes, base: dict[str, Any] = EXAMPLE) -> dict[str, Any]:
     """Return the example with some of its keys, named as in messages, set or REMOVED."""
-    values = copy.deepcopy(EXAMPLE)
+    values = copy.deepcopy(base)
     for path, value in changes.items():
         at: Any = values
         *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
@@ -54,14 +85,39 @@ def config() -> Callable[[Changes], EnrichConfig]:
 def problems() -> Callable[[Changes], list[str]]:
     """Return what is wrong with the example after changes."""
 
-    def problems_of(changes: Changes) -> list[str]:
-        try:
-            parse_config(example(changes))
-        except ConfigError as error:
-            return error.problems
-        return []
+    return lambda changes: _problems_of(example(changes))
 
-    return problems_of
+
+def _problems_of(values: dict[str, Any]) -> list[str]:
+    try:
+        parse_job(values)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+@pytest.fixture
+def capture() -> Callable[[Changes], CaptureConfig]:
+    """Return the example of a capture after changes."""
+    return lambda changes: parse_job(example(changes, CAPTURE))
+
+
+@pytest.fixture
+def capture_problems() -> Callable[[Changes], list[str]]:
+    """Return what is wrong with the example of a capture after changes."""
+    return lambda changes: _problems_of(example(changes, CAPTURE))
+
+
+@pytest.fixture
+def backfill() -> Callable[[Changes], BackfillConfig]:
+    """Return the example of a backfill after changes."""
+    return lambda changes: parse_job(example(changes, BACKFILL))
+
+
+@pytest.fixture
+def backfill_problems() -> Callable[[Changes], list[str]]:
+    """Return what is wrong with the example of a backfill after changes."""
+    return lambda changes: _problems_of(example(changes, BACKFILL))
 
 
 @pytest.fixture

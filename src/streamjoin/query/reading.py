@@ -1,63 +1,16 @@
-"""SQL on a Hudi table, without Spark and without Java: hudi-rs reads it into Arrow, DuckDB queries that.
-
-What it shows is what Athena shows: the newest committed row of every record key, with Hudi's five `_hoodie_…` columns.
-"""
+"""A Hudi table into Arrow, without Spark and without Java, by hudi-rs."""
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from streamjoin.errors import SinkError
 
-if TYPE_CHECKING:
-    import duckdb
-
-    from streamjoin.config import EnrichConfig
-
-DEFAULT_TABLE_NAME = "t"
 _READ_ATTEMPTS = 5
 _READ_PAUSE_SECONDS = 0.2
-
-# A query reads the table that it was given and nothing else: no files, no network, no extensions, no Python variables.
-_SEALED: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "python_enable_replacements": "false",
-}
-
-
-def query(target: "str | Path | EnrichConfig", sql: str) -> pa.Table:
-    """Run `sql` on the newest commit of a Hudi table.
-
-    Args:
-        target: The table's base path, or a job's configuration, or the path of its file.
-        sql: The table is called `t`, and with a configuration also by its `sink.hudi.table_name`. Read-only in effect:
-            what a statement makes is gone with the answer.
-
-    Columns out: those of the query; times with zone are UTC.
-
-    Raises:
-        SinkError: There is no Hudi table, it can't be read, or DuckDB refuses the SQL.
-        ConfigError: The configuration is wrong.
-    """
-    base_path, names = _locate(target)
-    return run_sql(read_table(base_path), names, sql)
-
-
-def _locate(target: "str | Path | EnrichConfig") -> tuple[str, list[str]]:
-    if isinstance(target, str | Path) and not str(target).endswith((".yaml", ".yml")):
-        return str(target), [DEFAULT_TABLE_NAME]
-    if isinstance(target, str | Path):
-        from streamjoin.config import load_config  # noqa: PLC0415  (a bare path is answered without pydantic)
-
-        target = load_config(target)
-    hudi = target.sink.hudi
-    return hudi.base_path, list(dict.fromkeys([DEFAULT_TABLE_NAME, hudi.table_name]))
 
 
 def read_table(base_path: str, columns: list[str] | None = None) -> pa.Table:
@@ -134,31 +87,3 @@ def storage_options(location: str, environ: Mapping[str, str] = os.environ) -> d
         if frozen.token:
             options["aws_session_token"] = str(frozen.token)
     return options
-
-
-def run_sql(table: pa.Table, names: Iterable[str], sql: str) -> pa.Table:
-    """Run `sql` on an Arrow table that is known under `names`, in a DuckDB that reaches nothing else.
-
-    Raises:
-        SinkError: DuckDB refuses the SQL; the text is DuckDB's.
-    """
-    import duckdb  # noqa: PLC0415  (0.2 s)
-
-    with duckdb.connect(":memory:", config=_SEALED) as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
-        for name in names:
-            connection.register(name, table)
-        try:
-            return _result(connection, sql)
-        except duckdb.Error as error:
-            message = f"the query can't be answered: {str(error).strip()}"
-            raise SinkError(message) from error
-
-
-def _result(connection: "duckdb.DuckDBPyConnection", sql: str) -> pa.Table:
-    relation = connection.sql(sql)
-    # A statement without a result (CREATE VIEW, an empty text) has no relation.
-    if relation is None:
-        return pa.table({})
-    result: pa.Table = relation.to_arrow_table()
-    return result

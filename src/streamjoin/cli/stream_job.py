@@ -1,0 +1,26 @@
+"""The jobs that keep a position in a stream, for the commands that look at it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamjoin.config import CaptureConfig, EnrichConfig
+
+
+def load_stream_job(config: str) -> "EnrichConfig | CaptureConfig":
+    """Read and check the configuration of a job that reads a stream into Hudi tables.
+
+    Raises:
+        ConfigError: It is wrong, or another job's.
+    """
+    from streamjoin.config import BackfillConfig, CaptureConfig, EnrichConfig, load_job  # noqa: PLC0415
+    from streamjoin.errors import ConfigError  # noqa: PLC0415
+
+    found = load_job(config)
+    if isinstance(found, EnrichConfig | CaptureConfig):
+        return found
+    reason = (
+        "which has no position in a stream: it goes on where it stopped by itself, with streamjoin run"
+        if isinstance(found, BackfillConfig)
+        else "which writes DynamoDB tables and no Hudi table"
+    )
+    raise ConfigError([f"job: found '{found.job}', {reason}; expected here: enrich, capture"], config)

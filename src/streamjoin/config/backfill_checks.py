@@ -1,0 +1,66 @@
+"""What spans several keys of `job: backfill`. As in `checks`, a configuration may have holes here."""
+
+from collections.abc import Iterator
+
+from streamjoin.config.backfill import BackfillConfig, BackfillTableSettings, Watermark, WhereSettings
+from streamjoin.config.capture_checks import place_problems, template_problems
+from streamjoin.config.capture_columns import fixed_partition_problems, table_problems
+from streamjoin.config.capture_tables import ALL_OTHERS
+
+
+def backfill_problems(config: BackfillConfig) -> list[str]:
+    """Return what is wrong across the keys of `config`."""
+    found = [*_source(config), *_where(config.where)]
+    tables = config.tables or []
+    if len(tables) > 1:
+        found.append(f"tables: found {len(tables)} of them; allowed: exactly one, and a job for each")
+    for index, table in enumerate(tables):
+        at = f"tables[{index}]"
+        found += [*_table(config, table, at), *table_problems(table, at), *fixed_partition_problems(table, at)]
+    places = {f"tables[{index}].sink.hudi.base_path": table.sink.hudi.base_path for index, table in enumerate(tables)}
+    places["dead_letters.base_path"] = config.dead_letters.base_path
+    return [*found, *place_problems({key: path for key, path in places.items() if path is not None})]
+
+
+def _source(config: BackfillConfig) -> Iterator[str]:
+    source = config.source
+    if source.dynamodb_table is None and source.dynamodb_export is None:
+        yield "source: found neither dynamodb_table nor dynamodb_export; give one of them"
+    if source.dynamodb_table is not None and source.dynamodb_export is not None:
+        yield "source: found both dynamodb_table and dynamodb_export; give one of them"
+
+
+def _where(where: WhereSettings | None) -> Iterator[str]:
+    if not isinstance(where, WhereSettings):
+        return
+    lower = [("after", where.after), ("from", where.from_)]
+    upper = [("before", where.before), ("until", where.until)]
+    for (one, first), (two, second) in (lower, upper):
+        if first is not None and second is not None:
+            yield f"where: found both {one} and {two}; give one of them"
+    given = [(key, value) for key, value in (*lower, *upper) if value is not None]
+    if not given:
+        yield "where: found none of before, until, after and from; give one or two of them, or leave where out"
+    for low, start in lower:
+        for high, end in upper:
+            if isinstance(start, Watermark) and isinstance(end, Watermark) and _is_empty(start, low, end, high):
+                yield f"where: no moment is both {low} {start} and {high} {end}; the first must be the earlier"
+
+
+def _is_empty(start: Watermark, low: str, end: Watermark, high: str) -> bool:
+    return start.us > end.us or (start.us == end.us and (low, high) != ("from", "until"))
+
+
+def _table(config: BackfillConfig, table: BackfillTableSettings, at: str) -> Iterator[str]:
+    source = config.source.dynamodb_table
+    if table.table_name == ALL_OTHERS:
+        yield f"{at}.table_name: found '{ALL_OTHERS}', a template of job: capture; allowed: the name of one table"
+        return
+    yield from template_problems(table, at)
+    if source is None or source.table_name is None or table.table_name is None:
+        return
+    if source.table_name != table.table_name:
+        yield (
+            f"{at}.table_name: found '{table.table_name}', but source.dynamodb_table reads '{source.table_name}'; "
+            "give both the same name"
+        )
