@@ -2,15 +2,30 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class TableCounts:
+    """What a batch of `job: capture` did to one table.
+
+    Args:
+        kept: Rows upserted or deleted.
+        superseded: Changes that a newer one made superfluous.
+        removed: Rows deleted.
+    """
+
+    kept: int = 0
+    superseded: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True)
 class BatchCounts:
-    """Where the records of one batch went. `read = kept + superseded + rejected`, always.
+    """Where the records of one batch went. `read = kept + superseded + rejected + ignored`, always.
 
     Args:
         read: Records read, user records of aggregated ones each for itself.
@@ -19,6 +34,9 @@ class BatchCounts:
         rejected: Dead letters.
         rejected_by_reason: The same, by reason.
         unmatched: Kept events without a row in a reference, by its name.
+        ignored: Changes of tables that are not captured; of `job: capture`, as the next two.
+        removed: Rows deleted.
+        tables: What became of each table, by the name of the DynamoDB table.
     """
 
     read: int = 0
@@ -27,10 +45,19 @@ class BatchCounts:
     rejected: int = 0
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     unmatched: Mapping[str, int] = field(default_factory=dict)
+    ignored: int = 0
+    removed: int = 0
+    tables: Mapping[str, TableCounts] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as they stand in the commit."""
+        captured = {
+            "ignored": self.ignored,
+            "removed": self.removed,
+            "tables": {name: asdict(table) for name, table in self.tables.items()},
+        }
         return {
+            **(captured if self.tables or self.ignored else {}),
             "read": self.read,
             "kept": self.kept,
             "superseded": self.superseded,
@@ -40,7 +67,7 @@ class BatchCounts:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchReport:
     """One batch, for the log.
 
@@ -59,9 +86,9 @@ class BatchReport:
     job: str
     batch_id: str
     counts: BatchCounts
-    references: Mapping[str, Mapping[str, Any]]
-    refresh_failures: Mapping[str, int]
-    ages_seconds: Mapping[str, float]
+    references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    refresh_failures: Mapping[str, int] = field(default_factory=dict)
+    ages_seconds: Mapping[str, float] = field(default_factory=dict)
     millis_behind_latest: int
     seconds: float
     fetch_seconds: float
@@ -75,6 +102,9 @@ class BatchReport:
             "kept": self.counts.kept,
             "superseded": self.counts.superseded,
             "rejected": self.counts.rejected,
+            **({"ignored": self.counts.ignored} if self.counts.ignored else {}),
+            **{f"kept.{name}": table.kept for name, table in sorted(self.counts.tables.items())},
+            **{f"removed.{name}": table.removed for name, table in sorted(self.counts.tables.items()) if table.removed},
             **{f"rejected.{reason}": n for reason, n in sorted(self.counts.rejected_by_reason.items())},
             **{f"unmatched.{name}": n for name, n in sorted(self.counts.unmatched.items())},
             **{f"version.{name}": found["version"] for name, found in sorted(self.references.items())},

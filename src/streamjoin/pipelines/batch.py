@@ -1,9 +1,13 @@
 """One micro-batch, as every job's `process_batch` takes it."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 
+from streamjoin.errors import SourceError
+from streamjoin.frames import tasks_for
 from streamjoin.sources.position import Position, ShardRange
 
 
@@ -24,3 +28,29 @@ class Batch:
     position: Position | None = None
     ranges: tuple[ShardRange, ...] = ()
     fetch_seconds: float = 0.0
+
+
+def batch_id_of(ranges: Iterable[ShardRange]) -> str:
+    """Return a name that the same records always get, so that a batch that was repeated is seen to be one."""
+    text = "|".join(f"{r.shard_id}:{r.first}:{r.last}" for r in ranges)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def follow_size(batch: Batch) -> int:
+    """Let Spark's shuffles follow the size of the batch, not the default of 200; return how many tasks they get."""
+    spark = batch.records.sparkSession
+    known = batch.position is not None
+    tasks = tasks_for(spark, sum(r.records for r in batch.ranges)) if known else spark.sparkContext.defaultParallelism
+    spark.conf.set("spark.sql.shuffle.partitions", tasks)
+    return tasks
+
+
+def check_complete(batch: Batch, read: int) -> None:
+    """Stop before the commit when rows came up short of, or beyond, what the commit would say was read."""
+    expected = sum(r.records for r in batch.ranges)
+    if batch.position is not None and read != expected:
+        message = (
+            f"batch '{batch.batch_id}': {expected} records were read from the stream, {read} arrived in the "
+            "batch; nothing was committed, the batch is read again"
+        )
+        raise SourceError(message, retryable=True)

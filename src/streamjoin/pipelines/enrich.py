@@ -13,16 +13,17 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
-from streamjoin.frames import persisted, tasks_for
+from streamjoin.frames import persisted
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import batch_limits, check_services, locked, prepare, resolve_schema
-from streamjoin.pipelines.batch import Batch
+from streamjoin.pipelines.batch import Batch, check_complete, follow_size
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
+from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
@@ -70,7 +71,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
     """
     started = time.monotonic()
     at("read")
-    parallelism = _follow_size(batch)
+    parallelism = follow_size(batch)
     events = decode(batch.records, job.schema, job.payload)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
     with ExitStack() as kept:
@@ -79,7 +80,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
         ordered = order(job, enriched)  # 4
         kept.enter_context(persisted(ordered.frame))
         counts = _count(batch, ordered, list(snapshots))
-        _check_complete(batch, counts)
+        check_complete(batch, counts.read)
         at("counted")
         if counts.rejected:
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
@@ -126,15 +127,6 @@ def _derived_partitions(job: EnrichJob) -> set[str]:
     return {p.name for p in job.partition_by if p.source is not None and p.source != p.name}
 
 
-def _follow_size(batch: Batch) -> int:
-    """Let Spark's shuffles follow the size of the batch, not the default of 200; return how many tasks they get."""
-    spark = batch.records.sparkSession
-    known = batch.position is not None
-    tasks = tasks_for(spark, sum(r.records for r in batch.ranges)) if known else spark.sparkContext.defaultParallelism
-    spark.conf.set("spark.sql.shuffle.partitions", tasks)
-    return tasks
-
-
 def _count(batch: Batch, events: Events, references: Sequence[str]) -> BatchCounts:
     """Count the batch in one pass, which also fills the cache that every later step reads."""
     reasons = events.frame.groupBy(REASON_COLUMN).agg(
@@ -164,17 +156,6 @@ def _count(batch: Batch, events: Events, references: Sequence[str]) -> BatchCoun
         rejected_by_reason=rejected,
         unmatched={name: int(kept[f"unmatched_{i}"]) if kept else 0 for i, name in enumerate(references)},
     )
-
-
-def _check_complete(batch: Batch, counts: BatchCounts) -> None:
-    """Stop before the commit when rows came up short of, or beyond, what the commit would say was read."""
-    expected = sum(r.records for r in batch.ranges)
-    if batch.position is not None and counts.read != expected:
-        message = (
-            f"batch '{batch.batch_id}': {expected} records were read from the stream, {counts.read} arrived in the "
-            "batch; nothing was committed, the batch is read again"
-        )
-        raise SourceError(message, retryable=True)
 
 
 def _metadata(batch: Batch, references: Mapping[str, Mapping[str, Any]], counts: BatchCounts) -> dict[str, str]:
@@ -211,7 +192,7 @@ def run(
     prepared, spark = prepare(config, schema)
     with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, prepared.name) as job:
         stream_job = StreamJob(
-            stream=stream,
+            open_reader=lambda session, position: StreamReader(session, stream, position),
             start=starting_point(config, job, stream, spark),
             process=lambda batch: process_batch(job, batch, at=at),
             interval_seconds=config.trigger.interval_seconds,

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pyspark.sql import types as T
 
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.unread_letters import UnreadLetters
 from streamjoin.pipelines.writer import TableWriter
@@ -74,7 +75,7 @@ class EnrichJob:
     @cached_property
     def unread_letters(self) -> UnreadLetters:
         """Dead letters of records that are read again."""
-        return UnreadLetters(self.dead_letters, self.table.base_path)
+        return UnreadLetters(self.dead_letters, Ledger(self.table.base_path).entries)
 
     @cached_property
     def writer(self) -> TableWriter:

@@ -1,12 +1,12 @@
 """The dead letters that a redrive feeds in: which of them, and how many at a time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.ledger import Ledger
+from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.schema import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
 from streamjoin.sinks.dead_letters import DeadLetters
@@ -82,9 +82,10 @@ class LetterChunks:
 
     def _meant(self) -> DataFrame:
         """Return the letters that are meant, marked where they lie after the position."""
-        # Two jobs may share a place for their dead letters by mistake.
-        name = self.position.stream.rpartition("/")[2]
-        found = self.dead_letters.read(self.spark).where((F.col("stream") == name) & _condition(self.letters))
+        # Two jobs may share a place for their dead letters by mistake. Records of a Kinesis stream have its name, those
+        # of a table's own stream its ARN.
+        names = self.position.stream.rpartition("/")[2], self.position.stream
+        found = self.dead_letters.read(self.spark).where(F.col("stream").isin(*names) & _condition(self.letters))
         places = self.spark.createDataFrame(
             [
                 (shard_id, place.kind.value, place.sequence_number, place.timestamp_ms)
@@ -95,7 +96,9 @@ class LetterChunks:
         return found.join(F.broadcast(places), "shard_id", "left").withColumn(_IS_UNREAD, _is_unread())
 
 
-def with_new_shards(spark: SparkSession, dead_letters: DeadLetters, base_path: str, position: Position) -> Position:
+def with_new_shards(
+    spark: SparkSession, dead_letters: DeadLetters, entries: Callable[[], Iterable[Entry]], position: Position
+) -> Position:
     """Return `position` with the shards that have dead letters but were read by no commit yet.
 
     A shard that the position doesn't know was drained long ago, or is new: the first batch that read it died.
@@ -103,14 +106,14 @@ def with_new_shards(spark: SparkSession, dead_letters: DeadLetters, base_path: s
     Args:
         spark: The session.
         dead_letters: Where they are.
-        base_path: The table's, whose ledger knows which shards were ever read.
-        position: The table's.
+        entries: Gives all commits of the job, which know which shards were ever read.
+        position: The job's.
     """
     found = dead_letters.read(spark).where(F.col("shard_id").isNotNull())
     shards = {str(row[0]) for row in found.select("shard_id").distinct().collect()}
     new = shards - position.shards.keys()
     if new:
-        new -= {read.shard_id for entry in Ledger(base_path).entries() for read in entry.ranges}
+        new -= {read.shard_id for entry in entries() for read in entry.ranges}
     return Position(position.stream, {**position.shards, **dict.fromkeys(new, TRIM_HORIZON)})
 
 

@@ -118,7 +118,7 @@ def redrive(
         reference.restore(found.references.get(reference.name))
     driver = _Redriver(job, spark, at)
     driver.finish_interrupted()
-    position = with_new_shards(spark, job.dead_letters, job.table.base_path, found.position)
+    position = with_new_shards(spark, job.dead_letters, Ledger(job.table.base_path).entries, found.position)
     chunks = LetterChunks(spark, job.dead_letters, position, letters or LetterFilter(), limits)
     redriven, stayed = Counter[str](), Counter[str]()
     for chunk in chunks:

@@ -115,7 +115,7 @@ def set_position(
         writer.open()
         metadata = {
             "batch_id": f"set-{found.instant}",
-            "audit": json.dumps(_audit(found.position, position, target, now), sort_keys=True),
+            "audit": json.dumps(audit(found.position, position, target, now), sort_keys=True),
             **checkpoint.to_metadata(position, (), found.references, BatchCounts().to_dict()),
         }
         stored = spark.read.format("hudi").load(as_hadoop_path(base_path))
@@ -147,18 +147,14 @@ def target_position(before: Position, target: Target, stream: Stream, now: datet
     """
     if isinstance(target, StartAt):
         if target.timestamp is not None and target.timestamp > now:
-            _refuse([f"--at-timestamp: {target.timestamp.isoformat()} is to come; it is {now.isoformat()}"])
+            refuse_target([f"--at-timestamp: {target.timestamp.isoformat()} is to come; it is {now.isoformat()}"])
         begun = kinesis.start(stream, target, round(now.timestamp() * 1000), client)
         # A drained shard that isn't listed now may be again: it stays drained.
         drained = {s: p for s, p in before.shards.items() if p.kind is PositionKind.DRAINED and s not in begun.shards}
         return Position(begun.stream, {**drained, **begun.shards})
     listed = sorted(shard.shard_id for shard in client.shards())
-    _refuse(
-        [
-            f"--sequence-number {shard_id}={number}: expected the decimal digits of a sequence number"
-            for shard_id, number in target.numbers.items()
-            if not (number.isascii() and number.isdecimal())
-        ]
+    refuse_target(
+        without_digits(target)
         + [
             f"--sequence-number: stream '{stream.name}' lists no shard '{shard_id}'; it lists: {', '.join(listed)}"
             for shard_id in target.numbers
@@ -169,12 +165,22 @@ def target_position(before: Position, target: Target, stream: Stream, now: datet
     return Position(before.stream, {**before.shards, **places})
 
 
-def _refuse(problems: list[str]) -> None:
+def without_digits(target: StartAfter) -> list[str]:
+    """Return what is wrong with the sequence numbers themselves."""
+    return [
+        f"--sequence-number {shard_id}={number}: expected the decimal digits of a sequence number"
+        for shard_id, number in target.numbers.items()
+        if not (number.isascii() and number.isdecimal())
+    ]
+
+
+def refuse_target(problems: list[str]) -> None:
+    """Raise the error that lists `problems` of what a person asked for, if there are any."""
     if problems:
         raise ConfigError(problems, where="checkpoint set")
 
 
-def _audit(before: Position, after: Position, target: Target, now: datetime) -> dict[str, object]:
+def audit(before: Position, after: Position, target: Target, now: datetime) -> dict[str, object]:
     """Return who set which shards from where to where."""
     shard_ids = before.shards.keys() | after.shards.keys()
     changed = [s for s in shard_ids if before.shards.get(s) != after.shards.get(s)]

@@ -1,10 +1,11 @@
 """Dead letters whose records are read again: of a batch that died, or after a position was set back."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards
@@ -26,12 +27,17 @@ class UnreadLetters:
 
     Args:
         dead_letters: Where they are.
-        base_path: The table's, whose ledger knows which shards were ever read.
+        entries: Gives all commits of the job, which know which shards were ever read.
     """
 
-    def __init__(self, dead_letters: DeadLetters, base_path: str) -> None:
-        self._dead_letters, self._base_path = dead_letters, base_path
+    def __init__(self, dead_letters: DeadLetters, entries: Callable[[], Iterable[Entry]]) -> None:
+        self._dead_letters, self._entries = dead_letters, entries
         self._ids: frozenset[str] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none, or none any more."""
+        return not self._ids
 
     def find(self, spark: SparkSession, position: Position) -> None:
         """Look for those after `position`, where a job starts.
@@ -41,7 +47,7 @@ class UnreadLetters:
         """
         if not has_commit(self._dead_letters.base_path):
             return
-        place = with_new_shards(spark, self._dead_letters, self._base_path, position)
+        place = with_new_shards(spark, self._dead_letters, self._entries, position)
         chunks = LetterChunks(spark, self._dead_letters, place, LetterFilter(), _NO_LIMITS)
         self._ids = frozenset(chunks.unread())
 
@@ -66,7 +72,8 @@ class UnreadLetters:
 
 def _is_within(letter: str, ranges: Iterable[ShardRange]) -> bool:
     """Say whether the record of a letter, `stream/shard/number/sub`, is in one of the ranges."""
-    _, shard_id, number, _ = letter.split("/")
+    # The stream may be an ARN, with slashes of its own.
+    _, shard_id, number, _ = letter.rsplit("/", 3)
     return any(
         sequence_order(read.first) <= sequence_order(number) <= sequence_order(read.last)
         for read in ranges

@@ -7,14 +7,23 @@ wherever they are read again. What the stream can't tell any more is a StreamLos
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from streamjoin.dynamodb import Remedies
 from streamjoin.errors import SourceError
-from streamjoin.sources.dynamodb_stream_client import ChangeRecord, StreamLostError, StreamsClient, StreamService
+from streamjoin.sources.dynamodb_stream_client import (
+    REFERENCE_REMEDIES,
+    ChangeRecord,
+    Listing,
+    StreamLostError,
+    StreamsClient,
+    StreamService,
+)
 from streamjoin.sources.dynamodb_stream_progress import Progress
 from streamjoin.sources.dynamodb_stream_reading import THREADS, Bounds, Polled, Reading, list_after
-from streamjoin.sources.position import Position, PositionKind
+from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind
+from streamjoin.sources.shards import first_position
 
 __all__ = ["ChangeRecord", "Polled", "StreamLostError", "StreamsClient", "TableStream"]
 
@@ -25,7 +34,7 @@ _KINDS = (PositionKind.TRIM_HORIZON, PositionKind.AFTER, PositionKind.DRAINED)
 class TableStream:
     """The stream of one table, as this process reads it; not for several threads.
 
-    Begin with `start_at_tip` or `start_at`, also after a StreamLostError.
+    Begin with `start_at_tip`, `start_at_trim_horizon` or `start_at`, also after a StreamLostError.
 
     Args:
         client: boto3's `dynamodbstreams` client, for the table's region and role.
@@ -33,6 +42,7 @@ class TableStream:
         table_name: For messages.
         clock: Gives seconds since the epoch.
         sleep: Waits a number of seconds.
+        remedies: What to do about a call that fails.
     """
 
     def __init__(
@@ -43,10 +53,11 @@ class TableStream:
         table_name: str,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        remedies: Remedies = REFERENCE_REMEDIES,
     ) -> None:
         self.stream_arn = stream_arn
         self._clock = clock
-        self._service = StreamService(client, stream_arn, table_name, clock, sleep)
+        self._service = StreamService(client, stream_arn, table_name, clock, sleep, remedies)
         self._progress: Progress | None = None
         self._lost: StreamLostError | None = None
 
@@ -69,17 +80,28 @@ class TableStream:
         listing = self._service.list()
         if listing.status == "DISABLED":
             raise self._switched_off()
-        if not listing.shards:
-            message = (
-                f"{self._service.name}: expected one shard at least, found none (status {listing.status}). A stream "
-                "has its shards a moment after it was enabled: try again."
-            )
-            raise SourceError(message, retryable=True)
+        self._check_shards(listing)
         # The shards' ends are noted by reading: where an iterator begins may only be settled when it is used.
         shard_ids = [shard.shard_id for shard in listing.shards if not shard.is_closed]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="stream") as pool:
             first_pages = dict(zip(shard_ids, pool.map(self._service.first_page, shard_ids), strict=True))
         self._progress, self._lost = Progress.at_tip(self.stream_arn, listing, first_pages), None
+
+    def start_at_trim_horizon(self, drained: Collection[str] = ()) -> None:
+        """Begin with the oldest changes that the stream still has.
+
+        Args:
+            drained: Shards that were read to their end, and are not read again.
+
+        Raises:
+            StreamLostError: The stream is gone.
+            SourceError: It could not be listed. Nothing was started.
+        """
+        listing = self._service.list()
+        self._check_shards(listing)
+        begun = first_position(listing.shards, self.stream_arn, TRIM_HORIZON, skip_closed=False)
+        places = {**begun.shards, **dict.fromkeys(drained, DRAINED)}
+        self._progress, self._lost = Progress.after(Position(self.stream_arn, places), listing), None
 
     def start_at(self, position: Position) -> None:
         """Go on from a position that an earlier process reached.
@@ -129,6 +151,14 @@ class TableStream:
             raise
         self._progress = progress
         return polled
+
+    def _check_shards(self, listing: Listing) -> None:
+        if not listing.shards:
+            message = (
+                f"{self._service.name}: expected one shard at least, found none (status {listing.status}). A stream "
+                "has its shards a moment after it was enabled: try again."
+            )
+            raise SourceError(message, retryable=True)
 
     def _started(self) -> Progress:
         if self._progress is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Final, Literal, Protocol, cast, get_args
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +26,20 @@ SECONDS_BETWEEN_LISTINGS = 0.1
 # Five minutes short of the 24 hours, since what a place is dated by may be a little older than it says: the service
 # rounds the time of a change, and a listing may lag behind.
 RETENTION_MS = (24 * 60 - 5) * 60_000
+
+
+REFERENCE_REMEDIES: Final = Remedies(
+    missing="Scan the table again.",
+    denied=(
+        "Allow dynamodb:DescribeStream, dynamodb:GetShardIterator and dynamodb:GetRecords on the stream to the job's "
+        "role, or set dynamodb.role_arn of the reference to a role that has them, or set refresh.follow: scan."
+    ),
+    throttled=(
+        "No more than two processes may read a shard: see what else reads this stream (other jobs, Lambda triggers), "
+        "or set refresh.follow: scan of the reference."
+    ),
+    unreachable="Check the network, the credentials, dynamodb.region of the reference and AWS_ENDPOINT_URL.",
+)
 
 
 class StreamsClient(Protocol):
@@ -112,6 +126,7 @@ class StreamService:
         table_name: For messages.
         clock: Gives seconds since the epoch.
         sleep: Waits a number of seconds.
+        remedies: What to do about a call that fails.
     """
 
     def __init__(
@@ -121,8 +136,10 @@ class StreamService:
         table_name: str,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        remedies: Remedies = REFERENCE_REMEDIES,
     ) -> None:
         self.stream_arn = stream_arn
+        self._remedies = remedies
         self.name = f"stream '{stream_arn}' of table '{table_name}'"
         self._client = client
         self._clock = clock
@@ -213,7 +230,7 @@ class StreamService:
         if operation not in get_args(Operation):
             message = (
                 f"{self.name} shard '{shard_id}' record {change['SequenceNumber']}: expected the operation "
-                f"{', '.join(get_args(Operation))}, found '{operation}'. Set refresh.follow: scan of the reference."
+                f"{', '.join(get_args(Operation))}, found '{operation}', which this version of streamjoin doesn't know."
             )
             raise SourceError(message)
         created_at: datetime | None = change.get("ApproximateCreationDateTime")
@@ -230,20 +247,8 @@ class StreamService:
     @contextmanager
     def _errors(self, operation: str, shard_id: str | None = None) -> Iterator[None]:
         where = self.name if shard_id is None else f"{self.name} shard '{shard_id}'"
-        remedies = Remedies(
-            missing="Scan the table again.",
-            denied=(
-                "Allow dynamodb:DescribeStream, dynamodb:GetShardIterator and dynamodb:GetRecords on the stream to the "
-                "job's role, or set dynamodb.role_arn of the reference to a role that has them, or set "
-                "refresh.follow: scan."
-            ),
-            throttled=(
-                "No more than two processes may read a shard: see what else reads this stream (other jobs, Lambda "
-                "triggers), or set refresh.follow: scan of the reference."
-            ),
-            unreachable="Check the network, the credentials, dynamodb.region of the reference and AWS_ENDPOINT_URL.",
-        )
-        with translated(SourceError, f"{where} in region '{self._client.meta.region_name}': {operation}", remedies):
+        failed = f"{where} in region '{self._client.meta.region_name}': {operation}"
+        with translated(SourceError, failed, self._remedies):
             try:
                 yield
             except ClientError as error:

@@ -20,6 +20,7 @@ from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import StopRequest
+from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.sources.kinesis_plan import BatchLimits, Stream
@@ -159,7 +160,7 @@ class JobMachine(RuleBasedStateMachine):
     def run(self, until: Until, at: Callable[[str], None] = lambda step: None) -> None:
         job = self.world.job
         stream_job = StreamJob(
-            stream=self.stream,
+            open_reader=lambda spark, position: StreamReader(spark, self.stream, position),
             start=starting_point(self.config, job, self.stream, self.spark),
             process=lambda batch: process_batch(job, batch, at=at),
             interval_seconds=0,

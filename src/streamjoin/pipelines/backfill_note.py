@@ -1,0 +1,105 @@
+"""What a backfill says beside the table that it fills: which moment its rows are of, and how far it is."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, TypeAlias
+
+from streamjoin.errors import SinkError
+from streamjoin.small_objects import get_object, put_object
+from streamjoin.storage import open_path
+
+FOLDER: Final = ".hoodie/.streamjoin"
+_NAME: Final = "backfill.json"
+
+State: TypeAlias = Literal["scanning", "writing", "done"]
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What the newest backfill of a table has noted.
+
+    Args:
+        id: Names the backfill, and the folder of its staged items.
+        noted_us: The moment that its rows count as being of, in microseconds since 1970: before the reading began.
+        oldest_us: The least such moment of all backfills of the table: what changed since may be missing in its rows.
+        source: Tells one source and filter from another.
+        segments: In how many segments the source is read.
+        state: How far it is: `scanning`, `writing` rows, or `done`.
+        files: How many staged files there are, once all is read.
+        written_files: How many of them have become rows.
+    """
+
+    id: str
+    noted_us: int
+    oldest_us: int
+    source: str
+    segments: int
+    state: State = "scanning"
+    files: int = 0
+    written_files: int = 0
+
+
+@dataclass(frozen=True)
+class BackfillNote:
+    """The note beside one table: `<base_path>/.hoodie/.streamjoin/backfill.json`.
+
+    Args:
+        base_path: The table's.
+    """
+
+    base_path: str
+
+    def read(self) -> Noted | None:
+        """Return what the newest backfill has noted; None where there was none.
+
+        Raises:
+            SinkError: The note can't be read.
+        """
+        filesystem, root = open_path(self.base_path)
+        path = f"{root}/{FOLDER}/{_NAME}"
+        try:
+            content = get_object(filesystem, path)
+            return None if content is None else Noted(**json.loads(content))
+        except OSError as error:
+            raise self._failed("read", error) from error
+        except (ValueError, TypeError) as error:
+            message = (
+                f"table at '{self.base_path}': the note of its backfill, '{path}', isn't one: {type(error).__name__}. "
+                "Delete it and start the backfill again."
+            )
+            raise SinkError(message) from error
+
+    def write(self, noted: Noted) -> None:
+        """Write the note, in place of the one before.
+
+        Delivery: the old note or the new one, whenever the process dies.
+
+        Raises:
+            SinkError: It can't be written.
+        """
+        filesystem, root = open_path(self.base_path)
+        try:
+            put_object(filesystem, f"{root}/{FOLDER}/{_NAME}", json.dumps(asdict(noted), indent=1).encode())
+        except OSError as error:
+            raise self._failed("written", error) from error
+
+    def folder(self, backfill_id: str) -> str:
+        """Return where a backfill's staged items are."""
+        return f"{self.base_path}/{FOLDER}/backfill/{backfill_id}"
+
+    def _failed(self, done: str, error: OSError) -> SinkError:
+        message = f"table at '{self.base_path}': the note of its backfill can't be {done}: {error}"
+        return SinkError(message, retryable=True)
+
+
+def noted_us(base_path: str) -> int | None:
+    """Return the moment from which on a table's changes must be captured, so that none is missing.
+
+    Returns:
+        Microseconds since 1970; None where no backfill was ever begun: then it is for the configuration to say.
+
+    Raises:
+        SinkError: The note can't be read.
+    """
+    noted = BackfillNote(base_path).read()
+    return None if noted is None else noted.oldest_us

@@ -1,0 +1,107 @@
+"""The first half of a backfill: every segment of the source, in files beside the table."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from streamjoin.errors import SourceError
+from streamjoin.pipelines.backfill_note import Noted
+from streamjoin.pipelines.backfill_report import Progress, ScanTotals
+from streamjoin.pipelines.backfill_source import BackfillSource
+from streamjoin.pipelines.backfill_watch import Watch, watching
+from streamjoin.pipelines.signals import StopRequest
+from streamjoin.sinks import hudi
+from streamjoin.sources.item_files import ItemFolder, Segment
+from streamjoin.sources.item_staging import StagingPlan, stage
+
+log = logging.getLogger(__name__)
+
+_JOB_GROUP = "streamjoin-backfill"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Reads what a backfill hasn't read yet.
+
+    Args:
+        job: The job's name.
+        spark: The session.
+        source: What is read.
+        folder: Where its items go.
+        clock: Seconds that never go back.
+    """
+
+    job: str
+    spark: SparkSession
+    source: BackfillSource
+    folder: ItemFolder
+    clock: Callable[[], float] = time.monotonic
+
+    def run(self, noted: Noted, stop: StopRequest) -> dict[int, Segment] | None:
+        """Read the segments that weren't read to their end; return all, or None where it was asked to stop before.
+
+        Raises:
+            SourceError: Some segments could not be read; the others stay.
+        """
+        finished = self.folder.finished(range(noted.segments))
+        left = tuple(number for number in range(noted.segments) if number not in finished)
+        if left:
+            if stop.made:
+                return None
+            # No more tasks than are paid for: a cluster that grows would read faster than allowed.
+            tasks = min(len(left), self.spark.sparkContext.defaultParallelism)
+            plan = StagingPlan(
+                source=self.source.open(noted.segments, tasks),
+                segments=left,
+                folder=self.folder,
+                tasks=tasks if self.source.is_paced else None,
+                where=self.source.where,
+            )
+            before = ScanTotals.of(finished.values(), (), noted.segments)
+            watch = Watch(self._teller(noted, before), clock=self.clock)
+            with watching(watch, lambda: stop.made, self._cancel):
+                self._stage(plan, stop)
+            finished |= self.folder.finished(left)
+        return finished if len(finished) == noted.segments else None
+
+    def _stage(self, plan: StagingPlan, stop: StopRequest) -> None:
+        # In a thread of its own, so that a signal is handled while Spark works.
+        failures: list[Exception] = []
+
+        def run() -> None:
+            self.spark.sparkContext.setJobGroup(_JOB_GROUP, f"{self.job}: scan", interruptOnCancel=True)
+            try:
+                stage(self.spark, plan)
+            except (SourceError, PySparkException, Py4JError) as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=run, name="backfill-scan", daemon=True)
+        thread.start()
+        thread.join()
+        for error in failures:
+            if isinstance(error, SourceError):
+                raise error
+            if not stop.made:
+                message = f"backfill of '{self.source.table_name}': the scan's tasks failed: {hudi.root_cause(error)}"
+                raise SourceError(message, retryable=True) from error
+
+    def _cancel(self) -> None:
+        self.spark.sparkContext.cancelJobGroup(_JOB_GROUP)
+
+    def _teller(self, noted: Noted, before: ScanTotals) -> Callable[[], None]:
+        started = self.clock()
+
+        def tell() -> None:
+            finished = self.folder.finished(range(noted.segments))
+            begun = self.folder.progress(number for number in range(noted.segments) if number not in finished)
+            totals = ScanTotals.of(finished.values(), begun.values(), noted.segments)
+            seconds = self.clock() - started
+            log.info(Progress(self.job, totals, seconds, before.scanned, self.source.items).line())
+
+        return tell

@@ -1,0 +1,146 @@
+"""The second half of a backfill: staged items become rows, some files a commit."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from streamjoin.errors import SourceError
+from streamjoin.frames import persisted, tasks_for
+from streamjoin.lock import TableLock
+from streamjoin.pipelines.backfill_batches import StagedPart, items_of, next_parts
+from streamjoin.pipelines.backfill_letters import letters_of
+from streamjoin.pipelines.backfill_note import BackfillNote, Noted
+from streamjoin.pipelines.backfill_source import BackfillSource
+from streamjoin.pipelines.backfill_table import BackfilledTable, Span
+from streamjoin.pipelines.captured_table import TURN_SECONDS
+from streamjoin.pipelines.signals import StopRequest
+from streamjoin.sinks import hudi
+from streamjoin.sinks.dead_letters import DeadLetters
+from streamjoin.sources.kinesis_plan import BatchLimits
+from streamjoin.transforms.events import REASON_COLUMN, Events
+from streamjoin.transforms.read_changes import changes_of_items
+
+log = logging.getLogger(__name__)
+
+# A task's rows pass through it one after the other; more tasks than that only make more files.
+_ITEMS_PER_TASK = 250_000
+
+
+@dataclass
+class Written:
+    """What has been written by this start."""
+
+    commits: int = 0
+    rows: int = 0
+    superseded: int = 0
+    rejected: int = 0
+
+
+@dataclass
+class Writing:
+    """Writes staged items.
+
+    Args:
+        job: The job's name.
+        spark: The session.
+        source: What the items were read from.
+        table: Where rows go.
+        dead_letters: Where rejected items go.
+        limits: What a commit has at most.
+        at: Called with the name of each step that has been done.
+    """
+
+    job: str
+    spark: SparkSession
+    source: BackfillSource
+    table: BackfilledTable
+    dead_letters: DeadLetters
+    limits: BatchLimits
+    at: Callable[[str], None]
+    written: Written = field(default_factory=Written)
+
+    def run(self, noted: Noted, parts: Sequence[StagedPart], stop: StopRequest) -> bool:
+        """Write what isn't written yet; return whether all is, or it was asked to stop before.
+
+        Raises:
+            StreamJoinError: A commit failed; those before it stand.
+        """
+        note = BackfillNote(self.table.table.base_path)
+        first = self.table.written_files(noted)
+        if first < len(parts):
+            self.table.find_columns(self._changes(parts, noted), f"backfill-{noted.id}")
+        while first < len(parts):
+            if stop.made:
+                return False
+            is_first = not self.table.has_commit
+            chosen = parts[first:] if is_first else next_parts(parts[first:], self.limits)
+            if self._write(chosen, Span(noted.id, first, first + len(chosen)), noted, is_first=is_first):
+                first += len(chosen)
+                note.write(replace(noted, written_files=first))
+                self.at("recorded")
+        return True
+
+    def _changes(self, parts: Sequence[StagedPart], noted: Noted) -> Events:
+        items = items_of(self.spark, parts)
+        return changes_of_items(items, self.source.table_name, self.source.key_names, noted.noted_us)
+
+    def _write(self, parts: Sequence[StagedPart], span: Span, noted: Noted, *, is_first: bool) -> bool:
+        """Write some parts; return whether that was done, or they have to be chosen anew."""
+        started, items = time.monotonic(), sum(part.items for part in parts)
+        tasks = max(tasks_for(self.spark, items), math.ceil(items / _ITEMS_PER_TASK))
+        self.spark.conf.set("spark.sql.shuffle.partitions", tasks)
+        rows = self.table.judged(self._changes(parts, noted))
+        with persisted(rows.frame):
+            rejected = self._count_rejected(rows, span, items)
+            if rejected:
+                self._write_letters(rows, parts, span, noted)
+            self.at("dead_letters_written")
+            superseded = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
+            if superseded is None:
+                return False
+            self.at("committed")
+        kept = items - rejected - superseded
+        self.written.commits += 1
+        self.written.rows += kept
+        self.written.superseded += superseded
+        self.written.rejected += rejected
+        log.info(
+            "job=%s batch=%s read=%d kept=%d superseded=%d rejected=%d seconds=%.2f",
+            *(self.job, span.batch_id, items, kept, superseded, rejected, time.monotonic() - started),
+        )
+        return True
+
+    def _count_rejected(self, rows: Events, span: Span, items: int) -> int:
+        """Count in one pass, which also fills the cache that every later step reads."""
+        try:
+            counted = rows.frame.groupBy(F.col(REASON_COLUMN).isNotNull()).count().collect()
+        except (PySparkException, Py4JError) as error:
+            message = f"batch '{span.batch_id}': its rows can't be computed: {hudi.root_cause(error)}"
+            raise SourceError(message, retryable=True) from error
+        found = {bool(row[0]): int(row[1]) for row in counted}
+        if sum(found.values()) != items:
+            message = (
+                f"batch '{span.batch_id}': expected {items} staged items, found {sum(found.values())}; nothing of it "
+                "was committed"
+            )
+            raise SourceError(message, retryable=True)
+        return found.get(True, 0)
+
+    def _write_letters(self, rows: Events, parts: Sequence[StagedPart], span: Span, noted: Noted) -> None:
+        letters = letters_of(
+            rows,
+            items_of(self.spark, parts),
+            stream=self.source.arn,
+            key_names=self.source.key_names,
+            noted_us=noted.noted_us,
+        )
+        with TableLock(self.dead_letters.base_path, job=self.job, wait_seconds=TURN_SECONDS) as lock:
+            lock.check()
+            self.dead_letters.write(letters, batch_id=span.batch_id)

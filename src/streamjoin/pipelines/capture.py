@@ -1,0 +1,208 @@
+"""The job `capture`: changes of DynamoDB tables, from a stream into tables of the lake, each change exactly once."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+from pyspark.sql import SparkSession
+
+from streamjoin import checkpoint
+from streamjoin.config.capture import CaptureConfig
+from streamjoin.errors import StreamJoinError
+from streamjoin.metrics import BatchCounts, BatchReport
+from streamjoin.pipelines.batch import Batch, check_complete, follow_size
+from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
+from streamjoin.pipelines.capture_job import CaptureJob
+from streamjoin.pipelines.capture_parts import Part, divide
+from streamjoin.pipelines.capture_sources import ChangeSource, source_of
+from streamjoin.pipelines.capture_start import noted_moment
+from streamjoin.pipelines.pace import Pace
+from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
+from streamjoin.pipelines.signals import stop_on_signals
+from streamjoin.sources.position import Position
+from streamjoin.transforms.read_changes import read_changes
+
+# The steps between which a batch may die; tests kill it at each. Two of them are done by each table.
+STEPS: Final = (
+    "read",
+    "counted",
+    "dead_letters_written",
+    "tombstones_written",
+    "table_committed",
+    "committed",
+    "recorded",
+)
+
+_COMMITS_AT_ONCE: Final = 4
+
+
+def process_batch(job: CaptureJob, batch: Batch, *, at: Callable[[str], None] = lambda step: None) -> BatchReport:
+    """Take one batch from records to the journal's entry.
+
+    1. changes: every record becomes a change of an item, or is rejected.
+    2. tables: each change becomes a row of its table, or is rejected; those of unlisted tables are rejected or ignored.
+       All but the newest change of an item are superseded, and so is one that comes after the item was removed.
+    3. count: all tables in one pass.
+    4. dead letters are written: keyed by shard and sequence number, so that repeating it changes nothing. What an
+       earlier try of the batch rejected, and this one doesn't, is deleted.
+    5. commits: for each table its tombstones, then one upsert of rows and deletes; several tables at the same time.
+    6. journal: position, ranges and counts: the entry that counts.
+
+    Delivery: exactly once. Steps 4 and 5 can be repeated, in other batches too: of two rows of an item the one with the
+    greater order wins, and a changelog's row is known by its change. So whatever dies before step 6 ends leaves tables
+    that the next start brings to the same content.
+
+    Args:
+        job: The job's parts.
+        batch: What to process.
+        at: Called with the name of each step that has been done.
+
+    Raises:
+        StreamJoinError: The batch is not in the journal; some of its tables may have it.
+    """
+    started = time.monotonic()
+    at("read")
+    parallelism = follow_size(batch)
+    with ExitStack() as kept:
+        changes = read_changes(batch.records)  # 1
+        parts = divide(job, changes, batch.batch_id, kept)  # 2
+        counts = parts.count(batch.batch_id)  # 3
+        check_complete(batch, counts.read)
+        at("counted")
+        job.check()
+        if counts.rejected:
+            job.dead_letters.write(parts.rejected(), batch_id=batch.batch_id, parallelism=parallelism)  # 4
+        if not job.unread_letters.is_empty:
+            job.unread_letters.settle(batch, parts.rejected())
+        at("dead_letters_written")
+        metadata = _trace(job, batch)
+        commits = [
+            partial(_commit, part, counts, metadata, parallelism, at)
+            for part in parts.tables
+            if part.table.name in counts.tables and counts.tables[part.table.name].kept
+        ]
+        _all_done(commits)  # 5
+        at("committed")
+        if batch.position is not None:
+            job.check()
+            job.journal.append(_entry(batch.batch_id, batch.position, batch, counts))  # 6
+        at("recorded")
+    return BatchReport(
+        job=job.name,
+        batch_id=batch.batch_id,
+        counts=counts,
+        millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
+        seconds=time.monotonic() - started,
+        fetch_seconds=batch.fetch_seconds,
+    )
+
+
+def _commit(
+    part: Part, counts: BatchCounts, metadata: Mapping[str, str], parallelism: int, at: Callable[[str], None]
+) -> None:
+    rows = part.table.latest(part.rows)
+    removed = part.table.removed(rows) if counts.tables[part.table.name].removed else None
+    part.table.commit(rows, removed, metadata, parallelism=parallelism, at=at)
+    at("table_committed")
+
+
+def _all_done(commits: Sequence[Callable[[], None]]) -> None:
+    """Run the commits, several at the same time; raise an error of one when all have ended."""
+    if len(commits) <= 1:
+        for commit in commits:
+            commit()
+        return
+    with ThreadPoolExecutor(_COMMITS_AT_ONCE, thread_name_prefix="commit") as pool:
+        running = [pool.submit(commit) for commit in commits]
+        wait(running)
+    errors = [error for each in running if (error := each.exception()) is not None]
+    if errors:
+        # One that no repetition mends comes first, or the job would try again for nothing.
+        raise min(errors, key=lambda error: isinstance(error, StreamJoinError) and error.retryable)
+
+
+def _trace(job: CaptureJob, batch: Batch) -> dict[str, str]:
+    """Return what a table's commit says of the batch, so that its rows can be traced to their records.
+
+    Not under the names that a job's own table has them: whoever reads a `position` in a commit goes on from there, and
+    this one doesn't count before it is in the journal.
+    """
+    if batch.position is None:
+        return {"batch_id": batch.batch_id, "capture_job": job.name}
+    return {
+        "batch_id": batch.batch_id,
+        "capture_job": job.name,
+        "capture_position": batch.position.to_json(),
+        "capture_ranges": json.dumps([r.to_dict() for r in batch.ranges], sort_keys=True, separators=(",", ":")),
+    }
+
+
+def _entry(batch_id: str, position: Position, batch: Batch | None, counts: BatchCounts) -> dict[str, str]:
+    ranges = batch.ranges if batch else ()
+    return {"batch_id": batch_id, **checkpoint.to_metadata(position, ranges, {}, counts.to_dict())}
+
+
+def run(
+    config: CaptureConfig,
+    *,
+    until_caught_up: bool = False,
+    max_batches: int | None = None,
+    at: Callable[[str], None] = lambda step: None,
+) -> RunSummary:
+    """Run the job of `config` until it is asked to stop (Ctrl-C, SIGTERM), or as far as told.
+
+    Delivery: exactly once, as `process_batch`; it goes on where the journal's newest entry says.
+
+    Args:
+        config: A checked configuration.
+        until_caught_up: End when every shard has been read to its tip.
+        max_batches: End after so many batches with records.
+        at: Called with each step of a batch that has been done.
+
+    Raises:
+        StreamJoinError: The job can't go on; every commit made so far stands.
+    """
+    source = source_of(config)
+    # Whatever is missing or denied is said before Spark takes its seconds to start.
+    source.check()
+    prepared, spark = prepare(config)
+    with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, config) as job:
+        stream_job = StreamJob(
+            open_reader=source.open_reader,
+            start=starting_point(job, source, spark),
+            process=lambda batch: process_batch(job, batch, at=at),
+            interval_seconds=config.trigger.interval_seconds,
+        )
+        return run_stream(
+            spark,
+            stream_job,
+            Pace(batch_limits(config), config.limits.target_batch_seconds),
+            stop,
+            Until(caught_up=until_caught_up, batches=max_batches),
+        )
+
+
+def starting_point(job: CaptureJob, source: ChangeSource, spark: SparkSession) -> Callable[[], Position]:
+    """Return the function that says where the job starts: at the journal's newest entry, else where it first begins.
+
+    At the very first start the position is written before anything is read: LATEST means the moment of the first start,
+    also for a job that is stopped before its first change. Where a backfill of a table has begun, nothing is left out
+    that has changed since.
+    """
+
+    def start() -> Position:
+        job.open()
+        newest = job.journal.newest()
+        if newest is None:
+            position = source.first(noted_moment(job.tables.base_paths(), has_template=job.tables.has_template))
+            job.journal.append(_entry("start", position, None, BatchCounts()))
+            return position
+        source.check_position(newest.position)
+        job.unread_letters.find(spark, newest.position)
+        return newest.position
+
+    return start

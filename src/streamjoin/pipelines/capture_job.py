@@ -1,0 +1,58 @@
+"""The parts of a capture job, as plain values."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from streamjoin.ledger.journal import Journal
+from streamjoin.lock import TableLock
+from streamjoin.pipelines.capture_tables import CapturedTables
+from streamjoin.pipelines.unread_letters import UnreadLetters
+from streamjoin.sinks.dead_letters import DeadLetters
+from streamjoin.sinks.repair import repair
+
+
+@dataclass(frozen=True)
+class CaptureJob:
+    """The parts of one job; `pipelines/capture_assembly.py` makes them from its configuration.
+
+    Args:
+        name: The job's name.
+        tables: Where changes go.
+        unlisted_tables: What becomes of changes of other tables.
+        dead_letters: Where rejected records go.
+        journal: Where the position is, and what each batch was: one job writes many tables, so that none of their
+            commits can hold it.
+        lock: Who may write the journal; None where nobody else can.
+    """
+
+    name: str
+    tables: CapturedTables
+    unlisted_tables: Literal["dead_letter", "ignore"]
+    dead_letters: DeadLetters
+    journal: Journal
+    lock: TableLock | None = None
+
+    @cached_property
+    def unread_letters(self) -> UnreadLetters:
+        """Dead letters of records that are read again."""
+        return UnreadLetters(self.dead_letters, lambda: self.journal.history().entries())
+
+    def open(self) -> None:
+        """Make the job ready to start, or to start again: tables are opened when they are met.
+
+        Raises:
+            SinkError: The dead letters can't be mended, or the lock is lost.
+        """
+        self.check()
+        repair(self.dead_letters.base_path)
+        self.tables.forget()
+
+    def check(self) -> None:
+        """Make sure that this process is the one that runs the job.
+
+        Raises:
+            SinkError: The lock is lost.
+        """
+        if self.lock is not None:
+            self.lock.check()

@@ -1,0 +1,49 @@
+"""From a captured table's settings to what its rows and its Hudi table are."""
+
+from streamjoin.config.backfill import BackfillTableSettings
+from streamjoin.config.capture_tables import CaptureTableSettings
+from streamjoin.sinks.hudi import HudiTable
+from streamjoin.transforms.change_columns import CHANGE_ID, CHANGED_AT, ITEM_KEY, ORDER
+from streamjoin.transforms.change_layouts import ChangeLayout
+from streamjoin.transforms.partition import PartitionColumn
+
+# A changelog grows for ever: by the day of the change old rows are never touched again.
+_BY_DAY = (PartitionColumn("dt", CHANGED_AT, "yyyyMMdd"),)
+
+
+def capture_layout(settings: CaptureTableSettings) -> ChangeLayout:
+    """Return what the rows of a table are; of a backfill's settings with their fixed partition."""
+    hudi = settings.sink.hudi
+    partition_by = tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in hudi.partition_by)
+    fixed = settings.fixed_partition if isinstance(settings, BackfillTableSettings) else {}
+    return ChangeLayout(
+        name=settings.layout,
+        **({"columns": settings.schema_} if settings.schema_ is not None else {}),
+        undeclared=settings.undeclared,
+        drop=frozenset(settings.drop),
+        rename=settings.rename,
+        record_key=tuple(hudi.record_key),
+        partition_by=partition_by or (() if settings.layout == "current" else _BY_DAY),
+        fixed_partition=fixed,
+    )
+
+
+def hudi_table(settings: CaptureTableSettings, layout: ChangeLayout) -> HudiTable:
+    """Return the table that rows of `layout` go to.
+
+    Its record key is never an attribute's column: a row is found also where its key's attributes are dropped, and where
+    a REMOVE brings nothing but its keys.
+    """
+    hudi = settings.sink.hudi
+    # The partition of a change follows from the change itself, so that its row can't move to another.
+    index = {} if layout.is_current else {"hoodie.index.type": "BUCKET"}
+    return HudiTable(
+        base_path=hudi.base_path,
+        table_name=hudi.table_name,
+        database=hudi.database,
+        record_key=(ITEM_KEY if layout.is_current else CHANGE_ID,),
+        ordering=ORDER,
+        partition_by=layout.partition_names,
+        table_type=hudi.table_type,
+        options={**index, **hudi.options},
+    )

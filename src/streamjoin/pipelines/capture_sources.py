@@ -1,0 +1,211 @@
+"""What a capture job reads: a Kinesis stream with the changes of tables, or the stream of one table."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal, Protocol
+
+from pyspark.sql import SparkSession
+
+from streamjoin.clients import aws_client
+from streamjoin.config.capture import CaptureConfig, TableStreamSettings
+from streamjoin.config.stages import KinesisSettings
+from streamjoin.errors import DataLossError, SourceError
+from streamjoin.pipelines.capture_start import NotedMoment
+from streamjoin.pipelines.runner import BatchReader
+from streamjoin.pipelines.stream_reader import StreamReader
+from streamjoin.pipelines.table_stream_reader import TableStreamReader
+from streamjoin.sources import kinesis
+from streamjoin.sources.dynamodb_stream import StreamLostError, TableStream
+from streamjoin.sources.dynamodb_stream_batches import TableStreamBatches
+from streamjoin.sources.dynamodb_stream_client import RETENTION_MS
+from streamjoin.sources.kinesis import Stream
+from streamjoin.sources.position import Position
+from streamjoin.sources.table_stream import open_table_stream
+
+log = logging.getLogger(__name__)
+
+_US_PER_MS: Final = 1000
+
+
+class ChangeSource(Protocol):
+    """Where changes come from."""
+
+    def check(self) -> None:
+        """Make sure that it is there and may be read.
+
+        Raises:
+            SourceError: It isn't.
+        """
+
+    def first(self, noted: NotedMoment | None) -> Position:
+        """Return where a first start begins: as configured, or earlier, at the moment that backfills have noted.
+
+        Raises:
+            DataLossError: The stream no longer has the changes since that moment, and `fail_on_data_loss` is true.
+            SourceError: It can't be read.
+        """
+
+    def check_position(self, position: Position) -> None:
+        """Make sure that the position is one of this source.
+
+        Raises:
+            SourceError: It is another one's.
+        """
+
+    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader:
+        """Open the source at a position."""
+
+
+def source_of(config: CaptureConfig) -> ChangeSource:
+    """Return the source of `config`, of which there is exactly one."""
+    if config.source.kinesis is not None:
+        return KinesisChanges(config.source.kinesis)
+    assert config.source.dynamodb_stream is not None  # noqa: S101  (checked with the configuration)
+    return TableChanges(config.source.dynamodb_stream)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a Kinesis stream is begun, as `source.kinesis` has it."""
+
+    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
+    timestamp: datetime | None
+
+
+class KinesisChanges:
+    """A Kinesis stream that has the changes of one or many tables.
+
+    Args:
+        settings: `source.kinesis`.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, settings: KinesisSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings, self._clock = settings, clock
+        self._stream = Stream.from_config(settings)
+
+    def check(self) -> None:
+        """Ask for the stream's shards."""
+        kinesis.stream_client(self._stream).shards()
+
+    def first(self, noted: NotedMoment | None) -> Position:
+        """Return the configured start, or the noted moment where that is earlier."""
+        start = _Start(self._settings.starting_position, self._settings.timestamp)
+        now_ms = round(self._clock() * 1000)
+        if noted is not None:
+            self._check_retention(noted, now_ms)
+            start = _earlier(start, noted)
+        return kinesis.start(self._stream, start, now_ms)
+
+    def check_position(self, position: Position) -> None:
+        """Compare the stream's name."""
+        self._stream.check(position)
+
+    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader:
+        """Return the reader of the stream."""
+        return StreamReader(spark, self._stream, position)
+
+    def _check_retention(self, noted: NotedMoment, now_ms: int) -> None:
+        kept_ms = kinesis.stream_client(self._stream).retention_ms()
+        _check_held(
+            f"stream '{self._stream.name}'",
+            *(noted, now_ms, kept_ms),
+            key="source.kinesis" if self._settings.fail_on_data_loss else None,
+        )
+
+
+def _earlier(start: _Start, noted: NotedMoment) -> _Start:
+    """Return the noted moment, unless tables that have none are to begin before it."""
+    at = datetime.fromtimestamp(noted.us // _US_PER_MS / 1000, UTC)
+    wanted = start.timestamp if start.starting_position == "AT_TIMESTAMP" else None
+    begins_before = start.starting_position == "TRIM_HORIZON" or (wanted is not None and wanted < at)
+    return start if begins_before and not noted.is_of_all else _Start("AT_TIMESTAMP", at)
+
+
+class TableChanges:
+    """A table's own stream.
+
+    Args:
+        settings: `source.dynamodb_stream`.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, settings: TableStreamSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings, self._clock = settings, clock
+        # Started at its tip by `first`: a position can't name the tip of a shard that has given nothing yet.
+        self._begun: TableStream | None = None
+
+    def check(self) -> None:
+        """Ask for the table and its stream."""
+        self._begin(at_tip=False)
+
+    def first(self, noted: NotedMoment | None) -> Position:
+        """Return the stream's beginning, or its tip; the beginning where a backfill has noted a moment."""
+        if noted is not None:
+            _check_held(
+                f"stream of table '{self._settings.table_name}'",
+                *(noted, round(self._clock() * 1000), RETENTION_MS),
+                key="source.dynamodb_stream" if self._settings.fail_on_data_loss else None,
+            )
+        self._begun = self._begin(at_tip=self._settings.starting_position == "LATEST" and noted is None)
+        return self._begun.position
+
+    def check_position(self, position: Position) -> None:
+        """Compare the table's name."""
+        found = position.stream.partition(":table/")[2].partition("/")[0]
+        if found != self._settings.table_name:
+            message = (
+                f"stream of table '{self._settings.table_name}': the journal's position is of '{position.stream}'. Set "
+                "source.dynamodb_stream back to that one, or journal.base_path to another journal."
+            )
+            raise SourceError(message)
+
+    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader:
+        """Return the reader of the stream."""
+        begun, self._begun = self._begun, None
+        return TableStreamReader(
+            spark,
+            lambda: TableStreamBatches(
+                self._open,
+                position,
+                fail_on_data_loss=self._settings.fail_on_data_loss,
+                begun=begun if begun is not None and begun.position == position else None,
+                clock=self._clock,
+            ),
+        )
+
+    def _begin(self, *, at_tip: bool) -> TableStream:
+        stream = self._open()
+        try:
+            if at_tip:
+                stream.start_at_tip()
+            else:
+                stream.start_at_trim_horizon()
+        except StreamLostError as lost:
+            # It was there when the table was asked for it.
+            raise SourceError(str(lost), retryable=True) from lost
+        return stream
+
+    def _open(self) -> TableStream:
+        place = (self._settings.region, self._settings.role_arn)
+        tables, streams = aws_client("dynamodb", *place), aws_client("dynamodbstreams", *place)
+        return open_table_stream(tables, streams, self._settings.table_name, clock=self._clock)
+
+
+def _check_held(where: str, noted: NotedMoment, now_ms: int, kept_ms: int, *, key: str | None) -> None:
+    """Raise, or with no key warn, where changes since the noted moment may be gone."""
+    if now_ms - noted.us // _US_PER_MS <= kept_ms:
+        return
+    at = datetime.fromtimestamp(noted.us // 1_000_000, UTC).isoformat()
+    message = (
+        f"{where}: a backfill of a table noted {at}, longer ago than the {kept_ms / 3_600_000:g} h for which the "
+        "stream keeps changes; those between are gone. Repeat the backfill"
+    )
+    if key is None:
+        log.warning("%s to get what they left behind; going on without them", message)
+        return
+    message = f"{message}, or set {key}.fail_on_data_loss: false to go on without them."
+    raise DataLossError(message)

@@ -1,0 +1,123 @@
+"""The tables of a capture job: those listed, and with a template those that are met."""
+
+import re
+from collections.abc import Iterator
+
+from pyarrow import fs
+from pyspark.sql import SparkSession
+
+from streamjoin.config.capture import CaptureConfig, settings_of_table
+from streamjoin.config.capture_tables import ALL_OTHERS, CaptureTableSettings, catalog_name
+from streamjoin.config.paths import TEMPLATE_MARK
+from streamjoin.errors import ConfigError, SinkError
+from streamjoin.pipelines.captured_table import CapturedTable
+from streamjoin.sinks.hudi import has_commit
+from streamjoin.storage import open_path
+
+
+class CapturedTables:
+    """Finds the table of the lake that changes of a DynamoDB table go to.
+
+    Args:
+        config: The job's.
+
+    Attributes:
+        has_template: Whether every table is captured.
+    """
+
+    def __init__(self, config: CaptureConfig) -> None:
+        self._config = config
+        self._listed = [table.table_name for table in config.tables if table.table_name != ALL_OTHERS]
+        self.has_template = len(self._listed) < len(config.tables)
+        self._open: dict[str, CapturedTable] = {}
+        self._owners: dict[tuple[str, str], str] = {}
+        for table_name in self._listed:
+            self._claim(table_name)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The DynamoDB tables that the configuration names."""
+        return tuple(self._listed)
+
+    def forget(self) -> None:
+        """Open each table anew when it is met next: what was known of it may not have been committed."""
+        self._open = {}
+
+    def find(self, table_name: str, spark: SparkSession) -> CapturedTable | None:
+        """Return the open table that changes of the DynamoDB table `table_name` go to; None: it isn't listed.
+
+        Raises:
+            ConfigError: By the template it would have the name or the place of another one.
+            SchemaError: A column's type doesn't go with the table's.
+            SinkError: It can't be read or mended.
+        """
+        if table_name not in self._open:
+            settings = self._claim(table_name)
+            if settings is None:
+                return None
+            table = CapturedTable(settings, job=self._config.name)
+            table.open(spark)
+            self._open[table_name] = table
+        return self._open[table_name]
+
+    def base_paths(self) -> Iterator[str]:
+        """Yield where the tables lie: those listed, then those that the template has made already.
+
+        Raises:
+            SinkError: A path is neither local nor on S3.
+        """
+        for table_name in self._listed:
+            settings = settings_of_table(self._config, table_name)
+            if settings is not None:
+                yield settings.sink.hudi.base_path
+        for table in self._config.tables:
+            if table.table_name == ALL_OTHERS:
+                yield from _made_by(table.sink.hudi.base_path).values()
+
+    def _claim(self, table_name: str) -> CaptureTableSettings | None:
+        """Return a table's settings, having made sure that no other one has its name in the catalog."""
+        settings = settings_of_table(self._config, table_name)
+        if settings is None:
+            return None
+        hudi = settings.sink.hudi
+        name = hudi.database, hudi.table_name
+        if name not in self._owners:
+            self._owners[name] = table_name if table_name in self._listed else self._made_before(table_name)
+        owner = self._owners[name]
+        if owner != table_name:
+            problem = (
+                f"tables: the DynamoDB tables '{owner}' and '{table_name}' would both be the table "
+                f"'{hudi.database}.{hudi.table_name}'; give one of them an entry of its own with another "
+                "sink.hudi.table_name"
+            )
+            raise ConfigError([problem], self._config.name)
+        return settings
+
+    def _made_before(self, table_name: str) -> str:
+        """Return the table for which an earlier process took the name that `table_name` has by the template."""
+        for template in self._config.tables:
+            if template.table_name != ALL_OTHERS:
+                continue
+            for other, path in _made_by(template.sink.hudi.base_path).items():
+                is_same = catalog_name(other) == catalog_name(table_name)
+                if is_same and other not in (table_name, *self._listed) and has_commit(path):
+                    return other
+        return table_name
+
+
+def _made_by(template: str) -> dict[str, str]:
+    """Return the paths at which a template's tables may have been begun, by table."""
+    parent, mark, rest = template.partition(TEMPLATE_MARK)
+    if not mark:
+        return {}
+    folder, _, prefix = parent.rpartition("/")
+    suffix, slash, behind = rest.partition("/")
+    wanted = re.compile(rf"{re.escape(prefix)}([A-Za-z0-9_.-]{{3,255}}){re.escape(suffix)}")
+    filesystem, root = open_path(folder or ".")
+    try:
+        there = filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True))
+    except OSError as error:
+        message = f"'{folder}' can't be listed for the tables that were made in it: {error}"
+        raise SinkError(message, retryable=True) from error
+    names = [found.base_name for found in there if found.type == fs.FileType.Directory]
+    return {match[1]: f"{folder}/{match[0]}{slash}{behind}" for match in map(wanted.fullmatch, names) if match}

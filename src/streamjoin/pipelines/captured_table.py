@@ -1,0 +1,272 @@
+"""One table of the lake, as whoever writes changes into it sees it: its rows, its columns so far, its commits."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.config.capture_tables import CaptureTableSettings
+from streamjoin.errors import SchemaError
+from streamjoin.ledger import Timeline
+from streamjoin.lock import TableLock
+from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
+from streamjoin.sinks import evolution, hudi
+from streamjoin.sinks.repair import repair
+from streamjoin.sinks.tombstones import Tombstones
+from streamjoin.storage import open_path
+from streamjoin.transforms.change_columns import IS_DELETED, ITEM_KEY, ORDER
+from streamjoin.transforms.change_layouts import mark_latest, table_rows, to_rows
+from streamjoin.transforms.change_schema import columns_in_table, found_columns, widened
+from streamjoin.transforms.events import SUPERSEDED_COLUMN, Events
+
+# How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
+TURN_SECONDS: Final = 3600.0
+
+log = logging.getLogger(__name__)
+
+_TOMBSTONE: Final = "_tombstone"
+
+
+class CapturedTable:
+    """A table that changes go to; of `job: capture` and of `job: backfill`, which may write it by turns.
+
+    Invariant: `_columns` are those of the table as of the commit `_newest`, under its lock; None: there is no table.
+
+    Args:
+        settings: What the configuration says of it.
+        job: The job's name, for whoever waits for its turn.
+        turn_seconds: How long to wait for the table's other writer.
+        clock: Seconds since 1970.
+
+    Attributes:
+        name: The DynamoDB table.
+        layout: What its rows are; with `undeclared: evolve` it gets more columns as they are found.
+        table: The Hudi table.
+        tombstones: Its removed items; None in layout changelog.
+    """
+
+    def __init__(
+        self,
+        settings: CaptureTableSettings,
+        *,
+        job: str,
+        turn_seconds: float = TURN_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = settings.table_name
+        self.layout = capture_layout(settings)
+        self.table = hudi_table(settings, self.layout)
+        base_path = self.table.base_path
+        self.tombstones = (
+            Tombstones(base_path, settings.tombstone_hours, clock=clock) if self.layout.is_current else None
+        )
+        self._job, self._turn_seconds = job, turn_seconds
+        self._columns: T.StructType | None = None
+        self._newest = ""
+        self._refused: set[tuple[str, str]] = set()
+
+    def open(self, spark: SparkSession) -> None:
+        """Make the table ready for this process: mend what a dead one left, and learn what it has.
+
+        Raises:
+            SinkError: It can't be read or mended, or the other writer doesn't end.
+            SchemaError: It has a column whose type doesn't go with the declared one.
+        """
+        with self.turn():
+            repair(self.table.base_path)
+            self._learn(spark)
+        if self.tombstones is not None:
+            self.tombstones.open()
+        self._fitting(self.layout.row_schema)
+
+    @contextmanager
+    def turn(self) -> Iterator[TableLock]:
+        """Hold the table's lock; waits for the other writer's commit.
+
+        Raises:
+            SinkError: It took too long.
+        """
+        with TableLock(self.table.base_path, job=self._job, wait_seconds=self._turn_seconds) as lock:
+            yield lock
+
+    def rows(self, changes: Events, batch_id: str) -> Events:
+        """Make rows of the table's changes; with `undeclared: evolve` of whatever attributes they have.
+
+        Columns in: those of `read_changes`.
+        Columns out: those of the layout's rows. `_superseded` is true of all but the newest change of an item, and of
+            a change that came after its item was removed.
+        Delivery: where a column's type has to widen, the table is rewritten, in a commit of its own.
+
+        Raises:
+            SinkError: The table can't be rewritten.
+        """
+        if self.layout.undeclared == "evolve":
+            found = found_columns(changes, self.layout)
+            columns = self._widen(changes.frame.sparkSession, widened(self.layout.columns, found), batch_id)
+            self.layout = replace(self.layout, columns=columns)
+        rows = mark_latest(to_rows(changes, self.layout), self.layout)
+        return self._without_late(rows)
+
+    def latest(self, rows: Events) -> DataFrame:
+        """Return what is to be committed of `rows`. Columns out: those of the layout's rows."""
+        return table_rows(rows, self.layout)
+
+    def removed(self, rows: DataFrame) -> pa.Table:
+        """Return the removed items among `rows`, for `commit`."""
+        found = rows.where(F.col(IS_DELETED)).select(ITEM_KEY, ORDER).collect()
+        columns = [pa.array([row[at] for row in found], pa.string()) for at in (0, 1)]
+        return pa.table(columns, names=[ITEM_KEY, ORDER])
+
+    def commit(
+        self,
+        rows: DataFrame,
+        removed: pa.Table | None,
+        metadata: Mapping[str, str],
+        *,
+        parallelism: int = 2,
+        at: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        """Write tombstones, then upsert `rows` in one commit that carries `metadata`.
+
+        Columns in: those of the layout's rows; columns that the table has beside them become null.
+        Delivery: each step can be repeated. A tombstone without its commit does no harm: the REMOVE comes again.
+
+        Args:
+            rows: One row a record key.
+            removed: The removed items among them; None: there is none.
+            metadata: Texts that are stored in the commit.
+            parallelism: Tasks of a shuffle.
+            at: Called with the name of each step that has been done.
+
+        Raises:
+            SinkError: A write failed; the table's timeline knows whether the commit happened.
+        """
+        spark = rows.sparkSession
+        with self.turn() as lock:
+            if self._newest_instant() != self._newest:
+                # The other writer's, whose columns may be more.
+                self._learn(spark)
+            target = self._fitting(rows.schema)
+            if self._columns is not None and _differs(self._columns, target):
+                lock.check()
+                evolution.widen(spark, self.table, self._columns, target, commit_metadata=metadata)
+            if removed is not None and self.tombstones is not None:
+                self.tombstones.add(removed, metadata["batch_id"])
+            at("tombstones_written")
+            lock.check()
+            fitted = rows.select(*(_fitted(each, rows.schema) for each in target.fields), *_deletion(rows))
+            hudi.upsert(fitted, self.table, commit_metadata=metadata, parallelism=parallelism)
+            self._columns, self._newest = target, self._newest_instant()
+
+    def _widen(self, spark: SparkSession, wanted: T.StructType, batch_id: str) -> T.StructType:
+        """Give the table's columns the types of `wanted`, columns of attributes; return those that they have then."""
+        known = {field.name: field for field in self.layout.columns.fields}
+
+        def is_there(field: T.StructField) -> bool:
+            before = known.get(field.name)
+            return before is None or _is_same(field, before) or self._grow(spark, field, batch_id)
+
+        return T.StructType([field if is_there(field) else known[field.name] for field in wanted.fields])
+
+    def _grow(self, spark: SparkSession, field: T.StructField, batch_id: str) -> bool:
+        """Give one column of the table another type; return False where a value that is in it has no place there.
+
+        Then the column stays as it is, and what doesn't fit into it becomes a dead letter.
+        """
+        column, growth = self.layout.column_of(field.name), (field.name, field.dataType.simpleString())
+        if growth in self._refused:
+            return False
+        if self._columns is None or column not in self._columns.names:
+            return True
+        grown = T.StructField(column, field.dataType)
+        target = T.StructType([grown if each.name == column else each for each in self._columns.fields])
+        try:
+            with self.turn():
+                evolution.widen(spark, self.table, self._columns, target, commit_metadata={"batch_id": batch_id})
+                self._learn(spark)
+        except SchemaError as error:
+            log.warning("%s What does not fit into the column as it is becomes a dead letter.", error)
+            self._refused.add(growth)
+            return False
+        return True
+
+    def _without_late(self, rows: Events) -> Events:
+        tombstones = self.tombstones.frame(rows.frame.sparkSession) if self.tombstones is not None else None
+        if tombstones is None:
+            return rows
+        stone = tombstones.select(F.col(ITEM_KEY).alias(f"{_TOMBSTONE}_key"), F.col(ORDER).alias(_TOMBSTONE))
+        joined = rows.frame.join(stone, F.col(ITEM_KEY) == F.col(f"{_TOMBSTONE}_key"), "left")
+        # A REMOVE may meet its own tombstone, of a batch that died before its commit: it is still to be done.
+        is_own = (F.col(ORDER) == F.col(_TOMBSTONE)) & F.col(IS_DELETED)
+        is_late = F.coalesce((F.col(ORDER) <= F.col(_TOMBSTONE)) & ~is_own, F.lit(False))
+        marked = joined.withColumn(SUPERSEDED_COLUMN, F.col(SUPERSEDED_COLUMN) | is_late)
+        return Events(marked.drop(f"{_TOMBSTONE}_key", _TOMBSTONE))
+
+    def _learn(self, spark: SparkSession) -> None:
+        """Take in the table's columns; those of attributes that were found earlier belong to the layout."""
+        self._newest = self._newest_instant()
+        self._columns = hudi.table_schema(spark, self.table)
+        if self._columns is None or self.layout.undeclared != "evolve":
+            return
+        there = columns_in_table(self.layout, self._columns)
+        self.layout = replace(self.layout, columns=widened(there, self.layout.columns))
+
+    def _newest_instant(self) -> str:
+        return max(Timeline.read(*open_path(self.table.base_path)).commits, default="")
+
+    def _fitting(self, rows: T.StructType) -> T.StructType:
+        """Return the table's columns, once rows of these columns are in it.
+
+        Raises:
+            SchemaError: A column's type doesn't go with the table's.
+        """
+        new = [field for field in rows.fields if field.name != IS_DELETED]
+        if self._columns is None:
+            return T.StructType(new)
+        there = {field.name: field for field in self._columns.fields}
+        asked = [field for field in new if field.name in there and not _is_same(field, there[field.name])]
+        grown = widened(self._columns, T.StructType(asked))
+        # Either type may be the wider one: the table's, where the other writer has met larger values.
+        reached = widened(T.StructType(asked), T.StructType([there[field.name] for field in asked]))
+        for field in reached.fields:
+            if not _is_same(field, grown[field.name]):
+                raise self._misfit(there[field.name], rows[field.name])
+        return T.StructType([*grown.fields, *(field for field in new if field.name not in there)])
+
+    def _misfit(self, there: T.StructField, asked: T.StructField) -> SchemaError:
+        message = (
+            f"table '{self.table.table_name}' at {self.table.base_path}: column '{there.name}' is "
+            f"{there.dataType.simpleString()} there, {asked.dataType.simpleString()} by the schema of '{self.name}', "
+            "and neither type holds all values of the other. Declare the table's type, or give the attribute another "
+            "column by rename."
+        )
+        # Columns that were found may be those of the other writer when the table is opened again.
+        return SchemaError(message, retryable=self.layout.undeclared == "evolve")
+
+
+def _is_same(one: T.StructField, other: T.StructField) -> bool:
+    # Whether nested values may be null isn't told by all that read a table.
+    return one.dataType.simpleString() == other.dataType.simpleString()
+
+
+def _differs(old: T.StructType, new: T.StructType) -> bool:
+    """Say whether a column that is there gets another type."""
+    return any(not _is_same(old[field.name], field) for field in new.fields if field.name in old.names)
+
+
+def _fitted(field: T.StructField, rows: T.StructType) -> Column:
+    if field.name not in rows.names:
+        return F.lit(None).cast(field.dataType).alias(field.name)
+    found = F.col(f"`{field.name}`")
+    return found if _is_same(rows[field.name], field) else found.cast(field.dataType).alias(field.name)
+
+
+def _deletion(rows: DataFrame) -> list[Column]:
+    return [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []

@@ -1,0 +1,61 @@
+"""A DynamoDB table's stream as it is now, ready to be read by whoever captures the table."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from streamjoin.dynamodb import Remedies, translated
+from streamjoin.errors import SourceError
+from streamjoin.sources.dynamodb_stream import StreamsClient, TableStream
+
+# Without new images there is nothing to make rows of.
+_WHOLE_VIEWS: Final = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")
+_REMEDIES: Final = Remedies(
+    missing="Check source.dynamodb_stream.table_name and region.",
+    denied=(
+        "Allow dynamodb:DescribeTable on the table, and dynamodb:DescribeStream, dynamodb:GetShardIterator and "
+        "dynamodb:GetRecords on its stream, to the job's role, or set source.dynamodb_stream.role_arn to one that has "
+        "them."
+    ),
+    throttled="No more than two processes may read a shard: see what else reads this stream (jobs, Lambda triggers).",
+    unreachable="Check the network, the credentials, source.dynamodb_stream.region and AWS_ENDPOINT_URL.",
+)
+
+
+class TableClient(Protocol):
+    """The call of boto3's `dynamodb` client that finds a table's stream, and its `meta.region_name`."""
+
+    @property
+    def meta(self) -> Any:
+        """The client's metadata."""
+
+    def describe_table(self, **request: Any) -> Mapping[str, Any]:
+        """Call DescribeTable."""
+
+
+def open_table_stream(
+    tables: TableClient, streams: StreamsClient, table_name: str, *, clock: Callable[[], float] = time.time
+) -> TableStream:
+    """Return the table's stream, not started.
+
+    Raises:
+        SourceError: There is no such table, it has no stream, or one without new images.
+    """
+    where = f"table '{table_name}' in region '{tables.meta.region_name}'"
+    with translated(SourceError, f"{where}: DescribeTable", _REMEDIES):
+        table = tables.describe_table(TableName=table_name)["Table"]
+    # A stream that was switched off keeps its ARN for a day; only an enabled one gets later changes.
+    stream = table.get("StreamSpecification") or {}
+    if not stream.get("StreamEnabled") or not table.get("LatestStreamArn"):
+        message = (
+            f"{where} has no stream that could be read. Enable one: aws dynamodb update-table --table-name "
+            f"{table_name} --stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
+        )
+        raise SourceError(message)
+    if stream.get("StreamViewType") not in _WHOLE_VIEWS:
+        message = (
+            f"{where}: expected a stream with the view type {' or '.join(_WHOLE_VIEWS)}, found "
+            f"{stream.get('StreamViewType')}. The view type can't be changed: switch the stream off and on again."
+        )
+        raise SourceError(message)
+    return TableStream(streams, table["LatestStreamArn"], table_name=table_name, clock=clock, remedies=_REMEDIES)
