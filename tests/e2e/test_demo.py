@@ -48,6 +48,21 @@ def test_an_update_in_mysql_shows_in_query_results_without_a_restart(tmp_path):
     assert "Done: 500 rows" in after
 
 
+def test_a_captured_table_is_equal_to_its_source_after_updates_and_deletes(tmp_path):
+    told = run_demo(tmp_path, "--job", "capture")
+    backfilled, captured = told.split("start the job: streamjoin run")
+    assert "400 rows" in backfilled
+    assert captured.count("0 of them differ from the table's items") == 2
+    assert "│ o-new " in captured
+    assert "│ o-000001 │" in captured
+    assert "│ o-000004" not in captured
+    for operation in ("INSERT", "MODIFY", "REMOVE"):
+        assert f"│ {operation}" in captured
+    config = ".demo/capture/capture.yaml"
+    (counts,) = query(tmp_path, config, "SELECT count(*) AS n, count(DISTINCT orderid) AS ids FROM orders")
+    assert counts == {"n": 479, "ids": 479}
+
+
 def test_flights_are_joined_with_four_references_and_stay_queryable(tmp_path):
     told = run_demo(tmp_path, "--dataset", "flights")
     config = ".demo/flights/enrich.yaml"

@@ -1,4 +1,4 @@
-"""A streaming job as a process of its own, as it would run in production, watched from outside."""
+"""A job as a process of its own, as it would run in production, watched from outside."""
 
 import subprocess
 from collections.abc import Mapping
@@ -39,6 +39,19 @@ class JobProcess:
         code = None if self._process is None else self._process.poll()
         if code is not None:
             raise StreamJoinError(self._ended(f"ended by itself with exit code {code}"))
+
+    def wait(self) -> None:
+        """Wait until the job has ended by itself.
+
+        Raises:
+            StreamJoinError: It didn't end with exit code 0.
+        """
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        code = process.wait()
+        if code != 0:
+            raise StreamJoinError(self._ended(f"ended with exit code {code}"))
 
     def finish(self) -> None:
         """Let the job finish the batch in hand and end.

@@ -1,0 +1,253 @@
+"""Change capture on this machine: what was in a DynamoDB table before, and what happens to it then, in the lake."""
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from rich.console import Console
+
+from streamjoin.clients import aws_client
+from streamjoin.errors import SinkError
+from streamjoin.local.comparison import items_by_key, wait_until_equal
+from streamjoin.local.job_process import JobProcess
+from streamjoin.local.narration import Narrator
+from streamjoin.local.samples import SampleName
+from streamjoin.local.seed import seed_table
+from streamjoin.local.stack import LocalStack
+from streamjoin.local.tables import create_stream
+from streamjoin.query import query
+from streamjoin.rendering import as_table
+
+DIRECTORY: Final = Path(".demo") / "capture"
+BUCKET: Final = "streamjoin-demo"
+STREAM: Final = "table-changes"
+SHARDS: Final = 2
+ORDERS, RECEIPTS = "orders", "receipts"
+DEFAULT_RECORDS: Final = 1_000
+# Of the orders that are there: so many come later, and receipts are a part of them too.
+_LATER_SHARE: Final = 5
+STEPS: Final = 9
+
+_NOW_SQL: Final = (
+    "SELECT product_name, count(*) AS orders, sum(quantity) AS quantity, sum(quantity * price) AS amount "
+    "FROM orders GROUP BY ALL ORDER BY product_name"
+)
+_CHANGED_SQL: Final = (
+    "SELECT orderid, product_name, quantity, price FROM orders WHERE orderid IN ({ids}) ORDER BY orderid"
+)
+_LOG_SQL: Final = (
+    "SELECT dt, operation, count(*) AS changes, min(changed_at) AS earliest FROM receipts_changes "
+    "GROUP BY ALL ORDER BY dt, operation"
+)
+
+
+def capture_demo(*, records: int | None, s3: bool, console: Console) -> None:
+    """Show backfill and capture of a table `orders`, and the log of all changes of a table `receipts`.
+
+    Everything it makes is below `.demo/capture` of the current directory.
+
+    Args:
+        records: Orders that are there before capture begins.
+        s3: Write the tables to the embedded S3 instead of the disk.
+        console: Where to tell about it.
+
+    Raises:
+        StreamJoinError: A job ended, or its table stopped following before it was equal to the source.
+    """
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    DIRECTORY.mkdir(parents=True)
+    narrator = Narrator(console, STEPS)
+    with ExitStack() as resources:
+        with narrator.step("start Kinesis, DynamoDB and S3 on this machine, in memory") as step:
+            stack = resources.enter_context(LocalStack())
+            step.outcome = stack.endpoint
+        resources.enter_context(stack.active())
+        if s3:
+            aws_client("s3").create_bucket(Bucket=BUCKET)
+        root = f"s3://{BUCKET}/capture" if s3 else str(DIRECTORY.absolute())
+        _Demo(records or DEFAULT_RECORDS, root, stack, narrator).play()
+
+
+def orders_table(root: str) -> dict[str, Any]:
+    """Return the entry of `tables` that both jobs have of the orders."""
+    return {
+        "table_name": ORDERS,
+        "layout": "current",
+        "schema": "orderid string, product_name string, quantity bigint, price decimal(10,2)",
+        "sink": {"hudi": {"base_path": f"{root}/orders", "table_name": "orders", "record_key": ["orderid"]}},
+    }
+
+
+def capture_config(root: str) -> dict[str, Any]:
+    """Return the capture's configuration: orders as they are now, every change of the receipts."""
+    changes = {"base_path": f"{root}/receipts_changes", "table_name": "receipts_changes"}
+    return {
+        "job": "capture",
+        "name": "demo-capture",
+        "source": {"kinesis": {"stream_name": STREAM}},
+        "tables": [
+            orders_table(root),
+            {"table_name": RECEIPTS, "layout": "changelog", "sink": {"hudi": changes}},
+        ],
+        "dead_letters": {"base_path": f"{root}/dead_letters"},
+        "trigger": {"interval_seconds": 1},
+    }
+
+
+def backfill_config(root: str) -> dict[str, Any]:
+    """Return the configuration of the backfill of the orders."""
+    return {
+        "job": "backfill",
+        "name": "demo-backfill",
+        "source": {"dynamodb_table": {"table_name": ORDERS}},
+        "tables": [orders_table(root)],
+        "dead_letters": {"base_path": f"{root}/backfill_dead_letters"},
+    }
+
+
+class _Demo:
+    """The steps between the start of the services and their end."""
+
+    def __init__(self, records: int, root: str, stack: LocalStack, narrator: Narrator) -> None:
+        self.records, self.root, self.stack, self.narrator = records, root, stack, narrator
+        self.later = max(1, records // _LATER_SHARE)
+        self.capture_path, self.backfill_path = DIRECTORY / "capture.yaml", DIRECTORY / "backfill.yaml"
+        self.dynamodb: Any = aws_client("dynamodb")
+
+    def play(self) -> None:
+        self._seed()
+        for path, config in (
+            (self.capture_path, capture_config(self.root)),
+            (self.backfill_path, backfill_config(self.root)),
+        ):
+            path.write_text(yaml.safe_dump(config, sort_keys=False, width=110))
+        self._backfill()
+        self._show("what Athena shows of what was there before", _NOW_SQL)
+        with ExitStack() as resources:
+            with self.narrator.step(f"start the job: streamjoin run {self.capture_path}"):
+                log = DIRECTORY / "capture.log"
+                job = resources.enter_context(JobProcess(self.capture_path, self.stack.environ(), log))
+            with self.narrator.step(
+                f"streamjoin seed-table: {self.later:,} more orders, {self.later:,} receipts"
+            ) as step:
+                seed_table(SampleName.ORDERS, ORDERS, records=self.records + self.later)
+                step.outcome = str(seed_table(SampleName.RECEIPTS, RECEIPTS, records=self.later))
+            self._wait(job, "the job brings them into the lake, every order as it is now")
+            changed = self._change()
+            self._wait(job, "the same job applies them: updated, gone, and new")
+            self._show("the orders that were changed; those that were deleted are gone", _changed_sql(changed))
+            self._show("every change of the receipts, by the day on which it happened", _LOG_SQL)
+            with self.narrator.step("stop: SIGTERM, the job finishes the batch in hand") as step:
+                job.finish()
+                step.outcome = "exit code 0"
+        self._sum_up(changed)
+
+    def _seed(self) -> None:
+        title = f"streamjoin seed-table: {self.records:,} items of '{ORDERS}'; from now on changes go to '{STREAM}'"
+        with self.narrator.step(title) as step:
+            seeded = seed_table(SampleName.ORDERS, ORDERS, records=self.records, create=True)
+            seed_table(SampleName.RECEIPTS, RECEIPTS, records=0, create=True)
+            kinesis: Any = aws_client("kinesis")
+            create_stream(kinesis, STREAM, SHARDS)
+            arn = kinesis.describe_stream_summary(StreamName=STREAM)["StreamDescriptionSummary"]["StreamARN"]
+            for table_name in (ORDERS, RECEIPTS):
+                self.dynamodb.enable_kinesis_streaming_destination(TableName=table_name, StreamArn=arn)
+            step.outcome = str(seeded)
+
+    def _backfill(self) -> None:
+        with self.narrator.step(f"what is there already: streamjoin run {self.backfill_path}") as step:
+            log = DIRECTORY / "backfill.log"
+            with JobProcess(self.backfill_path, self.stack.environ(), log) as job:
+                job.wait()
+            step.outcome = f"{len(self._rows()):,} rows"
+
+    def _change(self) -> list[str]:
+        """Update three orders, delete two, insert one; update and delete receipts. Return the ids of the orders."""
+        updated, deleted, inserted = ("o-000001", "o-000002", "o-000003"), ("o-000004", "o-000005"), "o-new"
+        with self.narrator.step("UPDATE 3 orders, DELETE 2, INSERT 1; change and delete receipts") as step:
+            for number, orderid in enumerate(updated):
+                self._update(ORDERS, {"orderid": {"S": orderid}}, "quantity", {"N": str(100 + number)})
+            for orderid in deleted:
+                self.dynamodb.delete_item(TableName=ORDERS, Key={"orderid": {"S": orderid}})
+            new = {
+                "orderid": {"S": inserted},
+                "product_name": {"S": "Desk lamp"},
+                "quantity": {"N": "1"},
+                "price": {"N": "34.9"},
+            }
+            self.dynamodb.put_item(TableName=ORDERS, Item=new)
+            receipts = self.dynamodb.scan(TableName=RECEIPTS, Limit=3)["Items"]
+            for item in receipts:
+                self._update(RECEIPTS, {"PK": item["PK"], "SK": item["SK"]}, "payment", {"S": "refunded"})
+            self.dynamodb.delete_item(TableName=RECEIPTS, Key={"PK": receipts[0]["PK"], "SK": receipts[0]["SK"]})
+            step.outcome = "10 changes"
+        return [*updated, *deleted, inserted]
+
+    def _update(self, table_name: str, key: Mapping[str, Any], attribute: str, value: Mapping[str, str]) -> None:
+        self.dynamodb.update_item(
+            TableName=table_name,
+            Key=key,
+            UpdateExpression="SET #a = :v",
+            ExpressionAttributeNames={"#a": attribute},
+            ExpressionAttributeValues={":v": value},
+        )
+
+    def _wait(self, job: JobProcess, title: str) -> None:
+        starting = "Spark starts, then the first batch loads Hudi: 15 to 60 s"
+        with self.narrator.step(title, detail=starting) as step:
+            items = items_by_key(self.dynamodb, ORDERS, _order)
+
+            def differing() -> int:
+                rows = self._rows()
+                return sum(rows.get(each) != items.get(each) for each in rows.keys() | items.keys())
+
+            left = wait_until_equal(
+                differing, job.check_running, lambda left: step.update(len(items) - left, len(items))
+            )
+            step.outcome = f"{len(items):,} rows, {left} of them differ from the table's items"
+
+    def _rows(self) -> dict[str, tuple[Any, ...]]:
+        try:
+            rows = query(self.capture_path, "SELECT orderid, product_name, quantity, price FROM orders").to_pylist()
+        except SinkError:
+            return {}  # no commit yet, or one that is just being replaced
+        return {row["orderid"]: (row["product_name"], row["quantity"], row["price"]) for row in rows}
+
+    def _show(self, title: str, sql: str) -> None:
+        console = self.narrator.console
+        console.print()
+        console.print(as_table(query(self.capture_path, sql), title=title, width=console.width))
+        console.print()
+
+    def _sum_up(self, changed: list[str]) -> None:
+        console = self.narrator.console
+        console.print(
+            f"[bold green]Done:[/] {len(self._rows()):,} orders, equal to the items of the table, item by item.",
+            highlight=False,
+        )
+        if self.root.startswith("s3://"):
+            console.print("The tables were on the embedded S3, which was in memory and has ended.")
+            return
+        console.print("Look further:")
+        for line in (
+            f'streamjoin query {self.capture_path} "{_changed_sql(changed)}"',
+            f'streamjoin query {self.capture_path} "{_LOG_SQL}"',
+            f"streamjoin checkpoint show {self.capture_path}",
+            f"streamjoin verify {self.capture_path}",
+            f"less {DIRECTORY / 'capture.log'}",
+        ):
+            console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _changed_sql(ids: list[str]) -> str:
+    return _CHANGED_SQL.format(ids=", ".join(f"'{each}'" for each in ids))
+
+
+def _order(item: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """Return an item's key, and what its row must have."""
+    price = Decimal(item["price"]["N"]).quantize(Decimal("0.01"))
+    return item["orderid"]["S"], (item["product_name"]["S"], int(item["quantity"]["N"]), price)
