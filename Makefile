@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e soak explore audit format bench bench-reference bench-long bench-replicate build clean
+.PHONY: help setup demo test check unit spark integration e2e soak explore audit format bench bench-reference bench-long bench-replicate bench-capture bench-backfill build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -70,6 +70,12 @@ bench-long: setup ## batch time after 1,000 commits, flat memory, a drained back
 
 bench-replicate: setup ## MariaDB to DynamoDB: load, time from commit to item, bulk, replay; ARGS="--rows 20000"
 	@$(BIN)/python benchmarks/replicate.py $(ARGS)
+
+bench-backfill: setup ## a table or an export into the lake: rows/s, memory, read units; ARGS="--items 100000"
+	@$(BIN)/python benchmarks/backfill.py $(ARGS)
+
+bench-capture: setup ## batches of the capture beside those of the main job; ARGS="--batches 4"
+	@$(BIN)/python benchmarks/capture_batches.py $(ARGS)
 
 build: setup ## wheel and sdist in dist/
 	@$(BIN)/python -m build --installer uv

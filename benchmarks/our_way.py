@@ -14,7 +14,7 @@ from streamjoin.metrics import BatchReport
 from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.pipelines.enrich import process_batch, starting_point
 from streamjoin.pipelines.pace import Pace
-from streamjoin.pipelines.runner import StreamReader
+from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.sources.kinesis import BatchLimits, Stream
 
 # What `process_batch` has done when it calls `at`; before the first of them the batch is read.
