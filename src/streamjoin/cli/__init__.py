@@ -145,9 +145,7 @@ def demo(
     dataset: Data = DatasetName.ORDERS,
     records: Annotated[
         int | None,
-        typer.Option(
-            min=100, help="Default: 20,000 orders, 50,000 flights; 1,000 to capture.", show_default=False
-        ),
+        typer.Option(min=100, help="Default: 20,000 orders, 50,000 flights; 1,000 to capture.", show_default=False),
     ] = None,
     s3: Annotated[bool, typer.Option("--s3", help="Write the tables to the embedded S3.")] = False,
     with_mysql: Annotated[
