@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.errors import SinkError
+from streamjoin.config.capture_tables import CaptureTableSettings
+from streamjoin.errors import SchemaError, SinkError
 from streamjoin.local.tables import put_items
 from streamjoin.pipelines.backfill import STEPS, run
+from streamjoin.pipelines.captured_table import CapturedTable
 from tests.integration.backfill_jobs import (
     KEYS,
     RECEIPTS,
@@ -90,3 +92,14 @@ def test_a_backfill_older_than_the_memory_of_removed_items_is_refused(
     config = backfill_of(base, scan_of(filled), filled, table={"tombstone_hours": 0.01})
     with pytest.raises(SinkError, match=r"removed items are remembered for 0.01 hours: some might come back"):
         run(config)
+
+
+def test_a_table_of_other_partitions_is_refused_before_a_row_is_written(
+    spark: SparkSession, filled: str, tmp_path: Path
+) -> None:
+    base = str(tmp_path)
+    run(backfill_of(base, scan_of(filled), filled))
+    sink = {"base_path": f"{base}/receipts", "table_name": "receipts"}
+    entry = CaptureTableSettings.model_validate({"table_name": filled, "sink": {"hudi": sink}})
+    with pytest.raises(SchemaError, match=r"partitioned by dt, by nothing in the configuration of '.*fixed_partition"):
+        CapturedTable(entry, job="other").open(spark)

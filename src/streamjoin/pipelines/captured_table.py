@@ -19,6 +19,7 @@ from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
 from streamjoin.sinks import evolution, hudi
 from streamjoin.sinks.repair import repair
+from streamjoin.sinks.table_folder import partition_columns
 from streamjoin.sinks.tombstones import Tombstones
 from streamjoin.storage import open_path
 from streamjoin.transforms.change_columns import IS_DELETED, ITEM_KEY, ORDER
@@ -213,10 +214,13 @@ class CapturedTable:
         """Take in the table's columns; those of attributes that were found earlier belong to the layout."""
         self._newest = self._newest_instant()
         self._columns = hudi.table_schema(spark, self.table)
+        there = partition_columns(self.table.base_path)
+        if there is not None and set(there) != set(self.table.partition_by):
+            raise self._other_partitions(there)
         if self._columns is None or self.layout.undeclared != "evolve":
             return
-        there = columns_in_table(self.layout, self._columns)
-        self.layout = replace(self.layout, columns=widened(there, self.layout.columns))
+        found = columns_in_table(self.layout, self._columns)
+        self.layout = replace(self.layout, columns=widened(found, self.layout.columns))
 
     def _newest_instant(self) -> str:
         return max(Timeline.read(*open_path(self.table.base_path)).commits, default="")
@@ -239,6 +243,14 @@ class CapturedTable:
             if not _is_same(field, grown[field.name]):
                 raise self._misfit(there[field.name], rows[field.name])
         return T.StructType([*grown.fields, *(field for field in new if field.name not in there)])
+
+    def _other_partitions(self, there: tuple[str, ...]) -> SchemaError:
+        names = [", ".join(each) or "nothing" for each in (there, self.table.partition_by)]
+        return SchemaError(
+            f"table '{self.table.table_name}' at {self.table.base_path}: it is partitioned by {names[0]}, by "
+            f"{names[1]} in the configuration of '{self.name}'. Give sink.hudi.partition_by of capture and backfill "
+            "the same levels; the columns of a backfill's fixed_partition are levels too."
+        )
 
     def _misfit(self, there: T.StructField, asked: T.StructField) -> SchemaError:
         message = (

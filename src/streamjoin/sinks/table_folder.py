@@ -18,6 +18,7 @@ _META: Final = ".hoodie"
 _PROPERTIES: Final = f"{_META}/hoodie.properties"
 _OURS: Final = ".streamjoin"
 _PATTERN: Final = f"{_META}/{_OURS}/pattern"
+_PARTITIONS: Final = "hoodie.table.partition.fields"
 # The last thing that Hudi writes into the properties.
 _WHOLE: Final = b"hoodie.table.checksum="
 
@@ -40,6 +41,22 @@ def is_begun(base_path: str) -> bool:
     """
     filesystem, root = open_path(base_path)
     return not is_table(base_path) and filesystem.get_file_info(f"{root}/{_META}").type == fs.FileType.Directory
+
+
+def partition_columns(base_path: str) -> tuple[str, ...] | None:
+    """Return the partition columns of the table that is there; None where there is none.
+
+    Raises:
+        OSError: Its properties can't be read.
+    """
+    filesystem, root = open_path(base_path)
+    properties = get_object(filesystem, f"{root}/{_PROPERTIES}")
+    if properties is None or _WHOLE not in properties:
+        return None
+    lines = properties.decode().splitlines()
+    fields = next((line.partition("=")[2] for line in lines if line.startswith(f"{_PARTITIONS}=")), "")
+    # A key generator's kind may stand behind a name: `dt:simple`.
+    return tuple(field.partition(":")[0] for field in fields.split(",") if field)
 
 
 def give_properties(table: HudiTable, make: Callable[[HudiTable], None]) -> None:
