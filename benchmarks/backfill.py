@@ -22,7 +22,7 @@ from backfill_job import Measured, config_of, measure
 from own_process import in_own_process
 from report import commit, machine, publish
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_table
 from streamjoin.pipelines.backfill_report import USD_PER_MILLION_READ_UNITS

@@ -10,7 +10,7 @@ import msgspec
 from pyspark.sql import SparkSession
 from stopwatch import Stopwatch
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.local.orders import orders
 from streamjoin.pipelines.capture import process_batch, starting_point

@@ -39,7 +39,7 @@ from reference_rewriting import RewritingWorkload
 from report import commit, machine, publish
 from workload import SCAN_SEGMENTS, Row, Workload, fill, table_bytes
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import read_table
 

@@ -27,7 +27,7 @@ from own_process import in_own_process
 from report import commit, machine, publish
 
 from streamjoin import checkpoint
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.ledger import Ledger
 from streamjoin.local.orders import COUNTRY_REFERENCE, COUNTRY_ROWS, orders
 from streamjoin.local.produce import produce

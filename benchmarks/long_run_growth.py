@@ -24,7 +24,7 @@ from report import versions
 from stopwatch import Stopwatch
 
 from streamjoin import checkpoint
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.tables import create_stream
 from streamjoin.pipelines.enrich import process_batch
 

@@ -22,7 +22,7 @@ from report import commit, machine, median_steps, publish, summary, versions
 from stopwatch import Stopwatch
 from todays_way import TodaysWay
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.orders import COUNTRY_REFERENCE, orders
 from streamjoin.local.produce import produce
 from streamjoin.local.stack import LocalStack

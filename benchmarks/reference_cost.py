@@ -21,7 +21,7 @@ from stopwatch import Stopwatch
 from todays_way import TodaysWay
 from workload import SCAN_SEGMENTS, Workload
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.produce import produce
 from streamjoin.local.tables import create_stream, put_items
 

@@ -19,7 +19,7 @@ from request_meter import RequestMeter
 from stopwatch import Stopwatch
 from workload import Workload, enable_stream
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.produce import produce
 from streamjoin.local.tables import create_stream, put_items
 

@@ -23,7 +23,7 @@ from request_meter import RequestMeter
 from stopwatch import Stopwatch
 from workload import Row, changed_item
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.orders import order
 from streamjoin.local.produce import produce
 from streamjoin.local.tables import Item, create_stream, put_items

@@ -23,7 +23,7 @@ from replicate_report import batch_problems, batches_json, claims, lines, rate_j
 from replicate_source import Source, differences, items_of
 from report import commit, machine, publish
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.job_process import JobProcess
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.local.stack import LocalStack

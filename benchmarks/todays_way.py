@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from stopwatch import Stopwatch
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.orders import COUNTRY_TABLE
 
 RECORDS_PER_CALL = 10_000

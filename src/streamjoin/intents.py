@@ -9,8 +9,8 @@ from typing import Final
 
 from pyarrow import fs
 
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
-from streamjoin.storage import open_path
 
 _FOLDER: Final = ".hoodie/.streamjoin/redrive"
 _ENDING: Final = ".json.gz"

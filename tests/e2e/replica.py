@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.mariadb import MariaDb
 from tests.e2e.job_file import JobFile
 

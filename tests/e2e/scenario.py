@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query
 from tests.e2e.job_file import JobFile

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.processes import signal_group
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table, put_items

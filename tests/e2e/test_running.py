@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamjoin import checkpoint
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
 from streamjoin.session import HUDI_PACKAGE, HUDI_VERSION, java_home

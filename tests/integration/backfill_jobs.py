@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from streamjoin.aws.storage import open_path
 from streamjoin.config import BackfillConfig, CaptureConfig, parse_job
 from streamjoin.local.samples import SAMPLES, SampleName
 from streamjoin.pipelines import capture
 from streamjoin.query import read_table
 from streamjoin.sinks.timeline import Timeline
-from streamjoin.storage import open_path
 
 KEYS = {"PK": "S", "SK": "S"}
 WATERMARK_MS = 1_562_148_836_036

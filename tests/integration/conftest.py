@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from pyspark.sql import SparkSession
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
 from streamjoin.session import local_session

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hudi import HudiReadOptions, HudiTableBuilder
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import ConfigError
 from streamjoin.pipelines.capture import STEPS
 from streamjoin.query import query

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.pipelines.backfill_note import BackfillNote, Noted
 from tests.integration.capturing import Capture, Captured, entry, live, told

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
 from streamjoin.local.tables import create_table, put_items
 from streamjoin.pipelines.enrich import run

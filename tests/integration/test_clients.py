@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.sources import kinesis
 

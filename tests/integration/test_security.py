@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import put_items
 from streamjoin.query import query

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.config import load_config
 from streamjoin.errors import ConfigError
-from streamjoin.storage import as_hadoop_path, open_path
 
 
 def document(base_path: str, derive: dict[str, str] | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
 from streamjoin.errors import ConfigError, StreamJoinError
 from streamjoin.local.stack import server_environment
@@ -146,7 +146,7 @@ def broken_credentials(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     once = Config(retries={"total_max_attempts": 1}, proxies={})
-    monkeypatch.setattr("streamjoin.clients._config", lambda *arguments: once)
+    monkeypatch.setattr("streamjoin.aws.clients._config", lambda *arguments: once)
     aws_client.cache_clear()
     yield
     aws_client.cache_clear()

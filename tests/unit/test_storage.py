@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
+from streamjoin.aws.storage import as_hadoop_path, bucket_and_key, open_path
 from streamjoin.errors import SinkError
-from streamjoin.storage import as_hadoop_path, bucket_and_key, open_path
 
 
 @pytest.mark.parametrize(

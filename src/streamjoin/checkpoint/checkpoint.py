@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streamjoin.aws.storage import open_path
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Entry, Ledger
 from streamjoin.ledger.timeline import Timeline
 from streamjoin.sources.position import Position, ShardRange
-from streamjoin.storage import open_path
 
 
 @dataclass(frozen=True)

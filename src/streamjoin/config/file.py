@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.problems import KeyPath, Unset, dotted, is_secret, shown
 from streamjoin.errors import ConfigError

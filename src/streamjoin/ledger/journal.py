@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.ledger.entry import Entry
 from streamjoin.ledger.folder import Folder, LedgerObject, Statement
-from streamjoin.storage import open_path
 
 _PLACE: Final = "entries"
 # A reader that met a roll-up begins again.

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.ledger.entry import Entry
 from streamjoin.ledger.folder import Folder, LedgerObject, Statement
 from streamjoin.ledger.replay import replay
 from streamjoin.ledger.timeline import Timeline
-from streamjoin.storage import open_path
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 from rich.console import Console
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SinkError
 from streamjoin.local.comparison import items_by_key, wait_until_equal
 from streamjoin.local.job_process import JobProcess

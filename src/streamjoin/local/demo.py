@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import ConfigError, SinkError, StreamJoinError
 from streamjoin.local.datasets import DATASETS, Dataset
 from streamjoin.local.job_process import JobProcess

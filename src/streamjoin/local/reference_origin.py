@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import yaml
 from botocore.exceptions import ClientError
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import StreamJoinError
 from streamjoin.local import mariadb_program
 from streamjoin.local.datasets import Dataset

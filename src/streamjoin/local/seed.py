@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import NoRegionError
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.dynamodb import Remedies, translated
 from streamjoin.errors import SinkError
 from streamjoin.local.samples import SAMPLES, SampleName

@@ -8,7 +8,7 @@ from botocore.exceptions import NoRegionError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SourceError
 from streamjoin.local.datasets import DATASETS
 from streamjoin.local.names import DatasetName

@@ -205,7 +205,7 @@ class LocalStack:
     @contextmanager
     def active(self) -> Iterator[Self]:
         """Turn this very process towards the services for the length of a `with` block."""
-        from streamjoin.clients import aws_client  # noqa: PLC0415  (boto3 takes half a second)
+        from streamjoin.aws.clients import aws_client  # noqa: PLC0415  (boto3 takes half a second)
 
         before = dict(os.environ)
         os.environ.clear()

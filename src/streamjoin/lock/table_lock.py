@@ -5,13 +5,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
+from streamjoin.aws.storage import bucket_and_key, is_s3, local_path
 from streamjoin.lock.file_lock import FileLock
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Lease, Renewal
 from streamjoin.lock.lease_object import LeaseObject
 from streamjoin.lock.refusal import HeldError
-from streamjoin.storage import bucket_and_key, is_s3, local_path
 
 LEASE_SECONDS = 20.0
 _PLACE = ".streamjoin_lock"

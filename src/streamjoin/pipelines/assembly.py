@@ -9,7 +9,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
+from streamjoin.aws.storage import is_s3
 from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
@@ -26,7 +27,6 @@ from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.kinesis import BatchLimits, Stream
-from streamjoin.storage import is_s3
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.payload import PayloadFormat

@@ -10,6 +10,7 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
+from streamjoin.aws.storage import is_s3
 from streamjoin.config.backfill import BackfillConfig
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.attempts import with_attempts
@@ -27,7 +28,6 @@ from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.repair import repair
 from streamjoin.sources.item_files import ItemFolder, Segment
 from streamjoin.sources.kinesis_plan import BatchLimits
-from streamjoin.storage import is_s3
 
 log = logging.getLogger(__name__)
 

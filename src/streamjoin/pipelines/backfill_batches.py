@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.sources.item_files import ITEM, ItemFolder, Segment
 from streamjoin.sources.kinesis_plan import BatchLimits
-from streamjoin.storage import as_hadoop_path
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias
 
+from streamjoin.aws.small_objects import get_object, put_object
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
-from streamjoin.small_objects import get_object, put_object
-from streamjoin.storage import open_path
 
 FOLDER: Final = ".hoodie/.streamjoin"
 _NAME: Final = "backfill.json"

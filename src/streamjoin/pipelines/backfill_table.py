@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import functions as F
 
+from streamjoin.aws.storage import open_path
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Timeline
@@ -15,7 +16,6 @@ from streamjoin.lock import TableLock
 from streamjoin.pipelines.backfill_note import Noted
 from streamjoin.pipelines.captured_table import CapturedTable
 from streamjoin.sinks import hudi
-from streamjoin.storage import open_path
 from streamjoin.transforms.change_layouts import to_rows
 from streamjoin.transforms.change_schema import found_columns, widened
 from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
+from streamjoin.aws.storage import is_s3
 from streamjoin.config.capture import CaptureConfig, journal_path
 from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
@@ -14,7 +15,6 @@ from streamjoin.pipelines.capture_tables import CapturedTables
 from streamjoin.session import job_session
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources.kinesis_plan import BatchLimits
-from streamjoin.storage import is_s3
 
 
 def assemble(config: CaptureConfig) -> CaptureJob:

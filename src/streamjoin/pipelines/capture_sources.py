@@ -9,7 +9,7 @@ from typing import Final, Literal, Protocol
 
 from pyspark.sql import SparkSession
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
 from streamjoin.errors import DataLossError, SourceError

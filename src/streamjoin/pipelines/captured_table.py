@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.aws.storage import open_path
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SchemaError
 from streamjoin.ledger import Timeline
@@ -21,7 +22,6 @@ from streamjoin.sinks import evolution, hudi
 from streamjoin.sinks.repair import repair
 from streamjoin.sinks.table_folder import partition_columns
 from streamjoin.sinks.tombstones import Tombstones
-from streamjoin.storage import open_path
 from streamjoin.transforms.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.transforms.change_layouts import mark_latest, table_rows, to_rows
 from streamjoin.transforms.change_schema import columns_in_table, found_columns, widened

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin import checkpoint
+from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.config import EnrichConfig
 from streamjoin.frames import persisted, tasks_for
 from streamjoin.intents import Intents
@@ -28,7 +29,6 @@ from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_sha
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.sinks.dead_letters import letter_id
 from streamjoin.sources.kinesis import BatchLimits
-from streamjoin.storage import as_hadoop_path
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order

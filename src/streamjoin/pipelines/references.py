@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pyspark.sql import SparkSession
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
 from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
 from streamjoin.pipelines.job import AnyReference

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReplicateConfig, read_table_mappings
 from streamjoin.config.replicate import MySqlSettings, TlsSettings
 from streamjoin.dms import ItemMapping

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
+from streamjoin.aws.storage import open_path
 from streamjoin.dms import SourceTable, Value
 from streamjoin.dms.rejected import RowRejected
 from streamjoin.errors import SinkError
 from streamjoin.sources.mysql.changes import BinlogPosition, Row, RowChange
-from streamjoin.storage import open_path
 
 _DIGEST_CHARACTERS: Final = 32
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from streamjoin import checkpoint
+from streamjoin.aws.clients import aws_client
 from streamjoin.checkpoint import describe_change
-from streamjoin.clients import aws_client
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journal_path
 from streamjoin.errors import SinkError, SourceError
 from streamjoin.ledger import Entry

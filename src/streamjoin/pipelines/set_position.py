@@ -13,6 +13,7 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
+from streamjoin.aws.storage import as_hadoop_path, is_s3
 from streamjoin.checkpoint import Checkpoint, describe_change
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import ConfigError, SinkError
@@ -25,7 +26,6 @@ from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.sources.position import Position, PositionKind, ShardPosition
-from streamjoin.storage import as_hadoop_path, is_s3
 
 log = logging.getLogger(__name__)
 

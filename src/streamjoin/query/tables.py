@@ -99,8 +99,8 @@ def _listed(config: "CaptureConfig", table_name: str) -> str | None:
 
 def _made_by(template: str) -> Iterator[str]:
     """Yield the names of the DynamoDB tables for which there is a Hudi table by the template of its base path."""
+    from streamjoin.aws.storage import open_path  # noqa: PLC0415
     from streamjoin.config import TEMPLATE_MARK  # noqa: PLC0415
-    from streamjoin.storage import open_path  # noqa: PLC0415
 
     parent, _, rest = template.partition(TEMPLATE_MARK)
     folder, _, prefix = parent.rpartition("/")

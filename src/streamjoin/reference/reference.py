@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from streamjoin.attribute_types import infer_schema
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb import unpack
 from streamjoin.errors import ReferenceTableError, StaleReferenceError

@@ -9,11 +9,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.errors import SinkError
 from streamjoin.schema import RECORD_SCHEMA
 from streamjoin.sinks.hudi import COMMIT_METADATA_PREFIX, HudiTable, root_cause, upsert
 from streamjoin.sinks.letter_table import ARRIVED, DAY_COLUMN, DETAIL, ID_COLUMN, NO_DAY, REASON, has_commit
-from streamjoin.storage import as_hadoop_path
 
 _WRITTEN_ORDER = "_ordering_us"
 _SCHEMA = T.StructType(

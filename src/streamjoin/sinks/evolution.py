@@ -15,11 +15,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SchemaError, SinkError
 from streamjoin.sinks.hudi import HudiTable, has_commit, root_cause, write
 from streamjoin.sinks.late_deletes import NEWEST_ORDER, newest_order
 from streamjoin.sinks.timeline import Timeline
-from streamjoin.storage import as_hadoop_path, open_path
 from streamjoin.transforms.change_columns import IS_DELETED
 
 WIDENED: Final = "widened"

@@ -11,9 +11,9 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.sinks.hudi_table import HudiTable
 from streamjoin.sinks.timeline import Timeline
-from streamjoin.storage import as_hadoop_path, open_path
 from streamjoin.transforms.change_columns import IS_DELETED
 
 NEWEST_ORDER: Final = "newest_order"

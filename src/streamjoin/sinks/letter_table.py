@@ -4,8 +4,8 @@ from typing import Final
 
 from pyarrow import fs
 
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
-from streamjoin.storage import open_path
 
 ID_COLUMN: Final = "dead_letter_id"
 REASON: Final = "reason"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import fastavro
 
+from streamjoin.aws.storage import is_s3, local_path
 from streamjoin.errors import SinkError
-from streamjoin.storage import is_s3, local_path
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from pyarrow import fs
 
+from streamjoin.aws.small_objects import get_object, put_object
+from streamjoin.aws.storage import open_path
 from streamjoin.sinks.hudi_table import HudiTable
-from streamjoin.small_objects import get_object, put_object
-from streamjoin.storage import open_path
 
 _META: Final = ".hoodie"
 _PROPERTIES: Final = f"{_META}/hoodie.properties"

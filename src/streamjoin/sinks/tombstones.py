@@ -22,10 +22,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.aws.small_objects import get_object, put_object
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.frames import frame_of
-from streamjoin.small_objects import get_object, put_object
-from streamjoin.storage import open_path
 from streamjoin.transforms.change_columns import ITEM_KEY, ORDER
 
 _PLACE: Final = ".hoodie/.streamjoin/tombstones"

@@ -15,9 +15,9 @@ from typing import Any, Final, Self
 
 from pyarrow import fs
 
+from streamjoin.aws.small_objects import get_object, put_object
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SourceError
-from streamjoin.small_objects import get_object, put_object
-from streamjoin.storage import open_path
 
 ITEM: Final = "item"
 """The column of the files."""

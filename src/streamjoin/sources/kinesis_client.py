@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SourceError
 from streamjoin.redaction import sdk_text
 from streamjoin.sources.kinesis_clock import Clock, SystemClock

@@ -16,11 +16,11 @@ from typing import Any, Final
 import msgspec
 from pyarrow import NativeFile
 
+from streamjoin.aws.storage import open_path
 from streamjoin.dynamodb import Item
 from streamjoin.errors import SourceError
 from streamjoin.sources.item_staging import ItemPage
 from streamjoin.sources.table_export_manifest import ExportFile, ExportManifest
-from streamjoin.storage import open_path
 from streamjoin.transforms.change_values import Digits, NotAnItemError, read_item
 
 _PAGE_ITEMS: Final = 1_000

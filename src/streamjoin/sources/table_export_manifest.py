@@ -14,10 +14,10 @@ from typing import Any, Final, Self
 
 from pyarrow import fs
 
+from streamjoin.aws.small_objects import get_object
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SourceError
 from streamjoin.moments import iso_us
-from streamjoin.small_objects import get_object
-from streamjoin.storage import open_path
 
 _SUMMARY: Final = "manifest-summary.json"
 _FILES: Final = "manifest-files.json"

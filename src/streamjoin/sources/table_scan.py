@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError
 
-from streamjoin.clients import aws_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.dynamodb import Item, Remedies, pack, translated
 from streamjoin.errors import SourceError
 from streamjoin.redaction import sdk_text
