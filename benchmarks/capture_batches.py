@@ -31,7 +31,7 @@ from streamjoin.local.produce import produce
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import read_table
-from streamjoin.session import local_session
+from streamjoin.spark.session import local_session
 
 HERE = Path(__file__).resolve().parent
 SHARDS = 4

@@ -11,11 +11,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from workload import Row
 
-from streamjoin.frames import frame_of
 from streamjoin.local.orders import COUNTRY_ROWS, orders
 from streamjoin.pipelines.batch import Batch
 from streamjoin.schema import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
 from streamjoin.sources.position import Position, ShardRange
+from streamjoin.spark.frames import frame_of
 
 # The column of the table that says which batch wrote the row.
 VERSION_COLUMN = "unitssold"

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pyspark.sql import SparkSession
 
-from streamjoin.session import local_session
+from streamjoin.spark.session import local_session
 
 Result = TypeVar("Result")
 

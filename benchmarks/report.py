@@ -13,7 +13,7 @@ from typing import Any
 import pyspark
 from pyspark.sql import SparkSession
 
-from streamjoin.session import HUDI_VERSION
+from streamjoin.spark.session import HUDI_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -23,7 +23,7 @@ from botocore.config import Config
 from py4j.java_gateway import GatewayParameters, JavaGateway
 
 from streamjoin.local.processes import stop_process
-from streamjoin.session import java_home, java_options
+from streamjoin.spark.session import java_home, java_options
 from tests.fetching import fetched_once
 
 VERSION = "2.6.1"

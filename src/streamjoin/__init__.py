@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamjoin.config import load_config
     from streamjoin.pipelines.notebook import load_reference, read_kinesis, upsert
-    from streamjoin.session import local_session
+    from streamjoin.spark.session import local_session
     from streamjoin.transforms.decode import decode
     from streamjoin.transforms.enrich import enrich
     from streamjoin.transforms.order import keep_latest
@@ -24,7 +24,7 @@ _MODULES = {
     "keep_latest": "streamjoin.transforms.order",
     "load_config": "streamjoin.config",
     "load_reference": "streamjoin.pipelines.notebook",
-    "local_session": "streamjoin.session",
+    "local_session": "streamjoin.spark.session",
     "read_kinesis": "streamjoin.pipelines.notebook",
     "upsert": "streamjoin.pipelines.notebook",
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from streamjoin.local.stack import LocalStack
-from streamjoin.session import HUDI_PACKAGE, HUDI_VERSION, java_home
+from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
 from tests.e2e.job_file import ROOT, wait_for

@@ -13,7 +13,7 @@ from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
-from streamjoin.session import HUDI_PACKAGE, HUDI_VERSION, java_home
+from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home
 from tests.e2e.job_file import ROOT, wait_for
 from tests.e2e.scenario import COUNTRIES, Scenario, events
 

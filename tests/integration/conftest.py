@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
-from streamjoin.session import local_session
+from streamjoin.spark.session import local_session
 from tests.dynamodb_local import DynamoDbLocal, dynamodb_local
 
 

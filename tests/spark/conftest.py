@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.session import local_session
+from streamjoin.spark.session import local_session
 
 
 @pytest.fixture(scope="session")

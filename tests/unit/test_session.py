@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin import session
 from streamjoin.errors import StreamJoinError
+from streamjoin.spark import session
 
 
 def fake_java(folder: Path, version: str) -> Path:

@@ -21,12 +21,12 @@ from streamjoin.pipelines.references import references_of
 from streamjoin.reference.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema import schema_from_glue
-from streamjoin.session import job_session
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.kinesis import BatchLimits, Stream
+from streamjoin.spark.session import job_session
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.payload import PayloadFormat

@@ -23,11 +23,11 @@ from streamjoin.pipelines.backfill_table import BackfilledTable
 from streamjoin.pipelines.backfill_writing import Writing, Written
 from streamjoin.pipelines.captured_table import TURN_SECONDS
 from streamjoin.pipelines.signals import StopRequest, stop_on_signals
-from streamjoin.session import job_session
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.repair import repair
 from streamjoin.sources.item_files import ItemFolder, Segment
 from streamjoin.sources.kinesis_plan import BatchLimits
+from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)
 

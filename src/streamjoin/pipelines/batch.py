@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from streamjoin.errors import SourceError
-from streamjoin.frames import tasks_for
 from streamjoin.sources.position import Position, ShardRange
+from streamjoin.spark.frames import tasks_for
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.capture_tables import CapturedTables
-from streamjoin.session import job_session
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources.kinesis_plan import BatchLimits
+from streamjoin.spark.session import job_session
 
 
 def assemble(config: CaptureConfig) -> CaptureJob:

@@ -13,11 +13,11 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason, SourceError
-from streamjoin.frames import persisted
 from streamjoin.metrics import BatchCounts, TableCounts
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.captured_table import CapturedTable
 from streamjoin.sinks.hudi import root_cause
+from streamjoin.spark.frames import persisted
 from streamjoin.transforms.change_columns import IS_DELETED, TABLE
 from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 

@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.config.capture import CaptureConfig, journal_path
-from streamjoin.frames import tasks_for
 from streamjoin.intents import Intents
 from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
@@ -26,6 +25,7 @@ from streamjoin.pipelines.interrupted_redrives import finish_interrupted
 from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.pipelines.redrive import RedriveReport
 from streamjoin.sinks.dead_letters import DeadLetters, letter_id
+from streamjoin.spark.frames import tasks_for
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
-from streamjoin.frames import persisted
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import batch_limits, check_services, locked, prepare, resolve_schema
 from streamjoin.pipelines.batch import Batch, check_complete, follow_size
@@ -29,6 +28,7 @@ from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.position import Position
+from streamjoin.spark.frames import persisted
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.transforms.order import (

@@ -16,7 +16,6 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.config import EnrichConfig
-from streamjoin.frames import persisted, tasks_for
 from streamjoin.intents import Intents
 from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
@@ -29,6 +28,7 @@ from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_sha
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.sinks.dead_letters import letter_id
 from streamjoin.sources.kinesis import BatchLimits
+from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order

@@ -14,7 +14,6 @@ from pyspark.sql import types as T
 
 from streamjoin import checkpoint
 from streamjoin.aws.storage import as_hadoop_path
-from streamjoin.frames import frame_of, persisted, tasks_for
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
@@ -22,6 +21,7 @@ from streamjoin.reference.index import as_table
 from streamjoin.reference.pending import Pending
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.snapshot import Snapshot
+from streamjoin.spark.frames import frame_of, persisted, tasks_for
 from streamjoin.transforms.enrich import enrich
 from streamjoin.transforms.events import Events
 from streamjoin.transforms.output import derive

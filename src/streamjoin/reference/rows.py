@@ -9,10 +9,10 @@ from pyspark.sql import types as T
 
 from streamjoin.dynamodb import Item, pack
 from streamjoin.errors import ReferenceTableError
-from streamjoin.frames import frame_of
 from streamjoin.reference.index import JoinIndex
 from streamjoin.reference.layout import Layout
 from streamjoin.reference.table import TableDescription
+from streamjoin.spark.frames import frame_of
 
 # Below it a local relation is made in less time than Arrow bytes are shipped, and joined 0.03 s faster in each batch.
 FEW_ROWS = 10_000

@@ -25,7 +25,7 @@ from pyspark.sql import types as T
 from streamjoin.aws.small_objects import get_object, put_object
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
-from streamjoin.frames import frame_of
+from streamjoin.spark.frames import frame_of
 from streamjoin.transforms.change_columns import ITEM_KEY, ORDER
 
 _PLACE: Final = ".hoodie/.streamjoin/tombstones"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from streamjoin.errors import SinkError
 from streamjoin.query import query
-from streamjoin.session import local_session
 from streamjoin.sinks.hudi import HudiTable, upsert
+from streamjoin.spark.session import local_session
 
 disk, table_type = Path(sys.argv[1]), sys.argv[2]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], check=True)

@@ -1,0 +1,1 @@
+"""Spark itself: sessions, frames, and columns in its own types."""
