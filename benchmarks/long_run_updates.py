@@ -13,7 +13,7 @@ from workload import Row
 
 from streamjoin.local.orders import COUNTRY_ROWS, orders
 from streamjoin.pipelines.batch import Batch
-from streamjoin.schema import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
 from streamjoin.sources.position import Position, ShardRange
 from streamjoin.spark.frames import frame_of
 

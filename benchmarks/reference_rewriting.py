@@ -31,7 +31,7 @@ from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.enrich import process_batch
 from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.query import read_table, run_sql
-from streamjoin.schema import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
 
 # As many as a batch has at most by default.
 BULK_RECORDS = 200_000

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import Row
 from pyspark.sql import types as T
 
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 
 
 class FakeEvents:

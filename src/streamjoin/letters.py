@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from streamjoin.errors import ConfigError, RejectReason
 from streamjoin.moments import in_utc
 from streamjoin.query import read_table
-from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
+from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
 from streamjoin.sinks.letter_table import ARRIVED, DETAIL, ID_COLUMN, REASON, has_commit
 
 DEFAULT_LIMIT = 100

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.schema import RECORD_FIELDS
+from streamjoin.schema.columns import RECORD_FIELDS
 from streamjoin.sources import kinesis as reader
 from streamjoin.sources.kinesis import BatchLimits, Stream
 from streamjoin.sources.kinesis_client import StreamClient

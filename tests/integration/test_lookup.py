@@ -16,7 +16,7 @@ from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import Fetcher
 from streamjoin.reference.lookup.keys import describe_index
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from tests.lookup_frames import FakeEvents, FakeSession
 from tests.reference_faults import FakeClock, settings
 

@@ -13,7 +13,7 @@ from streamjoin.reference.layout import lay_out
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.rows import build_rows
 from streamjoin.reference.table import describe, scan
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from tests.reference_faults import FakeClock, FakeSpark, country, settings
 
 

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.schema import arrow_schema, parse_schema
+from streamjoin.schema.columns import arrow_schema, parse_schema
 from streamjoin.spark.frames import frame_of, tasks_for
 
 SCHEMA = parse_schema("s string, b binary, l bigint, i int, d double, m decimal(38,10), t timestamp, y date, o boolean")

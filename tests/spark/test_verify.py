@@ -15,7 +15,7 @@ from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_position import StartAfter, StartAt, set_position
 from streamjoin.query import query
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable, upsert
 from streamjoin.sources.kinesis import Stream

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from streamjoin.attribute_types import MisfitError, converter, exact, infer_schema, json_text
 from streamjoin.errors import SchemaError
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 
 NUMBERS = st.builds(
     lambda sign, digits, exponent: Decimal((sign, tuple(map(int, str(digits))), exponent)),

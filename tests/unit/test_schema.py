@@ -7,7 +7,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from streamjoin.errors import SchemaError
-from streamjoin.schema import (
+from streamjoin.schema.columns import (
     RECORD_ARROW_SCHEMA,
     RECORD_FIELDS,
     RECORD_SCHEMA,

@@ -18,7 +18,7 @@ from streamjoin.config import load_config
 from streamjoin.errors import ConfigError, StreamJoinError
 from streamjoin.local.stack import server_environment
 from streamjoin.reference.table import describe
-from streamjoin.schema import parse_schema, schema_from_glue
+from streamjoin.schema.columns import parse_schema, schema_from_glue
 from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.sources.kinesis_plan import Stream
 from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected

@@ -8,7 +8,7 @@ from pyspark.sql.types import StructType
 
 from streamjoin.config.values import Text, refuse
 from streamjoin.errors import SchemaError
-from streamjoin.schema import parse_schema, schema_from_columns, to_ddl
+from streamjoin.schema.columns import parse_schema, schema_from_columns, to_ddl
 
 
 class Stage(BaseModel):

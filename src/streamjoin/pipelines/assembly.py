@@ -20,7 +20,7 @@ from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.pipelines.references import references_of
 from streamjoin.reference.changes import unusable
 from streamjoin.reference.table import describe
-from streamjoin.schema import schema_from_glue
+from streamjoin.schema.columns import schema_from_glue
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources import kinesis

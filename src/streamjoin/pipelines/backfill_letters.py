@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.dynamodb import Item, unpack
-from streamjoin.schema import RECORD_SCHEMA, arrow_schema
+from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
 from streamjoin.sources.item_files import ITEM
 from streamjoin.transforms.change_columns import ITEM_KEY
 from streamjoin.transforms.change_records import item_key

@@ -23,7 +23,7 @@ from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
 from streamjoin.pipelines.stream_reader import StreamReader
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import Stream

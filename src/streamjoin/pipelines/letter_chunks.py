@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
-from streamjoin.schema import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
+from streamjoin.schema.columns import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.letter_table import ARRIVED, DAY_COLUMN, ID_COLUMN, REASON
 from streamjoin.sources.kinesis import BatchLimits

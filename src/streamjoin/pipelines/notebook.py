@@ -14,7 +14,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.snapshot import Snapshot
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
 from streamjoin.spark.frames import frame_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.pipelines.batch import Batch, batch_id_of
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import BatchLimits, Fetched, Plan, Stream
 from streamjoin.sources.position import Position

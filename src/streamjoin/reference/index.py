@@ -14,7 +14,7 @@ from streamjoin.attribute_types import MisfitError, converter
 from streamjoin.dynamodb import Item, unpack
 from streamjoin.reference.layout import Layout
 from streamjoin.reference.table import TableDescription
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 from streamjoin.transforms.probe import key_text
 
 Rank = tuple[Any, ...]

@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 
 from streamjoin.dynamodb import Item, pack
 from streamjoin.errors import SourceError
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 from streamjoin.sources.item_files import ItemFolder, Segment
 from streamjoin.sources.item_filter import ItemFilter
 from streamjoin.sources.item_writer import ProgressMarks, SegmentWriter

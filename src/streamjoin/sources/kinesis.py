@@ -24,7 +24,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from streamjoin.errors import ConfigError
-from streamjoin.schema import RECORD_ARROW_SCHEMA
+from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
 from streamjoin.sources.kinesis_client import StreamClient, stream_client
 from streamjoin.sources.kinesis_frame import bounded, ranges, read
 from streamjoin.sources.kinesis_plan import BatchLimits, Fetched, Plan, ShardRead, StartSettings, Stream

@@ -14,7 +14,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.schema import RECORD_ARROW_SCHEMA, RECORD_FIELDS, RECORD_SCHEMA, SEQUENCE_NUMBER_DIGITS, arrow_schema
+from streamjoin.schema.columns import (
+    RECORD_ARROW_SCHEMA,
+    RECORD_FIELDS,
+    RECORD_SCHEMA,
+    SEQUENCE_NUMBER_DIGITS,
+    arrow_schema,
+)
 from streamjoin.sources.kinesis_client import stream_client
 from streamjoin.sources.kinesis_plan import Plan
 from streamjoin.sources.kinesis_readings import ShardReadings, worst

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamjoin.schema import RECORD_ARROW_SCHEMA
+from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
 from streamjoin.sources import kpl
 from streamjoin.sources.kinesis_plan import BatchLimits
 

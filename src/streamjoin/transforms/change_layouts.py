@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 from streamjoin.transforms.change_columns import (
     CHANGE,
     CHANGE_ID,

@@ -28,7 +28,7 @@ from streamjoin.attribute_types import Value, exact
 from streamjoin.dynamodb import Item
 from streamjoin.errors import RejectReason
 from streamjoin.moments import epoch_us
-from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
+from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
 from streamjoin.transforms.change_columns import INSERT, MODIFY, REMOVE
 from streamjoin.transforms.change_values import Digits, NotAnItemError, read_item
 from streamjoin.transforms.compression import Unpacker

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from streamjoin.attribute_types import Value, exact, measure
 from streamjoin.dynamodb import Item
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 from streamjoin.transforms.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.transforms.change_table_layout import ChangeLayout
 from streamjoin.transforms.events import REASON_COLUMN, Events

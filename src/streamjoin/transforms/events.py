@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 
 # Reserved columns that travel beside an event's own until the event is written.
 RECORD_COLUMN = "_record"

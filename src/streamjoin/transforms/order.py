@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.schema import SEQUENCE_NUMBER_DIGITS
+from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
 from streamjoin.transforms.events import (
     REASON_COLUMN,
     RECORD_COLUMN,

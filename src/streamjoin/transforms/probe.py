@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.moments import in_utc
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 
 # A worker holds one layer for each place; references that are no longer used give theirs up from here on.
 _PLACES_KEPT = 64

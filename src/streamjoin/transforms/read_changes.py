@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.dynamodb import Item, unpack
-from streamjoin.schema import RECORD_SCHEMA, arrow_schema
+from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
 from streamjoin.transforms.change_columns import (
     CHANGE,
     CHANGE_ID,

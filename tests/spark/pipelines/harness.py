@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.query import query
-from streamjoin.schema import RECORD_SCHEMA, parse_schema
+from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable
 from streamjoin.sources.position import Position, PositionKind, ShardPosition, ShardRange

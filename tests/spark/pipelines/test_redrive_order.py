@@ -13,7 +13,7 @@ from streamjoin.pipelines import enrich
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import Ordering
 from streamjoin.query import query
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sinks import hudi
 from streamjoin.sources.position import Position, ShardRange
 from tests.oracle import Record, expected_table

@@ -10,7 +10,7 @@ from streamjoin.reference.layout import lay_out
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.rows import build_rows, to_frame
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.enrich import enrich
 from tests.reference_faults import FakeClock, FakeDynamoDb, country, settings
 

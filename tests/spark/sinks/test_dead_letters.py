@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 from streamjoin.errors import SinkError
 from streamjoin.letters import LetterFilter, count_by_reason, list_letters
 from streamjoin.query import query
-from streamjoin.schema import RECORD_FIELDS, RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_FIELDS, RECORD_SCHEMA
 from streamjoin.sinks.dead_letters import DeadLetters, letter_id
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.dynamodb import pack
-from streamjoin.schema import RECORD_SCHEMA, parse_schema
+from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.spark.frames import persisted
 from streamjoin.transforms.change_layouts import ChangeLayout, mark_latest, table_rows, to_rows
 from streamjoin.transforms.change_schema import found_columns, widened

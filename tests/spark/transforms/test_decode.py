@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.avro.schema import parse_avro_schema
 from streamjoin.errors import SchemaError
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import Events
 from streamjoin.transforms.payload import PayloadFormat

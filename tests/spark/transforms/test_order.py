@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SchemaError
-from streamjoin.schema import RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.transforms.decode import decode
 from streamjoin.transforms.events import Events
 from streamjoin.transforms.order import (

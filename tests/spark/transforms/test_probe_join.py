@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.errors import SchemaError
 from streamjoin.reference.index import as_table
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.enrich import enrich
 from streamjoin.transforms.events import Events
 from streamjoin.transforms.probe import KeyedRows, Layer, ShippedLayer, key_text

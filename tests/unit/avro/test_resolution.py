@@ -14,7 +14,7 @@ from streamjoin.avro.reading import NotOfTypeError
 from streamjoin.avro.resolution import RowReader
 from streamjoin.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.errors import SchemaError
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 4}
 MILLIS = {"type": "long", "logicalType": "timestamp-millis"}

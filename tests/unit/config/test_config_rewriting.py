@@ -4,7 +4,7 @@ import pytest
 
 from streamjoin.config import RewritingPlan, check_columns, rewriting_plan
 from streamjoin.errors import ConfigError
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 
 GLUE = {"glue_catalog": {"database": "d", "table": "t"}}
 OR_ELSE = ", or set on_change: new_rows"

@@ -2,7 +2,7 @@ import pytest
 
 from streamjoin.config import check_columns, version_columns
 from streamjoin.errors import ConfigError
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 
 GLUE = {"glue_catalog": {"database": "d", "table": "t"}}
 

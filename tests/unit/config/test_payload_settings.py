@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streamjoin.config import parse_config
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 
 UUID = {"name": "uuid", "type": "string"}
 COUNTRY = {"name": "country", "type": ["null", "string"], "default": None}

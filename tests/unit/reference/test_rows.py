@@ -8,7 +8,7 @@ from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.reference.layout import check_types, json_key_warnings, lay_out
 from streamjoin.reference.rows import build_rows
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from tests.reference_faults import country
 
 TABLE = TableDescription("countries", KeyAttribute("code", "S"), None, 0, 0, None, None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.schema import RECORD_ARROW_SCHEMA, parse_schema
+from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, parse_schema
 from streamjoin.transforms.change_layouts import row_batch
 from streamjoin.transforms.change_rows import RowMaker
 from streamjoin.transforms.change_table_layout import ChangeLayout

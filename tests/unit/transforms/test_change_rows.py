@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.schema import arrow_schema, parse_schema
+from streamjoin.schema.columns import arrow_schema, parse_schema
 from streamjoin.transforms.change_rows import RowMaker
 from streamjoin.transforms.change_table_layout import ChangeLayout
 from streamjoin.transforms.partition import PartitionColumn

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.change_rows import RowMaker
 from streamjoin.transforms.change_schema import columns_in_table, needed_columns, needs_of, widened
 from streamjoin.transforms.change_table_layout import ChangeLayout

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import RejectReason
-from streamjoin.schema import arrow_schema, parse_schema
+from streamjoin.schema.columns import arrow_schema, parse_schema
 from streamjoin.transforms.compression import Unpacker
 from streamjoin.transforms.decode import decode_batch
 from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat

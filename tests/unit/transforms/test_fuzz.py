@@ -17,7 +17,7 @@ import zstandard
 from pyspark.sql import types as T
 
 from streamjoin.avro.schema import parse_avro_schema
-from streamjoin.schema import arrow_schema, parse_schema
+from streamjoin.schema.columns import arrow_schema, parse_schema
 from streamjoin.sources.kpl import UserRecord, unpack
 from streamjoin.transforms.decode import decode_batch
 from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat

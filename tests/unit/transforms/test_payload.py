@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.schema import arrow_schema, parse_schema
+from streamjoin.schema.columns import arrow_schema, parse_schema
 from streamjoin.transforms.payload import PayloadDecoder, Rejected
 
 

@@ -11,7 +11,7 @@ import zstandard
 
 from streamjoin.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected
 
 OLD = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected
 
 CSV = PayloadFormat("csv")

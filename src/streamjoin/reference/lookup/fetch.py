@@ -19,7 +19,7 @@ from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching, Known
 from streamjoin.reference.lookup.key_values import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES, event_values, key_converter
 from streamjoin.reference.lookup.keys import Key
 from streamjoin.reference.pace import ReadUnits
-from streamjoin.schema import arrow_schema
+from streamjoin.schema.columns import arrow_schema
 
 _ROWS_PER_BATCH = 10_000
 _BYTES_PER_BATCH = 8 * 1024 * 1024

@@ -11,7 +11,7 @@ from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetch import FetchItems, KeyColumn
 from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching
 from streamjoin.reference.pace import ReadUnits
-from streamjoin.schema import parse_type
+from streamjoin.schema.columns import parse_type
 from tests.lookup_faults import FakeItemTable, target_of, throttled
 from tests.reference_faults import FakeClock, client_error, country
 

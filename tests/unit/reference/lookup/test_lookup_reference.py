@@ -15,7 +15,7 @@ from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import RETRY_SECONDS, Fetcher
 from streamjoin.reference.lookup.reference import LookupReference, newest
-from streamjoin.schema import parse_schema
+from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.events import REASON_COLUMN
 from tests.lookup_faults import FakeItemTable, global_index, throttled
 from tests.lookup_frames import FakeEvents, FakeSession

@@ -11,9 +11,9 @@ import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 from pyspark.sql import types as T
 
-from streamjoin.ddl import ALLOWED_TYPES, parse_schema, parse_type, to_ddl
 from streamjoin.errors import SchemaError
 from streamjoin.redaction import sdk_text
+from streamjoin.schema.ddl import ALLOWED_TYPES, parse_schema, parse_type, to_ddl
 
 __all__ = [
     "RECORD_ARROW_SCHEMA",
