@@ -14,7 +14,7 @@ from workload import Row
 from streamjoin.local.orders import COUNTRY_ROWS, orders
 from streamjoin.pipelines.batch import Batch
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
-from streamjoin.sources.position import Position, ShardRange
+from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import frame_of
 
 # The column of the table that says which batch wrote the row.

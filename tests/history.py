@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamjoin import checkpoint
-from streamjoin.sources.position import DRAINED, LostRange, Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.shards.position import DRAINED, LostRange, Position, PositionKind, ShardPosition, ShardRange
 
 Metadata = dict[str, str]
 LETTER_COLUMNS = ("dead_letter_id", "shard_id", "sequence_number", "reason")

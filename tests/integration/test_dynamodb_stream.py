@@ -22,8 +22,8 @@ import pytest
 from botocore.config import Config
 
 from streamjoin.errors import SourceError
+from streamjoin.shards.position import Position
 from streamjoin.sources.dynamodb_stream import StreamLostError, TableStream
-from streamjoin.sources.position import Position
 from tests.integration.conftest import Emulator
 
 HOUR_SECONDS = 3600

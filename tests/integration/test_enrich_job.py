@@ -13,7 +13,7 @@ from streamjoin.config import load_config
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.pipelines.enrich import run
 from streamjoin.query import query
-from streamjoin.sources.position import PositionKind
+from streamjoin.shards.position import PositionKind
 from tests.e2e.scenario import Scenario, events
 
 

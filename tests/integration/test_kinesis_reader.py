@@ -8,10 +8,10 @@ from pyspark.sql import functions as F
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.schema.columns import RECORD_FIELDS
+from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.sources import kinesis as reader
 from streamjoin.sources.kinesis import BatchLimits, Stream
 from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
 from tests.kpl_faults import aggregate
 
 RECORDS = 2_000

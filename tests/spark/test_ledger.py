@@ -10,8 +10,8 @@ from streamjoin import checkpoint
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Ledger
 from streamjoin.query import query
+from streamjoin.shards.position import Position
 from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.sources.position import Position
 from streamjoin.verify import verify
 from tests.history import JobHistory, Metadata
 

@@ -6,7 +6,7 @@ import pytest
 from streamjoin import checkpoint
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Ledger
-from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
 
 RANGE = ShardRange("shard-0", "1", "7", 7, 70, drained=False, millis_behind_latest=0, read_at_ms=1)
 AT_NOON = ShardPosition(PositionKind.AT_TIMESTAMP, timestamp_ms=1_769_860_800_000)

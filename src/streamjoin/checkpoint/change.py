@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from streamjoin.sources.position import Position, PositionKind, ShardPosition, sequence_order
+from streamjoin.shards.position import Position, PositionKind, ShardPosition, sequence_order
 
 
 def describe_change(before: Position, after: Position) -> tuple[str, ...]:

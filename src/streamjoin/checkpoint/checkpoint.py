@@ -14,7 +14,7 @@ from streamjoin.config import EnrichConfig
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Entry, Ledger
 from streamjoin.ledger.timeline import Timeline
-from streamjoin.sources.position import Position, ShardRange
+from streamjoin.shards.position import Position, ShardRange
 
 
 @dataclass(frozen=True)

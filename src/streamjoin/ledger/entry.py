@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamjoin.errors import SinkError
-from streamjoin.sources.position import Position, ShardRange
+from streamjoin.shards.position import Position, ShardRange
 
 _KNOWN = frozenset({"batch_id", "position", "ranges", "references", "counts"})
 

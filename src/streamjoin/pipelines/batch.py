@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 
 from streamjoin.errors import SourceError
-from streamjoin.sources.position import Position, ShardRange
+from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import tasks_for
 
 

@@ -23,7 +23,7 @@ from streamjoin.pipelines.capture_start import noted_moment
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
-from streamjoin.sources.position import Position
+from streamjoin.shards.position import Position
 from streamjoin.transforms.read_changes import read_changes
 
 # The steps between which a batch may die; tests kill it at each. Two of them are done by each table.

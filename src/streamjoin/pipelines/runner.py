@@ -14,8 +14,8 @@ from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.signals import StopRequest
+from streamjoin.shards.position import Position
 from streamjoin.sources.kinesis_plan import BatchLimits
-from streamjoin.sources.position import Position
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.capture_sources import source_of
 from streamjoin.pipelines.set_position import StartAt, Target, audit, refuse_target, target_position, without_digits
+from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.dynamodb_stream_client import StreamLostError
 from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.position import Position, PositionKind, ShardPosition
 from streamjoin.sources.table_stream import open_table_stream
 
 log = logging.getLogger(__name__)

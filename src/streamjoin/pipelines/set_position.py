@@ -21,10 +21,10 @@ from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.assembly import assemble, resolve_schema
 from streamjoin.pipelines.writer import TableWriter
+from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.position import Position, PositionKind, ShardPosition
 from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)

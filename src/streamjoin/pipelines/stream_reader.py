@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.shards.position import Position
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import BatchLimits, Fetched, Plan, Stream
-from streamjoin.sources.position import Position
 from streamjoin.spark.frames import frame_of
 
 

@@ -9,10 +9,10 @@ from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards
+from streamjoin.shards.position import Position, ShardRange, sequence_order
 from streamjoin.sinks.dead_letters import DeadLetters, letter_id
 from streamjoin.sinks.letter_table import has_commit
 from streamjoin.sources.kinesis import BatchLimits
-from streamjoin.sources.position import Position, ShardRange, sequence_order
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from streamjoin.dynamodb import Item, pack
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.index import Rank
 from streamjoin.reference.table import TableDescription
+from streamjoin.shards.position import Position
 from streamjoin.sources.dynamodb_stream import ChangeRecord, StreamLostError, TableStream
-from streamjoin.sources.position import Position
 
 log = logging.getLogger(__name__)
 

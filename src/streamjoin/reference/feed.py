@@ -27,8 +27,8 @@ from streamjoin.reference.index import ItemChange, Rank
 from streamjoin.reference.pace import ReadUnits
 from streamjoin.reference.table import TableClient, TableDescription, describe, scan
 from streamjoin.reference.view import View
+from streamjoin.shards.position import Position
 from streamjoin.sources.dynamodb_stream import ChangeRecord, Polled, StreamLostError, TableStream
-from streamjoin.sources.position import Position
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamjoin.errors import SourceError
 from streamjoin.reference.index import Row
-from streamjoin.sources.position import Position
+from streamjoin.shards.position import Position
 
 # Beyond it, comparing all rows with the whole reference is less work than looking for so many keys.
 MOST_KEYS = 50_000

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from streamjoin.dynamodb import Remedies
 from streamjoin.errors import SourceError
+from streamjoin.shards.lineage import first_position
+from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind
 from streamjoin.sources.dynamodb_stream_client import (
     REFERENCE_REMEDIES,
     ChangeRecord,
@@ -22,8 +24,6 @@ from streamjoin.sources.dynamodb_stream_client import (
 )
 from streamjoin.sources.dynamodb_stream_progress import Progress
 from streamjoin.sources.dynamodb_stream_reading import THREADS, Bounds, Polled, Reading, list_after
-from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind
-from streamjoin.sources.shards import first_position
 
 __all__ = ["ChangeRecord", "Polled", "StreamLostError", "StreamsClient", "TableStream"]
 

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from streamjoin.dynamodb import Item, Remedies, translated
 from streamjoin.errors import SourceError
-from streamjoin.sources.position import PositionKind, ShardPosition
-from streamjoin.sources.shards import Shard
+from streamjoin.shards.lineage import Shard
+from streamjoin.shards.position import PositionKind, ShardPosition
 
 Operation = Literal["INSERT", "MODIFY", "REMOVE"]
 

@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from streamjoin.errors import SourceError
+from streamjoin.shards.position import Position
 from streamjoin.sources.dynamodb_stream_client import (
     MAX_RECORDS_PER_CALL,
     ChangeRecord,
@@ -14,7 +15,6 @@ from streamjoin.sources.dynamodb_stream_client import (
     StreamService,
 )
 from streamjoin.sources.dynamodb_stream_progress import Progress, lost_before
-from streamjoin.sources.position import Position
 
 THREADS = 8
 _LISTING_MAX_AGE_MS = 60_000

@@ -18,11 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SourceError
 from streamjoin.redaction import sdk_text
+from streamjoin.shards.lineage import Shard, is_outdated
+from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.sources.kinesis_clock import Clock, SystemClock
 from streamjoin.sources.kinesis_pace import CallPace
 from streamjoin.sources.kinesis_plan import Stream
-from streamjoin.sources.position import Position, PositionKind, ShardPosition
-from streamjoin.sources.shards import Shard, is_outdated
 
 if TYPE_CHECKING:
     from streamjoin.sources.kinesis_shard import ShardReading

@@ -21,10 +21,10 @@ from streamjoin.schema.columns import (
     SEQUENCE_NUMBER_DIGITS,
     arrow_schema,
 )
+from streamjoin.shards.position import LostRange, ShardRange
 from streamjoin.sources.kinesis_client import stream_client
 from streamjoin.sources.kinesis_plan import Plan
 from streamjoin.sources.kinesis_readings import ShardReadings, worst
-from streamjoin.sources.position import LostRange, ShardRange
 
 _END = "_end"
 _END_SCHEMA = T.StructType(

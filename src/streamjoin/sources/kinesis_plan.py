@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 from streamjoin.errors import ConfigError, SourceError
-from streamjoin.sources.position import LostRange, Position, ShardPosition, ShardRange
+from streamjoin.shards.position import LostRange, Position, ShardPosition, ShardRange
 
 
 class StreamSettings(Protocol):

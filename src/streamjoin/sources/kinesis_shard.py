@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.shards.position import TRIM_HORIZON, LostRange, PositionKind, ShardPosition, ShardRange, sequence_order
 from streamjoin.sources.kinesis_client import (
     IteratorExpiredError,
     Page,
@@ -17,14 +18,6 @@ from streamjoin.sources.kinesis_client import (
 )
 from streamjoin.sources.kinesis_plan import BatchLimits, ShardRead
 from streamjoin.sources.kinesis_taken import Taken, arrival_ms, arrived_since
-from streamjoin.sources.position import (
-    TRIM_HORIZON,
-    LostRange,
-    PositionKind,
-    ShardPosition,
-    ShardRange,
-    sequence_order,
-)
 
 # A start "now" by this machine's clock may still lie ahead of the service's.
 _CLOCK_SKEW_MS = 15 * 60_000

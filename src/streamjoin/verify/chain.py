@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from streamjoin.checkpoint import describe_change
 from streamjoin.errors import SourceError
 from streamjoin.ledger import Entry
-from streamjoin.sources.position import (
-    TRIM_HORIZON,
-    Position,
-    PositionKind,
-    ShardPosition,
-    ShardRange,
-    sequence_order,
-)
+from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange, sequence_order
 from streamjoin.verify.report import Violation, ViolationKind, named
 
 

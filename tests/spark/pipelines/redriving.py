@@ -17,8 +17,8 @@ from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.pipelines.redrive import RedriveReport, redrive
 from streamjoin.reference.reference import Reference
 from streamjoin.schema.columns import parse_schema
+from streamjoin.shards.position import TRIM_HORIZON, Position
 from streamjoin.sources.kinesis import BatchLimits
-from streamjoin.sources.position import TRIM_HORIZON, Position
 from tests.oracle import EVENT_SCHEMA, Record
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings

@@ -21,8 +21,8 @@ from streamjoin.pipelines.capture import STEPS, process_batch, starting_point
 from streamjoin.pipelines.capture_assembly import assemble
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.query import query
+from streamjoin.shards.position import TRIM_HORIZON, Position
 from streamjoin.sinks import hudi
-from streamjoin.sources.position import TRIM_HORIZON, Position
 from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source, Told, changelog
 from tests.change_samples import kinesis_record, pipe_record

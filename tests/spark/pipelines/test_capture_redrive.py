@@ -18,7 +18,7 @@ from streamjoin.pipelines.capture import process_batch
 from streamjoin.pipelines.capture_assembly import assemble
 from streamjoin.pipelines.capture_redrive import STEPS, run_redrive
 from streamjoin.query import query
-from streamjoin.sources.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.verify import verify_journal
 from tests.change_samples import pipe_record
 from tests.oracle import Record

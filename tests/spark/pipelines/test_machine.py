@@ -21,10 +21,10 @@ from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.pipelines.stream_reader import StreamReader
+from streamjoin.shards.position import ShardRange
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.sources.kinesis_plan import BatchLimits, Stream
-from streamjoin.sources.position import ShardRange
 from streamjoin.verify import verify
 from tests.faults import FakeClock, FakeKinesis, internal_error, throttled
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions

@@ -14,8 +14,8 @@ from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import Ordering
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.shards.position import Position, ShardRange
 from streamjoin.sinks import hudi
-from streamjoin.sources.position import Position, ShardRange
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines import test_rewrite
 from tests.spark.pipelines.harness import ARRIVED, check, places_of, rows_of

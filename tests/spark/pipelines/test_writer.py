@@ -13,8 +13,8 @@ from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.writer import TableWriter
 from streamjoin.query import query
+from streamjoin.shards.position import Position
 from streamjoin.sinks.hudi import HudiTable
-from streamjoin.sources.position import Position
 
 
 def rows(spark: SparkSession) -> DataFrame:

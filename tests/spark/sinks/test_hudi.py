@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 from streamjoin import checkpoint
 from streamjoin.errors import SinkError
 from streamjoin.query import query
+from streamjoin.shards.position import Position
 from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.sources.position import Position
 
 TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
 DDL = "id string, dt string, v int, o bigint"

@@ -13,7 +13,7 @@ from streamjoin import checkpoint
 from streamjoin.errors import SinkError
 from streamjoin.ledger import folder
 from streamjoin.ledger.journal import Journal
-from streamjoin.sources.position import Position, PositionKind, ShardPosition
+from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from tests.ledger_faults import killed_at
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()

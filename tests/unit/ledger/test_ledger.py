@@ -7,7 +7,7 @@ import pytest
 from streamjoin import checkpoint
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Ledger
-from streamjoin.sources.position import Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
 from tests.ledger_faults import FakeTable
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
 from streamjoin.ledger import Ledger, folder
-from streamjoin.sources.position import Position
+from streamjoin.shards.position import Position
 from tests.ledger_faults import FakeTable, killed_at
 
 METADATA = {"position": Position("s", {}).to_json()}

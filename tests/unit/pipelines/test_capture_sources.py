@@ -10,10 +10,10 @@ from streamjoin.errors import DataLossError, SourceError
 from streamjoin.pipelines import capture_sources
 from streamjoin.pipelines.capture_sources import ChangeSource, source_of
 from streamjoin.pipelines.capture_start import NotedMoment, noted_moment
+from streamjoin.shards.position import Position, PositionKind
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.sources.kinesis_plan import Stream
-from streamjoin.sources.position import Position, PositionKind
 from tests.faults import FakeClock, FakeKinesis
 from tests.stream_faults import FakeTableStream
 

@@ -11,8 +11,8 @@ from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import StopRequest
+from streamjoin.shards.position import LostRange, Position, ShardRange
 from streamjoin.sources.kinesis_plan import BatchLimits
-from streamjoin.sources.position import LostRange, Position, ShardRange
 
 NOWHERE = Position("s", {})
 

@@ -14,10 +14,10 @@ from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_capture_position import set_capture_position
 from streamjoin.pipelines.set_position import StartAfter, StartAt, Target
+from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
 from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, at
 from tests.stream_faults import FakeTableStream

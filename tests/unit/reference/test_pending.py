@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from streamjoin.reference import pending as module
 from streamjoin.reference.pending import Mark, Pending
-from streamjoin.sources.position import Position, PositionKind, ShardPosition
+from streamjoin.shards.position import Position, PositionKind, ShardPosition
 
 STREAM = Position("arn", {"shard-1": ShardPosition(PositionKind.AFTER, sequence_number="7")})
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+from streamjoin.shards.position import Position
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import BatchLimits, Stream
 from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.position import Position
 from tests.faults import FakeClock, FakeKinesis
 
 HOUR_SECONDS = 3600

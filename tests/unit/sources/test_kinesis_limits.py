@@ -1,5 +1,5 @@
+from streamjoin.shards.position import ShardRange
 from streamjoin.sources.kinesis import BatchLimits
-from streamjoin.sources.position import ShardRange
 from tests.kpl_faults import aggregate
 from tests.unit.sources.kinesis_job import Job
 

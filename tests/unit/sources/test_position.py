@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import SourceError
-from streamjoin.sources.position import (
+from streamjoin.shards.position import (
     DRAINED,
     TRIM_HORIZON,
     LostRange,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import DataLossError
-from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
-from streamjoin.sources.shards import REMEMBERED_MS, Shard, first_position, follow, is_outdated
+from streamjoin.shards.lineage import REMEMBERED_MS, Shard, first_position, follow, is_outdated
+from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
 
 
 def shard(shard_id, *parents, closed=False):

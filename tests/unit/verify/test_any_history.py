@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamjoin.ledger import Entry
-from streamjoin.sources.position import Position, PositionKind
+from streamjoin.shards.position import Position, PositionKind
 from streamjoin.verify import Violation
 from streamjoin.verify.chain import Chain
 from streamjoin.verify.counts import check_counts

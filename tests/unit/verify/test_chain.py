@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamjoin.ledger import Entry
-from streamjoin.sources.position import DRAINED, Position, PositionKind, ShardPosition
+from streamjoin.shards.position import DRAINED, Position, PositionKind, ShardPosition
 from streamjoin.verify import VerifyReport, Violation, ViolationKind
 from streamjoin.verify.chain import Chain
 from tests.history import JobHistory, Metadata, at

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamjoin.intents import Intents
-from streamjoin.sources.position import PositionKind, ShardPosition
+from streamjoin.shards.position import PositionKind, ShardPosition
 from streamjoin.verify import VerifyReport, ViolationKind
 from streamjoin.verify.letters import Letters
 from tests.history import JobHistory, Metadata, at

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from streamjoin.errors import DataLossError
-from streamjoin.sources.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
+from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
 
 # How long a drained shard is remembered that is no longer listed, in case a later listing has it again: read once more,
 # its old records would come after the newer ones of its children.

@@ -1,0 +1,1 @@
+"""Places in a stream of shards, and which shard came from which."""
