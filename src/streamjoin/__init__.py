@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamjoin.config import load_config
     from streamjoin.pipelines.notebook import load_reference, read_kinesis, upsert
+    from streamjoin.records.decode import decode
     from streamjoin.spark.session import local_session
-    from streamjoin.transforms.decode import decode
     from streamjoin.transforms.enrich import enrich
     from streamjoin.transforms.order import keep_latest
 
 _MODULES = {
-    "decode": "streamjoin.transforms.decode",
+    "decode": "streamjoin.records.decode",
     "enrich": "streamjoin.transforms.enrich",
     "keep_latest": "streamjoin.transforms.order",
     "load_config": "streamjoin.config",

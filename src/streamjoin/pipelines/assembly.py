@@ -18,6 +18,7 @@ from streamjoin.errors import ConfigError
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.pipelines.references import references_of
+from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
@@ -29,7 +30,6 @@ from streamjoin.sources.kinesis import BatchLimits, Stream
 from streamjoin.spark.session import job_session
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn
-from streamjoin.transforms.payload import PayloadFormat
 
 
 def resolve_schema(config: EnrichConfig) -> T.StructType:

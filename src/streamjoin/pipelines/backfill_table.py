@@ -15,10 +15,10 @@ from streamjoin.ledger import Timeline
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.backfill_note import Noted
 from streamjoin.pipelines.captured_table import CapturedTable
+from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events
 from streamjoin.sinks import hudi
 from streamjoin.transforms.change_layouts import to_rows
 from streamjoin.transforms.change_schema import found_columns, widened
-from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events
 
 METADATA = "backfill"
 """The key of the commit's metadata that says which staged files it has; JSON."""

@@ -20,11 +20,11 @@ from streamjoin.pipelines.backfill_source import BackfillSource
 from streamjoin.pipelines.backfill_table import BackfilledTable, Span
 from streamjoin.pipelines.captured_table import TURN_SECONDS
 from streamjoin.pipelines.signals import StopRequest
+from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sources.kinesis_plan import BatchLimits
 from streamjoin.spark.frames import persisted, tasks_for
-from streamjoin.transforms.events import REASON_COLUMN, Events
 from streamjoin.transforms.read_changes import changes_of_items
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from streamjoin.config.backfill import BackfillTableSettings
 from streamjoin.config.capture_tables import CaptureTableSettings
+from streamjoin.records.change_columns import CHANGE_ID, CHANGED_AT, ITEM_KEY, ORDER
 from streamjoin.sinks.hudi import HudiTable
-from streamjoin.transforms.change_columns import CHANGE_ID, CHANGED_AT, ITEM_KEY, ORDER
 from streamjoin.transforms.change_layouts import ChangeLayout
 from streamjoin.transforms.partition import PartitionColumn
 

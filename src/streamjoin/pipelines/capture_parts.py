@@ -16,10 +16,10 @@ from streamjoin.errors import RejectReason, SourceError
 from streamjoin.metrics import BatchCounts, TableCounts
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.captured_table import CapturedTable
+from streamjoin.records.change_columns import IS_DELETED, TABLE
+from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.sinks.hudi import root_cause
 from streamjoin.spark.frames import persisted
-from streamjoin.transforms.change_columns import IS_DELETED, TABLE
-from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 
 _NAME: Final = "table_name"
 _IS_REMOVED: Final = "is_removed"

@@ -18,14 +18,14 @@ from streamjoin.errors import SchemaError
 from streamjoin.ledger import Timeline
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
+from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
+from streamjoin.records.events import SUPERSEDED_COLUMN, Events
 from streamjoin.sinks import evolution, hudi
 from streamjoin.sinks.repair import repair
 from streamjoin.sinks.table_folder import partition_columns
 from streamjoin.sinks.tombstones import Tombstones
-from streamjoin.transforms.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.transforms.change_layouts import mark_latest, table_rows, to_rows
 from streamjoin.transforms.change_schema import columns_in_table, found_columns, widened
-from streamjoin.transforms.events import SUPERSEDED_COLUMN, Events
 
 # How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
 TURN_SECONDS: Final = 3600.0

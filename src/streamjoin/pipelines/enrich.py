@@ -23,14 +23,14 @@ from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import stop_on_signals
 from streamjoin.pipelines.stream_reader import StreamReader
+from streamjoin.records.decode import decode
+from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.sinks import hudi
 from streamjoin.sources import kinesis
 from streamjoin.sources.kinesis import Stream
 from streamjoin.spark.frames import persisted
-from streamjoin.transforms.decode import decode
-from streamjoin.transforms.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.transforms.order import (
     ORDERING_COLUMN,
     SEQUENCE_COLUMN,

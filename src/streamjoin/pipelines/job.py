@@ -12,13 +12,13 @@ from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.unread_letters import UnreadLetters
 from streamjoin.pipelines.writer import TableWriter
+from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.reference import Reference
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable
 from streamjoin.sinks.repair import repair
 from streamjoin.transforms.partition import PartitionColumn
-from streamjoin.transforms.payload import PayloadFormat
 
 AnyReference: TypeAlias = Reference | LookupReference
 

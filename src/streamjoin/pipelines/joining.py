@@ -7,8 +7,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.pipelines.job import AnyReference, EnrichJob
+from streamjoin.records.events import Events
 from streamjoin.transforms.enrich import enrich
-from streamjoin.transforms.events import Events
 from streamjoin.transforms.probe import KeyedRows
 
 

@@ -25,12 +25,12 @@ from streamjoin.pipelines.enrich import order, table_rows
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
+from streamjoin.records.decode import decode
+from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.sinks.dead_letters import letter_id
 from streamjoin.sources.kinesis import BatchLimits
 from streamjoin.spark.frames import persisted, tasks_for
-from streamjoin.transforms.decode import decode
-from streamjoin.transforms.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 
 log = logging.getLogger(__name__)

@@ -17,13 +17,13 @@ from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
+from streamjoin.records.events import Events
 from streamjoin.reference.index import as_table
 from streamjoin.reference.pending import Pending
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
 from streamjoin.transforms.enrich import enrich
-from streamjoin.transforms.events import Events
 from streamjoin.transforms.output import derive
 
 log = logging.getLogger(__name__)

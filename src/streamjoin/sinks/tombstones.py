@@ -25,8 +25,8 @@ from pyspark.sql import types as T
 from streamjoin.aws.small_objects import get_object, put_object
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
+from streamjoin.records.change_columns import ITEM_KEY, ORDER
 from streamjoin.spark.frames import frame_of
-from streamjoin.transforms.change_columns import ITEM_KEY, ORDER
 
 _PLACE: Final = ".hoodie/.streamjoin/tombstones"
 _ENDING: Final = ".parquet"

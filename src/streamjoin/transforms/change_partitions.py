@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from streamjoin.attribute_types import Value, exact
 from streamjoin.dynamodb import Item
 from streamjoin.moments import epoch_us, iso_us
-from streamjoin.transforms.change_columns import CHANGED_AT
+from streamjoin.records.change_columns import CHANGED_AT
 from streamjoin.transforms.partition import ESCAPED, PartitionColumn
 
 _ESCAPED: Final = re.compile(ESCAPED)

@@ -28,11 +28,11 @@ from streamjoin.attribute_types import Value, exact
 from streamjoin.dynamodb import Item
 from streamjoin.errors import RejectReason
 from streamjoin.moments import epoch_us
+from streamjoin.records.change_columns import INSERT, MODIFY, REMOVE
+from streamjoin.records.compression import Unpacker
+from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
-from streamjoin.transforms.change_columns import INSERT, MODIFY, REMOVE
 from streamjoin.transforms.change_values import Digits, NotAnItemError, read_item
-from streamjoin.transforms.compression import Unpacker
-from streamjoin.transforms.payload_values import Rejected
 
 # An item has at most 400 KB, so that both images of one are far below it, in JSON too.
 MAX_UNPACKED_BYTES: Final = 10 * 1024 * 1024

@@ -10,11 +10,11 @@ from streamjoin.attribute_json import to_json
 from streamjoin.attribute_types import MisfitError, Value, converter
 from streamjoin.dynamodb import Item
 from streamjoin.errors import RejectReason
-from streamjoin.transforms.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
+from streamjoin.records.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
+from streamjoin.records.values import Rejected
 from streamjoin.transforms.change_partitions import PartitionSource, folder_bytes, partition_source
 from streamjoin.transforms.change_table_layout import ChangeLayout
 from streamjoin.transforms.partition import MAX_FOLDER_BYTES
-from streamjoin.transforms.payload_values import Rejected
 from streamjoin.transforms.read_changes import Images
 
 INSTANT_PREFIX: Final = "_instant_of_"

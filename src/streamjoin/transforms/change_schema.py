@@ -16,10 +16,10 @@ from pyspark.sql import types as T
 
 from streamjoin.attribute_types import Value, exact, measure
 from streamjoin.dynamodb import Item
+from streamjoin.records.change_columns import CHANGE, OPERATION, REMOVE
+from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.schema.columns import arrow_schema
-from streamjoin.transforms.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.events import REASON_COLUMN, Events
 from streamjoin.transforms.read_changes import unpack_images
 
 _DIGITS: Final = 38

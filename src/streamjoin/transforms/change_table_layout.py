@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pyspark.sql import types as T
 
-from streamjoin.transforms.change_columns import (
+from streamjoin.records.change_columns import (
     ATTRIBUTES,
     CHANGE_ID,
     CHANGED_AT,
@@ -16,7 +16,7 @@ from streamjoin.transforms.change_columns import (
     ORDER,
     RESERVED_FOR_CHANGES,
 )
-from streamjoin.transforms.events import RESERVED_COLUMNS
+from streamjoin.records.events import RESERVED_COLUMNS
 from streamjoin.transforms.partition import PartitionColumn
 
 _HUDI_PREFIX: Final = "_hoodie_"

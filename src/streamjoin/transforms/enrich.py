@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.transforms.events import UNMATCHED_COLUMN, Events, Judgement
+from streamjoin.records.events import UNMATCHED_COLUMN, Events, Judgement
 from streamjoin.transforms.probe import KeyedRows
 
 _JOIN_PREFIX = "_reference_"

@@ -7,15 +7,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
+from streamjoin.records.times import to_instant
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
-from streamjoin.transforms.events import (
-    REASON_COLUMN,
-    RECORD_COLUMN,
-    SUPERSEDED_COLUMN,
-    Events,
-    Judgement,
-)
-from streamjoin.transforms.times import to_instant
 
 # One bigint: text compares wrongly ("2/15/11" beats "12/2/12"), and later Hudi versions fail on dates.
 ORDERING_COLUMN = "_ordering_us"

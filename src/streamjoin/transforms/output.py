@@ -6,7 +6,7 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SchemaError
-from streamjoin.transforms.events import Events
+from streamjoin.records.events import Events
 
 
 def derive(events: Events, expressions: Mapping[str, str]) -> Events:

@@ -6,8 +6,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason
-from streamjoin.transforms.events import Events, Judgement
-from streamjoin.transforms.times import to_instant
+from streamjoin.records.events import Events, Judgement
+from streamjoin.records.times import to_instant
 
 # NAME_MAX of Linux and macOS; the same on S3, where only the whole key is bounded, so that a table can be copied.
 MAX_FOLDER_BYTES = 255

@@ -11,7 +11,7 @@ from streamjoin.avro.reading import MalformedError, NotOfTypeError, NotTextError
 from streamjoin.avro.resolution import RowReader
 from streamjoin.avro.schema import AvroSchema
 from streamjoin.errors import RejectReason
-from streamjoin.transforms.payload_values import Rejected
+from streamjoin.records.values import Rejected
 
 _SINGLE_OBJECT: Final = b"\xc3\x01"
 _HEADER_BYTES: Final = 10

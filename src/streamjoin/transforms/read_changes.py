@@ -11,17 +11,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.dynamodb import Item, unpack
+from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, INSERT, ITEM_KEY, OPERATION, ORDER, TABLE
+from streamjoin.records.decode import record_struct
+from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
+from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
-from streamjoin.transforms.change_columns import (
-    CHANGE,
-    CHANGE_ID,
-    CHANGED_AT,
-    INSERT,
-    ITEM_KEY,
-    OPERATION,
-    ORDER,
-    TABLE,
-)
 from streamjoin.transforms.change_records import (
     Change,
     change_id,
@@ -30,9 +24,6 @@ from streamjoin.transforms.change_records import (
     parse_unpacked,
     unpack_payload,
 )
-from streamjoin.transforms.decode import record_struct
-from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
-from streamjoin.transforms.payload_values import Rejected
 
 CHANGE_SCHEMA: Final = T.StructType(
     [

@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.dynamodb import pack
+from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.spark.frames import persisted
 from streamjoin.transforms.change_layouts import ChangeLayout, mark_latest, table_rows, to_rows
 from streamjoin.transforms.change_schema import found_columns, widened
-from streamjoin.transforms.events import Events
 from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.read_changes import changes_of_items, read_changes
 from tests.change_history import START_S, TABLE, history

@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 
 from streamjoin.avro.schema import parse_avro_schema
 from streamjoin.errors import SchemaError
+from streamjoin.records.decode import decode
+from streamjoin.records.decoder import PayloadFormat
+from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.transforms.decode import decode
-from streamjoin.transforms.events import Events
-from streamjoin.transforms.payload import PayloadFormat
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 

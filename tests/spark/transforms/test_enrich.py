@@ -3,7 +3,7 @@ from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import SchemaError
-from streamjoin.transforms.decode import decode
+from streamjoin.records.decode import decode
 from streamjoin.transforms.enrich import enrich
 
 

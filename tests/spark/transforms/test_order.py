@@ -6,9 +6,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SchemaError
+from streamjoin.records.decode import decode
+from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.transforms.decode import decode
-from streamjoin.transforms.events import Events
 from streamjoin.transforms.order import (
     keep_latest,
     require_key,

@@ -2,7 +2,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import SchemaError
-from streamjoin.transforms.events import Events
+from streamjoin.records.events import Events
 from streamjoin.transforms.output import derive, output_columns
 
 

@@ -5,8 +5,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.query import query
+from streamjoin.records.events import Events
 from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.transforms.events import Events
 from streamjoin.transforms.partition import PartitionColumn, with_partitions
 
 

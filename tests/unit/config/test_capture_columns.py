@@ -1,7 +1,7 @@
 import pytest
 
 from streamjoin.config.capture_columns import CHANGE_COLUMNS, CHANGELOG_COLUMNS
-from streamjoin.transforms import change_columns
+from streamjoin.records import change_columns
 
 SCHEMA = "tables[0].schema"
 RENAME = "tables[0].rename"

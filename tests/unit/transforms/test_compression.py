@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import RejectReason
+from streamjoin.records.compression import Unpacker
+from streamjoin.records.decode import decode_batch
+from streamjoin.records.decoder import PayloadDecoder, PayloadFormat
+from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import arrow_schema, parse_schema
-from streamjoin.transforms.compression import Unpacker
-from streamjoin.transforms.decode import decode_batch
-from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat
-from streamjoin.transforms.payload_values import Rejected
 
 MIB = 1024 * 1024
 Pack = Callable[[bytes], bytes]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.decoder import PayloadDecoder, Rejected
 from streamjoin.schema.columns import arrow_schema, parse_schema
-from streamjoin.transforms.payload import PayloadDecoder, Rejected
 
 
 def decode_one(ddl: str, payload: bytes) -> Any:

@@ -11,8 +11,8 @@ import zstandard
 
 from streamjoin.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected
 
 OLD = {
     "type": "record",

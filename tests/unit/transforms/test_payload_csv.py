@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected
 
 CSV = PayloadFormat("csv")
 

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb import Item, unpack
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
+from streamjoin.records.events import REASON_COLUMN
 from streamjoin.reference.layout import check_types, lay_out
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.fetch import FETCHED_SCHEMA, FetchItems, KeyColumn
@@ -23,7 +24,6 @@ from streamjoin.reference.lookup.snapshot import Found, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types, without_json_keys
 from streamjoin.reference.rows import build_rows, to_frame
 from streamjoin.reference.table import TableClient, TableDescription, describe
-from streamjoin.transforms.events import REASON_COLUMN
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from streamjoin.attribute_types import JSON_TEXT
 from streamjoin.dynamodb import pack
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
+from streamjoin.records.events import REASON_COLUMN
 from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import RETRY_SECONDS, Fetcher
 from streamjoin.reference.lookup.reference import LookupReference, newest
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.events import REASON_COLUMN
 from tests.lookup_faults import FakeItemTable, global_index, throttled
 from tests.lookup_frames import FakeEvents, FakeSession
 from tests.reference_faults import FakeClock, client_error, country, settings

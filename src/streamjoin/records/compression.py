@@ -10,7 +10,7 @@ from typing import Any, Final
 import zstandard
 
 from streamjoin.errors import RejectReason
-from streamjoin.transforms.payload_values import Rejected
+from streamjoin.records.values import Rejected
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"

@@ -8,11 +8,11 @@ from pyspark.sql import types as T
 
 from streamjoin.avro.schema import AvroSchema
 from streamjoin.errors import SchemaError
-from streamjoin.transforms.compression import Unpacker
+from streamjoin.records.compression import Unpacker
+from streamjoin.records.csv import CsvDecoder
+from streamjoin.records.json import JsonDecoder
+from streamjoin.records.values import Rejected
 from streamjoin.transforms.payload_avro import AvroDecoder
-from streamjoin.transforms.payload_csv import CsvDecoder
-from streamjoin.transforms.payload_json import JsonDecoder
-from streamjoin.transforms.payload_values import Rejected
 
 __all__ = ["PayloadDecoder", "PayloadFormat", "Rejected"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.transforms.payload_values import (
+from streamjoin.records.values import (
     Parse,
     Rejected,
     WrongTypeError,

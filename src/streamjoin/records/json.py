@@ -11,7 +11,7 @@ import msgspec
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.transforms.payload_values import (
+from streamjoin.records.values import (
     Parse,
     Rejected,
     WrongTypeError,

@@ -8,9 +8,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
+from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
 from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema, parse_schema
-from streamjoin.transforms.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
-from streamjoin.transforms.payload import PayloadDecoder, PayloadFormat, Rejected
 
 _EVENT = "_event"
 _JSON: Final = PayloadFormat()
