@@ -6,12 +6,11 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from streamjoin.avro.schema import AvroSchema, parse_avro_schema
-
 # Reads a path as that of the configuration itself is read.
 from streamjoin.config.file import read_text
 from streamjoin.config.values import refuse
 from streamjoin.errors import ConfigError, SchemaError
+from streamjoin.records.avro.schema import AvroSchema, parse_avro_schema
 
 
 @dataclass(frozen=True)

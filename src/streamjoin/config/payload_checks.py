@@ -5,11 +5,11 @@ from typing import Final
 
 from pyspark.sql import types as T
 
-from streamjoin.avro.resolution import RowReader
 from streamjoin.config.avro_file import AvroFile
 from streamjoin.config.problems import Unset
 from streamjoin.config.stages import PayloadSettings
 from streamjoin.errors import SchemaError
+from streamjoin.records.avro.resolution import RowReader
 
 _FORMATS_OF: Final = {
     "schema_file": "avro",

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from pyspark.sql import types as T
 
-from streamjoin.avro.schema import AvroSchema
 from streamjoin.errors import SchemaError
+from streamjoin.records.avro.rows import AvroDecoder
+from streamjoin.records.avro.schema import AvroSchema
 from streamjoin.records.compression import Unpacker
 from streamjoin.records.csv import CsvDecoder
 from streamjoin.records.json import JsonDecoder
 from streamjoin.records.values import Rejected
-from streamjoin.transforms.payload_avro import AvroDecoder
 
 __all__ = ["PayloadDecoder", "PayloadFormat", "Rejected"]
 

@@ -9,8 +9,8 @@ import pytest
 import zstandard
 from pyspark.sql import SparkSession
 
-from streamjoin.avro.schema import parse_avro_schema
 from streamjoin.errors import SchemaError
+from streamjoin.records.avro.schema import parse_avro_schema
 from streamjoin.records.decode import decode
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.records.events import Events

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin.avro.reading import NotOfTypeError
-from streamjoin.avro.resolution import RowReader
-from streamjoin.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.errors import SchemaError
+from streamjoin.records.avro.reading import NotOfTypeError
+from streamjoin.records.avro.resolution import RowReader
+from streamjoin.records.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.schema.columns import arrow_schema
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 4}

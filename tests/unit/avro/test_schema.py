@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from streamjoin.avro.schema import parse_avro_schema
 from streamjoin.errors import SchemaError
+from streamjoin.records.avro.schema import parse_avro_schema
 from streamjoin.schema.columns import parse_schema, to_ddl
 
 

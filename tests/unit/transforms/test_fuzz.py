@@ -16,7 +16,7 @@ import pytest
 import zstandard
 from pyspark.sql import types as T
 
-from streamjoin.avro.schema import parse_avro_schema
+from streamjoin.records.avro.schema import parse_avro_schema
 from streamjoin.records.decode import decode_batch
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat
 from streamjoin.schema.columns import arrow_schema, parse_schema

@@ -9,8 +9,8 @@ import fastavro
 import pytest
 import zstandard
 
-from streamjoin.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.schema.columns import parse_schema
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from pyspark.sql import types as T
 
-from streamjoin.avro.reading import NotOfTypeError, as_text
-from streamjoin.avro.schema import AvroType
+from streamjoin.records.avro.reading import NotOfTypeError, as_text
+from streamjoin.records.avro.schema import AvroType
 
 _DAY_0: Final = date(1970, 1, 1)
 _MOMENT_0: Final = datetime(1970, 1, 1, tzinfo=UTC)

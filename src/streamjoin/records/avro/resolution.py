@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from pyspark.sql import types as T
 
-from streamjoin.avro.conversions import Convert, of_logical, promotion
-from streamjoin.avro.reading import (
+from streamjoin.errors import SchemaError
+from streamjoin.records.avro.conversions import Convert, of_logical, promotion
+from streamjoin.records.avro.reading import (
     NotOfTypeError,
     Read,
     array_reader,
@@ -29,8 +30,7 @@ from streamjoin.avro.reading import (
     read_string,
     union_reader,
 )
-from streamjoin.avro.schema import AvroField, AvroType
-from streamjoin.errors import SchemaError
+from streamjoin.records.avro.schema import AvroField, AvroType
 
 _READERS: Final[dict[str, Read]] = {
     "boolean": read_boolean,

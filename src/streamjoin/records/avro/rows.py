@@ -7,10 +7,10 @@ schema, the record.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from streamjoin.avro.reading import MalformedError, NotOfTypeError, NotTextError
-from streamjoin.avro.resolution import RowReader
-from streamjoin.avro.schema import AvroSchema
 from streamjoin.errors import RejectReason
+from streamjoin.records.avro.reading import MalformedError, NotOfTypeError, NotTextError
+from streamjoin.records.avro.resolution import RowReader
+from streamjoin.records.avro.schema import AvroSchema
 from streamjoin.records.values import Rejected
 
 _SINGLE_OBJECT: Final = b"\xc3\x01"
