@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from streamjoin.sources.kinesis_readings import THREAD_NAME
+from streamjoin.kinesis.readings import THREAD_NAME
 
 MAX_RECORDS_PER_CALL = 10_000
 MAX_BYTES_PER_CALL = 10 * 1024 * 1024

@@ -1,8 +1,8 @@
 from collections.abc import Callable
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.kinesis import stream as kinesis
 from streamjoin.local.stack import LocalStack
-from streamjoin.sources import kinesis
 
 
 def test_a_role_is_assumed_and_its_credentials_are_used(stack: LocalStack, make_stream: Callable[..., str]) -> None:

@@ -7,11 +7,11 @@ import pytest
 from pyspark.sql import functions as F
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis import stream as reader
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.schema.columns import RECORD_FIELDS
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
-from streamjoin.sources import kinesis as reader
-from streamjoin.sources.kinesis import BatchLimits, Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from tests.kpl_faults import aggregate
 
 RECORDS = 2_000

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position, PositionKind
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from tests.kinesis_local import kinesis_local
 
 KEYS = [f"key-{n}" for n in range(12)]

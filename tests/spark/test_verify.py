@@ -11,6 +11,8 @@ from pyspark.sql import types as T
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig, parse_config
 from streamjoin.errors import SinkError
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import Stream
 from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_position import StartAfter, StartAt, set_position
@@ -18,8 +20,6 @@ from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.sources.kinesis import Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.verify import ViolationKind, verify
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, Metadata

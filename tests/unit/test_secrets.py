@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
 from streamjoin.errors import ConfigError, StreamJoinError
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.plan import Stream
 from streamjoin.local.stack import server_environment
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import parse_schema, schema_from_glue
-from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.kinesis_plan import Stream
 
 SECRET = "zq7Kv0xWJt-5pRmQ2"  # noqa: S105  (made up)
 TOKEN = "IQoJb3JpZ2luX2VjEJr"  # noqa: S105  (made up)

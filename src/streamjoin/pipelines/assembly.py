@@ -15,6 +15,8 @@ from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
 from streamjoin.errors import ConfigError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.pipelines.references import references_of
@@ -24,9 +26,7 @@ from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import TableStream
-from streamjoin.sources.kinesis import BatchLimits, Stream
 from streamjoin.spark.session import job_session
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn

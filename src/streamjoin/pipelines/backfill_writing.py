@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.errors import SourceError
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.backfill_batches import StagedPart, items_of, next_parts
 from streamjoin.pipelines.backfill_letters import letters_of
@@ -23,7 +24,6 @@ from streamjoin.pipelines.signals import StopRequest
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sources.kinesis_plan import BatchLimits
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.transforms.read_changes import changes_of_items
 

@@ -8,12 +8,12 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
 from streamjoin.config.capture import CaptureConfig, journal_path
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.capture_tables import CapturedTables
 from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sources.kinesis_plan import BatchLimits
 from streamjoin.spark.session import job_session
 
 

@@ -13,16 +13,16 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import Stream
 from streamjoin.pipelines.capture_start import NotedMoment
 from streamjoin.pipelines.runner import BatchReader
 from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.pipelines.table_stream_reader import TableStreamReader
 from streamjoin.shards.position import Position
-from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import StreamLostError, TableStream
 from streamjoin.sources.dynamodb_stream_batches import TableStreamBatches
 from streamjoin.sources.dynamodb_stream_client import RETENTION_MS
-from streamjoin.sources.kinesis import Stream
 from streamjoin.sources.table_stream import open_table_stream
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import Stream
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import batch_limits, check_services, locked, prepare, resolve_schema
 from streamjoin.pipelines.batch import Batch, check_complete, follow_size
@@ -28,8 +30,6 @@ from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHE
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.sinks import hudi
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import Stream
 from streamjoin.spark.frames import persisted
 from streamjoin.transforms.order import (
     ORDERING_COLUMN,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from streamjoin.sources.kinesis_plan import BatchLimits
+from streamjoin.kinesis.plan import BatchLimits
 
 _GROWTH = 1.25
 _MARGIN = 0.8

@@ -17,6 +17,7 @@ from streamjoin import checkpoint
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.config import EnrichConfig
 from streamjoin.intents import Intents
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.metrics import BatchCounts
@@ -29,7 +30,6 @@ from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.sinks.dead_letters import letter_id
-from streamjoin.sources.kinesis import BatchLimits
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 

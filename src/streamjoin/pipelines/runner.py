@@ -9,13 +9,13 @@ from typing import Protocol
 
 from pyspark.sql import SparkSession
 
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.metrics import BatchReport
 from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.shards.position import Position
-from streamjoin.sources.kinesis_plan import BatchLimits
 
 log = logging.getLogger(__name__)
 

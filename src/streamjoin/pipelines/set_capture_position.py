@@ -10,6 +10,9 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.checkpoint import describe_change
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journal_path
 from streamjoin.errors import SinkError, SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import Stream
 from streamjoin.ledger import Entry
 from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
@@ -17,11 +20,8 @@ from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.capture_sources import source_of
 from streamjoin.pipelines.set_position import StartAt, Target, audit, refuse_target, target_position, without_digits
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-from streamjoin.sources import kinesis
 from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.sources.dynamodb_stream_client import StreamLostError
-from streamjoin.sources.kinesis import Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.sources.table_stream import open_table_stream
 
 log = logging.getLogger(__name__)

@@ -17,14 +17,14 @@ from streamjoin.aws.storage import as_hadoop_path, is_s3
 from streamjoin.checkpoint import Checkpoint, describe_change
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.assembly import assemble, resolve_schema
 from streamjoin.pipelines.writer import TableWriter
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)

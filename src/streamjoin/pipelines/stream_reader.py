@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import BatchLimits, Fetched, Plan, Stream
 from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Fetched, Plan, Stream
 from streamjoin.spark.frames import frame_of
 
 

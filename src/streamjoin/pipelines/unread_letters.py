@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines.batch import Batch
@@ -12,7 +13,6 @@ from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards
 from streamjoin.shards.position import Position, ShardRange, sequence_order
 from streamjoin.sinks.dead_letters import DeadLetters, letter_id
 from streamjoin.sinks.letter_table import has_commit
-from streamjoin.sources.kinesis import BatchLimits
 
 log = logging.getLogger(__name__)
 

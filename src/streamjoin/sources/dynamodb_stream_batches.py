@@ -13,11 +13,11 @@ from typing import Final
 import pyarrow as pa
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardRange
 from streamjoin.sources.dynamodb_stream import Polled, StreamLostError, TableStream
 from streamjoin.sources.dynamodb_stream_gaps import Gaps
 from streamjoin.sources.dynamodb_stream_taken import Taken
-from streamjoin.sources.kinesis_plan import BatchLimits
 
 log = logging.getLogger(__name__)
 

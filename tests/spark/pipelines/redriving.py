@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.checkpoint import Checkpoint
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.ledger import Entry, Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines import enrich
@@ -18,7 +19,6 @@ from streamjoin.pipelines.redrive import RedriveReport, redrive
 from streamjoin.reference.reference import Reference
 from streamjoin.schema.columns import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position
-from streamjoin.sources.kinesis import BatchLimits
 from tests.oracle import EVENT_SCHEMA, Record
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings

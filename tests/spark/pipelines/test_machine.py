@@ -13,6 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pyspark.sql import SparkSession
 
 from streamjoin.config import parse_config
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.plan import BatchLimits, Stream
 from streamjoin.ledger import Ledger
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.enrich import process_batch, starting_point
@@ -22,9 +25,6 @@ from streamjoin.pipelines.runner import StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.shards.position import ShardRange
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.kinesis_plan import BatchLimits, Stream
 from streamjoin.verify import verify
 from tests.faults import FakeClock, FakeKinesis, internal_error, throttled
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions

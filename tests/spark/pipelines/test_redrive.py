@@ -15,10 +15,10 @@ from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.intents import Intents
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines import enrich, redrive
-from streamjoin.sources.kinesis import BatchLimits
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines.harness import ARRIVED, CrashError, check, crash_at, dead_letters_of, rows_of
 from tests.spark.pipelines.redriving import COUNTRIES, World, country_reference

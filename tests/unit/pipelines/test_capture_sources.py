@@ -7,13 +7,13 @@ import pytest
 
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.plan import Stream
 from streamjoin.pipelines import capture_sources
 from streamjoin.pipelines.capture_sources import ChangeSource, source_of
 from streamjoin.pipelines.capture_start import NotedMoment, noted_moment
 from streamjoin.shards.position import Position, PositionKind
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.kinesis_plan import Stream
 from tests.faults import FakeClock, FakeKinesis
 from tests.stream_faults import FakeTableStream
 

@@ -1,5 +1,5 @@
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.pipelines.pace import Pace
-from streamjoin.sources.kinesis import BatchLimits
 
 MIB = 1024 * 1024
 

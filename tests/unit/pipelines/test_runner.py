@@ -6,13 +6,13 @@ from typing import Any, cast
 import pytest
 
 from streamjoin.errors import SourceError
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.shards.position import LostRange, Position, ShardRange
-from streamjoin.sources.kinesis_plan import BatchLimits
 
 NOWHERE = Position("s", {})
 

@@ -10,14 +10,14 @@ import pytest
 
 from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.errors import ConfigError, SinkError, SourceError
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import Stream
 from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_capture_position import set_capture_position
 from streamjoin.pipelines.set_position import StartAfter, StartAt, Target
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
 from streamjoin.sources.dynamodb_stream import TableStream
-from streamjoin.sources.kinesis import Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, at
 from tests.stream_faults import FakeTableStream

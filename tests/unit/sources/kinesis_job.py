@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from tests.faults import FakeClock, FakeKinesis
 
 HOUR_SECONDS = 3600

@@ -1,9 +1,9 @@
 import pytest
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits
 from tests.unit.sources.kinesis_job import HOUR_SECONDS, Job
 
 

@@ -2,8 +2,8 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.sources.kinesis_pace import SECONDS_BETWEEN_CALLS
-from streamjoin.sources.kinesis_shard import ATTEMPTS
+from streamjoin.kinesis.pace import SECONDS_BETWEEN_CALLS
+from streamjoin.kinesis.shard import ATTEMPTS
 from tests.faults import client_error, internal_error, timed_out
 from tests.unit.sources.kinesis_job import Job
 

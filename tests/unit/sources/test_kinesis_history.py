@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import BatchLimits
 from tests.faults import throttled
 from tests.kpl_faults import aggregate
 from tests.unit.sources.kinesis_job import Job

@@ -1,5 +1,5 @@
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import ShardRange
-from streamjoin.sources.kinesis import BatchLimits
 from tests.kpl_faults import aggregate
 from tests.unit.sources.kinesis_job import Job
 

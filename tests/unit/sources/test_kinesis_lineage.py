@@ -4,9 +4,9 @@ import itertools
 import pytest
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import LostRange, Position, PositionKind
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits
 from tests.faults import client_error
 from tests.unit.sources.kinesis_job import HOUR_SECONDS, PLENTY, Job
 

@@ -2,8 +2,8 @@ import itertools
 import random
 
 from streamjoin.errors import SourceError
+from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import TRIM_HORIZON
-from streamjoin.sources.kinesis import BatchLimits
 from tests.faults import internal_error, throttled, timed_out
 from tests.unit.sources.kinesis_job import HOUR_SECONDS, Job
 

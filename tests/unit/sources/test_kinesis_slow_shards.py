@@ -3,10 +3,10 @@ import itertools
 import pytest
 
 from streamjoin.errors import SourceError
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits
-from streamjoin.sources.kinesis_readings import ShardReadings
-from streamjoin.sources.kinesis_shard import ATTEMPTS, PATIENCE_SECONDS
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.readings import ShardReadings
+from streamjoin.kinesis.shard import ATTEMPTS, PATIENCE_SECONDS
+from streamjoin.kinesis.stream import BatchLimits
 from tests.faults import throttled, timed_out
 from tests.unit.sources.kinesis_job import PLENTY, Job
 

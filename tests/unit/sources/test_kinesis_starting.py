@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from streamjoin.errors import ConfigError
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-from streamjoin.sources.kinesis import BatchLimits, Stream
 from tests.unit.sources.kinesis_job import Job, at_ms
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.sources.kpl import MAGIC, UserRecord, unpack
+from streamjoin.kinesis.kpl import MAGIC, UserRecord, unpack
 from tests.kpl_faults import aggregate, delimited, sealed, varint
 
 user_records = st.lists(st.tuples(st.text(min_size=1, max_size=20), st.binary(max_size=60)), min_size=1, max_size=12)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from streamjoin.errors import SourceError
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position
-from streamjoin.sources import kinesis
-from streamjoin.sources.kinesis import BatchLimits, Stream
-from streamjoin.sources.kinesis_client import StreamClient
 from tests.faults import FakeClock, FakeKinesis, internal_error, throttled, timed_out
 from tests.kpl_faults import aggregate
 

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamjoin.errors import SourceError
+from streamjoin.kinesis import table_export
 from streamjoin.moments import iso_us
-from streamjoin.sources import table_export
 from streamjoin.sources.table_export import TableExport
 from streamjoin.sources.table_export_manifest import ExportManifest
 from tests.scan_faults import items_of

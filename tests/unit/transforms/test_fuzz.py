@@ -16,11 +16,11 @@ import pytest
 import zstandard
 from pyspark.sql import types as T
 
+from streamjoin.kinesis.kpl import UserRecord, unpack
 from streamjoin.records.avro.schema import parse_avro_schema
 from streamjoin.records.decode import decode_batch
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat
 from streamjoin.schema.columns import arrow_schema, parse_schema
-from streamjoin.sources.kpl import UserRecord, unpack
 from tests.kpl_faults import aggregate, sealed
 
 EACH = 25_000

@@ -6,8 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.shards.position import TRIM_HORIZON, LostRange, PositionKind, ShardPosition, ShardRange, sequence_order
-from streamjoin.sources.kinesis_client import (
+from streamjoin.kinesis.client import (
     IteratorExpiredError,
     Page,
     SequenceNumberNotHeldError,
@@ -16,8 +15,9 @@ from streamjoin.sources.kinesis_client import (
     StreamClient,
     ThrottledError,
 )
-from streamjoin.sources.kinesis_plan import BatchLimits, ShardRead
-from streamjoin.sources.kinesis_taken import Taken, arrival_ms, arrived_since
+from streamjoin.kinesis.plan import BatchLimits, ShardRead
+from streamjoin.kinesis.taken import Taken, arrival_ms, arrived_since
+from streamjoin.shards.position import TRIM_HORIZON, LostRange, PositionKind, ShardPosition, ShardRange, sequence_order
 
 # A start "now" by this machine's clock may still lie ahead of the service's.
 _CLOCK_SKEW_MS = 15 * 60_000

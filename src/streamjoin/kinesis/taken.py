@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from streamjoin.kinesis import kpl
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
-from streamjoin.sources import kpl
-from streamjoin.sources.kinesis_plan import BatchLimits
 
 
 class Taken:

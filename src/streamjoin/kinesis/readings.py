@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.plan import BatchLimits, ShardRead
+from streamjoin.kinesis.shard import PATIENCE_SECONDS, ShardReading
 from streamjoin.shards.position import ShardRange
-from streamjoin.sources.kinesis_client import StreamClient
-from streamjoin.sources.kinesis_plan import BatchLimits, ShardRead
-from streamjoin.sources.kinesis_shard import PATIENCE_SECONDS, ShardReading
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.kinesis.client import stream_client
+from streamjoin.kinesis.plan import Plan
+from streamjoin.kinesis.readings import ShardReadings, worst
 from streamjoin.schema.columns import (
     RECORD_ARROW_SCHEMA,
     RECORD_FIELDS,
@@ -22,9 +25,6 @@ from streamjoin.schema.columns import (
     arrow_schema,
 )
 from streamjoin.shards.position import LostRange, ShardRange
-from streamjoin.sources.kinesis_client import stream_client
-from streamjoin.sources.kinesis_plan import Plan
-from streamjoin.sources.kinesis_readings import ShardReadings, worst
 
 _END = "_end"
 _END_SCHEMA = T.StructType(

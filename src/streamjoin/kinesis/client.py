@@ -17,15 +17,15 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SourceError
+from streamjoin.kinesis.clock import Clock, SystemClock
+from streamjoin.kinesis.pace import CallPace
+from streamjoin.kinesis.plan import Stream
 from streamjoin.redaction import sdk_text
 from streamjoin.shards.lineage import Shard, is_outdated
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-from streamjoin.sources.kinesis_clock import Clock, SystemClock
-from streamjoin.sources.kinesis_pace import CallPace
-from streamjoin.sources.kinesis_plan import Stream
 
 if TYPE_CHECKING:
-    from streamjoin.sources.kinesis_shard import ShardReading
+    from streamjoin.kinesis.shard import ShardReading
 
 MAX_RECORDS_PER_CALL = 10_000
 LISTING_MAX_AGE_SECONDS = 60.0

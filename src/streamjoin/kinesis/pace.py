@@ -7,7 +7,7 @@ shard, shared by all consumers; likewise 5 `GetShardIterator`.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamjoin.sources.kinesis_clock import Clock
+from streamjoin.kinesis.clock import Clock
 
 SECONDS_BETWEEN_CALLS = 0.2
 _FIRST_BACK_OFF_SECONDS = 0.4

@@ -24,13 +24,13 @@ from dataclasses import replace
 import pyarrow as pa
 
 from streamjoin.errors import ConfigError
+from streamjoin.kinesis.client import StreamClient, stream_client
+from streamjoin.kinesis.frame import bounded, ranges, read
+from streamjoin.kinesis.plan import BatchLimits, Fetched, Plan, ShardRead, StartSettings, Stream
+from streamjoin.kinesis.readings import ShardReadings, worst
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
 from streamjoin.shards.lineage import Lineage, Shard, first_position, follow
 from streamjoin.shards.position import TRIM_HORIZON, LostRange, Position, PositionKind, ShardPosition, ShardRange
-from streamjoin.sources.kinesis_client import StreamClient, stream_client
-from streamjoin.sources.kinesis_frame import bounded, ranges, read
-from streamjoin.sources.kinesis_plan import BatchLimits, Fetched, Plan, ShardRead, StartSettings, Stream
-from streamjoin.sources.kinesis_readings import ShardReadings, worst
 
 __all__ = [
     "BatchLimits",
