@@ -9,9 +9,9 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from streamjoin.attribute_json import from_json
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import CaptureConfig, journal_path, load_job
+from streamjoin.dynamodb.attribute_json import from_json
 from streamjoin.pipelines.capture import run
 from streamjoin.pipelines.runner import RunSummary
 from streamjoin.query import query

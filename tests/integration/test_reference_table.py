@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from streamjoin.attribute_types import infer_schema
+from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.errors import ReferenceTableError
 from streamjoin.pipelines.notebook import load_reference
 from streamjoin.reference.layout import lay_out

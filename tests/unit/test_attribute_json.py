@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from streamjoin.attribute_json import from_json, to_json
+from streamjoin.dynamodb.attribute_json import from_json, to_json
 from tests.item_values import ITEMS, unordered
 
 

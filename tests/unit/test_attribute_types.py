@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
-from streamjoin.attribute_types import MisfitError, converter, exact, infer_schema, json_text
+from streamjoin.dynamodb.attribute_types import MisfitError, converter, exact, infer_schema, json_text
 from streamjoin.errors import SchemaError
 from streamjoin.schema.columns import parse_schema
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from streamjoin.attribute_types import exact
+from streamjoin.dynamodb.attribute_types import exact
+from streamjoin.dynamodb.change_values import NotAnItemError, is_number, read_item
 from streamjoin.errors import SinkError
 from streamjoin.local.samples import SampleName
 from streamjoin.local.tables import Item
-from streamjoin.transforms.change_values import NotAnItemError, is_number, read_item
 
 
 def read_items(path: str) -> Iterator[Item]:

@@ -12,9 +12,9 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from streamjoin.config.backfill import BackfillConfig, TableScanSettings, WhereSettings
+from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.pipelines.capture_layout import capture_layout
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.sources.item_filter import ItemFilter
 from streamjoin.sources.item_staging import ItemSource
 from streamjoin.sources.table_export import TableExport

@@ -9,7 +9,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReplicateConfig, read_table_mappings
 from streamjoin.config.replicate import MySqlSettings, TlsSettings
 from streamjoin.dms import ItemMapping
-from streamjoin.dynamodb import Remedies, translated
+from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.errors import SourceError
 from streamjoin.lock.holder import Holder
 from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob

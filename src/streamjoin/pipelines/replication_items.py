@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from streamjoin.dms import ItemMapping
 from streamjoin.dms.rejected import RowRejected
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 from streamjoin.pipelines.replication_job import version_of
 from streamjoin.pipelines.replication_letters import RejectedRow
 from streamjoin.pipelines.replication_routes import Routes

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streamjoin.dynamodb import Item, pack
+from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.index import Rank
 from streamjoin.reference.table import TableDescription

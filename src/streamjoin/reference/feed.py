@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
+from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.changes import (
     HELD_SECONDS,
@@ -24,7 +25,6 @@ from streamjoin.reference.changes import (
     unusable,
 )
 from streamjoin.reference.index import ItemChange, Rank
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.reference.table import TableClient, TableDescription, describe, scan
 from streamjoin.reference.view import View
 from streamjoin.shards.position import Position

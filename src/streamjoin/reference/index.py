@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyspark.sql import types as T
 
-from streamjoin.attribute_types import MisfitError, converter
-from streamjoin.dynamodb import Item, unpack
+from streamjoin.dynamodb.attribute_types import MisfitError, converter
+from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.reference.layout import Layout
 from streamjoin.reference.table import TableDescription
 from streamjoin.schema.columns import arrow_schema

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import types as T
 
-from streamjoin.attribute_types import JSON_TEXT, converter
+from streamjoin.dynamodb.attribute_types import JSON_TEXT, converter
 from streamjoin.errors import SchemaError
 
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from streamjoin.attribute_types import infer_schema
 from streamjoin.aws.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
-from streamjoin.dynamodb import unpack
+from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.dynamodb.service import unpack
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
 from streamjoin.reference.changes import ResumeFrom
 from streamjoin.reference.feed import TableFeed

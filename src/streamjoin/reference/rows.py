@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from streamjoin.dynamodb import Item, pack
+from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.index import JoinIndex
 from streamjoin.reference.layout import Layout

@@ -10,9 +10,9 @@ from functools import partial
 from threading import Event
 from typing import Any, Generic, Protocol, TypeVar
 
-from streamjoin.dynamodb import Item, Remedies, translated
+from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.service import Item, Remedies, translated
 from streamjoin.errors import ReferenceTableError
-from streamjoin.reference.pace import ReadUnits
 
 Kept = TypeVar("Kept")
 

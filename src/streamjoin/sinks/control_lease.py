@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SinkError
 
 

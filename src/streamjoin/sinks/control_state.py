@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, Self
 
 from streamjoin.dms.source_table import Value
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 
 
 @dataclass(frozen=True)

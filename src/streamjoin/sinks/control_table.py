@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb import Remedies, translated
+from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.errors import SinkError
 from streamjoin.sinks.control_lease import LeaseEntry, LeaseOwner, described, held, lost, unreadable
 from streamjoin.sinks.control_state import ControlState, LoadProgress

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb import Remedies, translated
+from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.errors import SinkError
 from streamjoin.sinks.item_changes import ItemChange, Put, condition_of, named
 from streamjoin.sinks.item_requests import action, batch_request, renewal_request, single_request

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 
 VERSION_ATTRIBUTE: Final = "_binlog"
 """The attribute, a number, that says how new an item is."""

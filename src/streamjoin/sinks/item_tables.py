@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb import Remedies, translated
+from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.errors import SinkError
 
 log = logging.getLogger(__name__)

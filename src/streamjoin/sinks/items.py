@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 from streamjoin.sinks.item_calls import ItemCalls, ItemClient, WriteCounts
 from streamjoin.sinks.item_changes import (
     VERSION_ATTRIBUTE,

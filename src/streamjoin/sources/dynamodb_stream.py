@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from streamjoin.dynamodb import Remedies
+from streamjoin.dynamodb.service import Remedies
 from streamjoin.errors import SourceError
 from streamjoin.shards.lineage import first_position
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol, cast, get_args
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb import Item, Remedies, translated
+from streamjoin.dynamodb.service import Item, Remedies, translated
 from streamjoin.errors import SourceError
 from streamjoin.shards.lineage import Shard
 from streamjoin.shards.position import PositionKind, ShardPosition

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from streamjoin.dynamodb.change_records import item_key
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
 from streamjoin.sources.dynamodb_stream_client import ChangeRecord
 from streamjoin.sources.dynamodb_stream_records import streams_record
-from streamjoin.transforms.change_records import item_key
 
 
 @dataclass

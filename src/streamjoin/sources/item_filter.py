@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from streamjoin.attribute_types import exact
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_types import exact
+from streamjoin.dynamodb.service import Item
 from streamjoin.moments import epoch_us, iso_us
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from streamjoin.dynamodb import Item, pack
+from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import SourceError
 from streamjoin.schema.columns import arrow_schema
 from streamjoin.sources.item_files import ItemFolder, Segment

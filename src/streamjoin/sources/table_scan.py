@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import BotoCoreError
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.dynamodb import Item, Remedies, pack, translated
+from streamjoin.dynamodb.service import Item, Remedies, pack, translated
 from streamjoin.errors import SourceError
 from streamjoin.redaction import sdk_text
 from streamjoin.sources.item_staging import ItemPage

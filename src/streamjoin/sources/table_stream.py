@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from streamjoin.dynamodb import Remedies, translated
+from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.errors import SourceError
 from streamjoin.sources.dynamodb_stream import StreamsClient, TableStream
 

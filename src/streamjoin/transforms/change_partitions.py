@@ -9,8 +9,8 @@ from typing import Final
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from streamjoin.attribute_types import Value, exact
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_types import Value, exact
+from streamjoin.dynamodb.service import Item
 from streamjoin.moments import epoch_us, iso_us
 from streamjoin.records.change_columns import CHANGED_AT
 from streamjoin.transforms.partition import ESCAPED, PartitionColumn

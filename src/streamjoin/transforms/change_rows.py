@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from pyspark.sql import types as T
 
-from streamjoin.attribute_json import to_json
-from streamjoin.attribute_types import MisfitError, Value, converter
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_json import to_json
+from streamjoin.dynamodb.attribute_types import MisfitError, Value, converter
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import RejectReason
 from streamjoin.records.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
 from streamjoin.records.values import Rejected

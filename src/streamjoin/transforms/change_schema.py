@@ -14,8 +14,8 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.attribute_types import Value, exact, measure
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_types import Value, exact, measure
+from streamjoin.dynamodb.service import Item
 from streamjoin.records.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.schema.columns import arrow_schema

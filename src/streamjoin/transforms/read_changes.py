@@ -10,20 +10,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.dynamodb import Item, unpack
+from streamjoin.dynamodb.change_records import Change, change_id, change_order, item_key, parse_unpacked, unpack_payload
+from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, INSERT, ITEM_KEY, OPERATION, ORDER, TABLE
 from streamjoin.records.decode import record_struct
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
-from streamjoin.transforms.change_records import (
-    Change,
-    change_id,
-    change_order,
-    item_key,
-    parse_unpacked,
-    unpack_payload,
-)
 
 CHANGE_SCHEMA: Final = T.StructType(
     [

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F
 
-from streamjoin.attribute_types import infer_schema
+from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.reference import rows as rows_module
 from streamjoin.reference.layout import lay_out
 from streamjoin.reference.reference import Reference

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.dynamodb import pack
+from streamjoin.dynamodb.service import pack
 from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.spark.frames import persisted

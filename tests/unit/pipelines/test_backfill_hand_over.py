@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin.transforms.change_records import change_order
+from streamjoin.dynamodb.change_records import change_order
 
 ITEMS = ("a", "b", "c")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.dynamodb import pack
+from streamjoin.dynamodb.service import pack
 from streamjoin.reference.index import ItemChange, JoinIndex
 from streamjoin.reference.layout import lay_out
 from streamjoin.reference.table import KeyAttribute, TableDescription

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin.reference.pace import ReadUnits
+from streamjoin.dynamodb.read_pace import ReadUnits
 
 
 class FakeTime:

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from streamjoin.attribute_types import infer_schema
+from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.reference.layout import check_types, json_key_warnings, lay_out
 from streamjoin.reference.rows import build_rows

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
+from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ReferenceTableError
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.reference.table import KeyAttribute, describe, scan
 from tests.reference_faults import FakeClock, FakeDynamoDb, client_error, country
 

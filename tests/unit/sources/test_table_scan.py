@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from streamjoin.dynamodb import pack, unpack
+from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.service import pack, unpack
 from streamjoin.errors import SourceError
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.sources.item_files import ItemFolder, Segment
 from streamjoin.sources.item_filter import ItemFilter
 from streamjoin.sources.item_staging import ItemPage, StageSegments, StagingPlan, stage_segment

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.transforms.change_values import Digits, NotAnItemError, is_number, read_item
+from streamjoin.dynamodb.change_values import Digits, NotAnItemError, is_number, read_item
 from tests.item_values import ITEMS, NUMBERS
 
 

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb import Item, Remedies, translated
+from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.service import Item, Remedies, translated
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.keys import Key, KeyAccess
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.reference.table import KeyAttribute
 
 KEYS_PER_CALL = 100

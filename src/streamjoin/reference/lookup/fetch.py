@@ -13,12 +13,12 @@ import pyarrow as pa
 from pyspark.sql import types as T
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching, Known
 from streamjoin.reference.lookup.key_values import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES, event_values, key_converter
 from streamjoin.reference.lookup.keys import Key
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.schema.columns import arrow_schema
 
 _ROWS_PER_BATCH = 10_000

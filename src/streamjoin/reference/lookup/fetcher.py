@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from streamjoin.dynamodb import pack
+from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.service import pack
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.calls import Answer, ItemReader, Target
 from streamjoin.reference.lookup.keys import Key
-from streamjoin.reference.pace import ReadUnits
 
 # After a failed call, what is known of a key is used for so long before the table is asked for it again.
 RETRY_SECONDS = 10.0

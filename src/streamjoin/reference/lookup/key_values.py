@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import types as T
 
-from streamjoin.attribute_types import exact
+from streamjoin.dynamodb.attribute_types import exact
 from streamjoin.errors import SchemaError
 
 KeyValue = str | bytes

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.key_values import KeyValue, stored_value
 from streamjoin.reference.table import KeyAttribute, TableClient, TableDescription, errors_of

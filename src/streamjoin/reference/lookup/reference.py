@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.config.stages import ReferenceSettings
-from streamjoin.dynamodb import Item, unpack
+from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.records.events import REASON_COLUMN
 from streamjoin.reference.layout import check_types, lay_out

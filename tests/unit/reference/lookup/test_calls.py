@@ -3,8 +3,8 @@ import threading
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.reference.lookup.calls import ITEMS_PER_KEY, TRIES_WITHOUT_PROGRESS, ItemReader
-from streamjoin.reference.pace import ReadUnits
 from tests.lookup_faults import FakeItemTable, global_index, target_of, throttled
 from tests.reference_faults import client_error, country
 

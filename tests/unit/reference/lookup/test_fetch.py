@@ -4,13 +4,13 @@ from dataclasses import replace
 import pyarrow as pa
 from botocore.exceptions import NoRegionError
 
-from streamjoin.dynamodb import unpack
+from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.service import unpack
 from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup import fetcher as fetcher_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetch import FetchItems, KeyColumn
 from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching
-from streamjoin.reference.pace import ReadUnits
 from streamjoin.schema.columns import parse_type
 from tests.lookup_faults import FakeItemTable, target_of, throttled
 from tests.reference_faults import FakeClock, client_error, country

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from streamjoin.attribute_types import JSON_TEXT
-from streamjoin.dynamodb import pack
+from streamjoin.dynamodb.attribute_types import JSON_TEXT
+from streamjoin.dynamodb.service import pack
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.records.events import REASON_COLUMN
 from streamjoin.reference.lookup import fetch as fetch_module

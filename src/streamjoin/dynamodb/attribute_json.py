@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from streamjoin.attribute_types import Value, exact
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_types import Value, exact
+from streamjoin.dynamodb.service import Item
 
 _MARKS: Final = frozenset({"B", "BS", "M", "NS", "SS"})
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")

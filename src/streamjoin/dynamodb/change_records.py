@@ -23,16 +23,16 @@ from typing import Any, Final
 
 import msgspec
 
-from streamjoin.attribute_json import to_json
-from streamjoin.attribute_types import Value, exact
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_json import to_json
+from streamjoin.dynamodb.attribute_types import Value, exact
+from streamjoin.dynamodb.change_values import Digits, NotAnItemError, read_item
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import RejectReason
 from streamjoin.moments import epoch_us
 from streamjoin.records.change_columns import INSERT, MODIFY, REMOVE
 from streamjoin.records.compression import Unpacker
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
-from streamjoin.transforms.change_values import Digits, NotAnItemError, read_item
 
 # An item has at most 400 KB, so that both images of one are far below it, in JSON too.
 MAX_UNPACKED_BYTES: Final = 10 * 1024 * 1024

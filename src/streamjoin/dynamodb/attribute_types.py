@@ -17,7 +17,7 @@ from typing import Any
 
 from pyspark.sql import types as T
 
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SchemaError
 from streamjoin.moments import in_utc
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from streamjoin.attribute_types import exact
-from streamjoin.dynamodb import Item
+from streamjoin.dynamodb.attribute_types import exact
+from streamjoin.dynamodb.service import Item
 
 # The service nests 32 levels; far deeper ones would end Python's own recursion, here and in every later step.
 _MAX_DEPTH: Final = 40

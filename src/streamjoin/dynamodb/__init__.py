@@ -1,0 +1,1 @@
+"""DynamoDB: its items, its values, its tables."""
