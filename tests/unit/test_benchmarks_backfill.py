@@ -8,8 +8,8 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from streamjoin.config import BackfillConfig, parse_job
-from streamjoin.sources.table_export import TableExport
-from streamjoin.sources.table_export_manifest import ExportManifest
+from streamjoin.dynamodb.read.export import TableExport
+from streamjoin.dynamodb.read.export_manifest import ExportManifest
 from tests.local_faults import FakeTable
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

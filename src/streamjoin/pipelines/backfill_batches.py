@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.aws.storage import as_hadoop_path
+from streamjoin.dynamodb.read.item_files import ITEM, ItemFolder, Segment
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.sources.item_files import ITEM, ItemFolder, Segment
 
 
 @dataclass(frozen=True)

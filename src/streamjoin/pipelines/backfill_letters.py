@@ -12,11 +12,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.dynamodb.change_records import item_key
+from streamjoin.dynamodb.read.item_files import ITEM
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.records.change_columns import ITEM_KEY
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
-from streamjoin.sources.item_files import ITEM
 
 _SEGMENT: Final = "_segment"
 _NUMBER_BYTES: Final = 16

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamjoin.sources.item_files import Segment
+from streamjoin.dynamodb.read.item_files import Segment
 
 # Source: aws.amazon.com/dynamodb/pricing/on-demand, table class Standard, us-east-1, 2025: $0.125 per million read
 # request units. Other regions, and provisioned capacity, have other prices.

@@ -10,6 +10,8 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
+from streamjoin.dynamodb.read.item_staging import StagingPlan, stage
 from streamjoin.errors import SourceError
 from streamjoin.pipelines.backfill_note import Noted
 from streamjoin.pipelines.backfill_report import Progress, ScanTotals
@@ -17,8 +19,6 @@ from streamjoin.pipelines.backfill_source import BackfillSource
 from streamjoin.pipelines.backfill_watch import Watch, watching
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.sinks import hudi
-from streamjoin.sources.item_files import ItemFolder, Segment
-from streamjoin.sources.item_staging import StagingPlan, stage
 
 log = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ from typing import Final
 from botocore.exceptions import ClientError
 
 from streamjoin.config.backfill import BackfillConfig, TableScanSettings, WhereSettings
+from streamjoin.dynamodb.read.export import TableExport
+from streamjoin.dynamodb.read.export_manifest import ExportManifest
+from streamjoin.dynamodb.read.item_filter import ItemFilter
+from streamjoin.dynamodb.read.item_staging import ItemSource
+from streamjoin.dynamodb.read.scan import TableAddress, TableFacts, TableScan, describe
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.pipelines.capture_layout import capture_layout
-from streamjoin.sources.item_filter import ItemFilter
-from streamjoin.sources.item_staging import ItemSource
-from streamjoin.sources.table_export import TableExport
-from streamjoin.sources.table_export_manifest import ExportManifest
-from streamjoin.sources.table_scan import TableAddress, TableFacts, TableScan, describe
 
 log = logging.getLogger(__name__)
 

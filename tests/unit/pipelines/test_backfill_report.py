@@ -1,11 +1,11 @@
 import pytest
 
+from streamjoin.dynamodb.read.item_files import ItemFolder, Segment, StagedFile
 from streamjoin.errors import SinkError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.pipelines.backfill_batches import StagedPart, next_parts, parts_of
 from streamjoin.pipelines.backfill_report import BackfillReport, Progress, ScanTotals
 from streamjoin.pipelines.backfill_watch import Watch
-from streamjoin.sources.item_files import ItemFolder, Segment, StagedFile
 from tests.faults import FakeClock
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.sources.item_filter import ItemFilter
+from streamjoin.dynamodb.read.item_filter import ItemFilter
 
 WATERMARK_MS = 1_562_148_836_036
 WATERMARK_US = WATERMARK_MS * 1_000

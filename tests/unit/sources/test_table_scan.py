@@ -6,14 +6,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
+from streamjoin.dynamodb.read.item_filter import ItemFilter
+from streamjoin.dynamodb.read.item_staging import ItemPage, StageSegments, StagingPlan, stage_segment
+from streamjoin.dynamodb.read.item_writer import SegmentWriter
+from streamjoin.dynamodb.read.scan import TableAddress, TableFacts, TableScan, describe
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.service import pack, unpack
 from streamjoin.errors import SourceError
-from streamjoin.sources.item_files import ItemFolder, Segment
-from streamjoin.sources.item_filter import ItemFilter
-from streamjoin.sources.item_staging import ItemPage, StageSegments, StagingPlan, stage_segment
-from streamjoin.sources.item_writer import SegmentWriter
-from streamjoin.sources.table_scan import TableAddress, TableFacts, TableScan, describe
 from tests.faults import FakeClock
 from tests.scan_faults import FakeScanTable, items_of
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from streamjoin.aws.storage import open_path
+from streamjoin.dynamodb.read.item_files import ITEM, ItemFolder, Segment, StagedFile
 from streamjoin.errors import SourceError
-from streamjoin.sources.item_files import ITEM, ItemFolder, Segment, StagedFile
 
 FILE_ITEMS: Final = 20_000
 FILE_BYTES: Final = 16 * 1024 * 1024

@@ -13,12 +13,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
+from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
+from streamjoin.dynamodb.read.item_filter import ItemFilter
+from streamjoin.dynamodb.read.item_writer import ProgressMarks, SegmentWriter
 from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import SourceError
 from streamjoin.schema.columns import arrow_schema
-from streamjoin.sources.item_files import ItemFolder, Segment
-from streamjoin.sources.item_filter import ItemFilter
-from streamjoin.sources.item_writer import ProgressMarks, SegmentWriter
 
 _SCHEMA = T.StructType(
     [

@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import BotoCoreError
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.dynamodb.read.item_staging import ItemPage
 from streamjoin.dynamodb.service import Item, Remedies, pack, translated
 from streamjoin.errors import SourceError
 from streamjoin.redaction import sdk_text
-from streamjoin.sources.item_staging import ItemPage
 
 MOST_SEGMENTS: Final = 1_000_000
 # A segment is what is read again after a crash: a minute or two of reading.

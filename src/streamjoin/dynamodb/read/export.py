@@ -18,10 +18,10 @@ from pyarrow import NativeFile
 
 from streamjoin.aws.storage import open_path
 from streamjoin.dynamodb.change_values import Digits, NotAnItemError, read_item
+from streamjoin.dynamodb.read.export_manifest import ExportFile, ExportManifest
+from streamjoin.dynamodb.read.item_staging import ItemPage
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SourceError
-from streamjoin.sources.item_staging import ItemPage
-from streamjoin.sources.table_export_manifest import ExportFile, ExportManifest
 
 _PAGE_ITEMS: Final = 1_000
 _CHUNK_BYTES: Final = 1024 * 1024

@@ -1,0 +1,1 @@
+"""Whole tables of DynamoDB, scanned or exported."""
