@@ -21,9 +21,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from streamjoin.dynamodb.stream.stream import StreamLostError, TableStream
 from streamjoin.errors import SourceError
 from streamjoin.shards.position import Position
-from streamjoin.sources.dynamodb_stream import StreamLostError, TableStream
 from tests.integration.conftest import Emulator
 
 HOUR_SECONDS = 3600

@@ -14,6 +14,7 @@ from streamjoin.aws.storage import is_s3
 from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
+from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import ConfigError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
@@ -26,7 +27,6 @@ from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sources.dynamodb_stream import TableStream
 from streamjoin.spark.session import job_session
 from streamjoin.transforms.order import ORDERING_COLUMN
 from streamjoin.transforms.partition import PartitionColumn

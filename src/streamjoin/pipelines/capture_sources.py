@@ -12,6 +12,10 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.clients import aws_client
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
+from streamjoin.dynamodb.stream.batches import TableStreamBatches
+from streamjoin.dynamodb.stream.client import RETENTION_MS
+from streamjoin.dynamodb.stream.of_table import open_table_stream
+from streamjoin.dynamodb.stream.stream import StreamLostError, TableStream
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
@@ -20,10 +24,6 @@ from streamjoin.pipelines.runner import BatchReader
 from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.pipelines.table_stream_reader import TableStreamReader
 from streamjoin.shards.position import Position
-from streamjoin.sources.dynamodb_stream import StreamLostError, TableStream
-from streamjoin.sources.dynamodb_stream_batches import TableStreamBatches
-from streamjoin.sources.dynamodb_stream_client import RETENTION_MS
-from streamjoin.sources.table_stream import open_table_stream
 
 log = logging.getLogger(__name__)
 

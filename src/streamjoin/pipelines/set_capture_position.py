@@ -9,6 +9,9 @@ from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
 from streamjoin.checkpoint import describe_change
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journal_path
+from streamjoin.dynamodb.stream.client import StreamLostError
+from streamjoin.dynamodb.stream.of_table import open_table_stream
+from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import SinkError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
@@ -20,9 +23,6 @@ from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.capture_sources import source_of
 from streamjoin.pipelines.set_position import StartAt, Target, audit, refuse_target, target_position, without_digits
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-from streamjoin.sources.dynamodb_stream import TableStream
-from streamjoin.sources.dynamodb_stream_client import StreamLostError
-from streamjoin.sources.table_stream import open_table_stream
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from pyspark.sql import SparkSession
 
+from streamjoin.dynamodb.stream.batches import TableBatch, TableStreamBatches
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.sources.dynamodb_stream_batches import TableBatch, TableStreamBatches
 from streamjoin.spark.frames import frame_of
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from streamjoin.dynamodb.service import Item, pack
+from streamjoin.dynamodb.stream.stream import ChangeRecord, StreamLostError, TableStream
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.index import Rank
 from streamjoin.reference.table import TableDescription
 from streamjoin.shards.position import Position
-from streamjoin.sources.dynamodb_stream import ChangeRecord, StreamLostError, TableStream
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
 from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.stream.stream import ChangeRecord, Polled, StreamLostError, TableStream
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.changes import (
     HELD_SECONDS,
@@ -28,7 +29,6 @@ from streamjoin.reference.index import ItemChange, Rank
 from streamjoin.reference.table import TableClient, TableDescription, describe, scan
 from streamjoin.reference.view import View
 from streamjoin.shards.position import Position
-from streamjoin.sources.dynamodb_stream import ChangeRecord, Polled, StreamLostError, TableStream
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.service import unpack
+from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
 from streamjoin.reference.changes import ResumeFrom
 from streamjoin.reference.feed import TableFeed
@@ -23,7 +24,6 @@ from streamjoin.reference.rewrites import Rewrites
 from streamjoin.reference.shipping import Shipping
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.reference.table import TableClient, TableDescription
-from streamjoin.sources.dynamodb_stream import ChangeRecord
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.reference.index import JoinIndex, Row
 from streamjoin.reference.pending import Mark, Pending
-from streamjoin.sources.dynamodb_stream import ChangeRecord
 from streamjoin.transforms.probe import key_text
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.reference.index import ItemChange, Rank
 from streamjoin.reference.table import TableDescription
-from streamjoin.sources.dynamodb_stream import ChangeRecord
 
 
 class View(Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from streamjoin.config import CaptureConfig, journal_path, parse_job
+from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
@@ -17,7 +18,6 @@ from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_capture_position import set_capture_position
 from streamjoin.pipelines.set_position import StartAfter, StartAt, Target
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
-from streamjoin.sources.dynamodb_stream import TableStream
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, at
 from tests.stream_faults import FakeTableStream

@@ -5,9 +5,9 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamjoin.dynamodb.stream.stream import ChangeRecord, StreamLostError, TableStream
 from streamjoin.errors import SourceError
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition
-from streamjoin.sources.dynamodb_stream import ChangeRecord, StreamLostError, TableStream
 from tests.faults import client_error
 from tests.reference_faults import FakeClock, FakeDynamoDb
 from tests.stream_faults import FakeTableStream, stream_throttled

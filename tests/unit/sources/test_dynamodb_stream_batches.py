@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamjoin import checkpoint
+from streamjoin.dynamodb.stream.batches import TableBatch, TableStreamBatches
+from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.ledger import Entry
 from streamjoin.shards.position import LostRange, Position, PositionKind
-from streamjoin.sources.dynamodb_stream import TableStream
-from streamjoin.sources.dynamodb_stream_batches import TableBatch, TableStreamBatches
 from streamjoin.verify.chain import Chain
 from tests.faults import client_error
 from tests.reference_faults import FakeClock

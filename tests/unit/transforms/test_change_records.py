@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamjoin.dynamodb.change_records import Change, change_id, change_order, item_key, parse_change
+from streamjoin.dynamodb.stream.client import ChangeRecord
+from streamjoin.dynamodb.stream.records import streams_record
 from streamjoin.errors import RejectReason
 from streamjoin.records.values import Rejected
-from streamjoin.sources.dynamodb_stream_client import ChangeRecord
-from streamjoin.sources.dynamodb_stream_records import streams_record
 from tests.change_samples import kinesis_record, pipe_record, typed_item
 from tests.item_values import ITEMS
 from tests.unit.transforms.test_fuzz import mutated, packed

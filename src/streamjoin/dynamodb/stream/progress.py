@@ -4,9 +4,9 @@ import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from streamjoin.dynamodb.stream.client import Listing, Page
 from streamjoin.shards.lineage import first_position, follow
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition
-from streamjoin.sources.dynamodb_stream_client import Listing, Page
 
 # How long a drained shard's children are waited for. A shard is closed because others follow it, but a listing may not
 # name them yet: github.com/apache/flink-connector-aws/pull/151, github.com/awslabs/amazon-kinesis-client/issues/164.

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.dynamodb.stream.stream import StreamsClient, TableStream
 from streamjoin.errors import SourceError
-from streamjoin.sources.dynamodb_stream import StreamsClient, TableStream
 
 # Without new images there is nothing to make rows of.
 _WHOLE_VIEWS: Final = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")

@@ -4,9 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from streamjoin.errors import SourceError
-from streamjoin.shards.position import Position
-from streamjoin.sources.dynamodb_stream_client import (
+from streamjoin.dynamodb.stream.client import (
     MAX_RECORDS_PER_CALL,
     ChangeRecord,
     Listing,
@@ -14,7 +12,9 @@ from streamjoin.sources.dynamodb_stream_client import (
     StreamLostError,
     StreamService,
 )
-from streamjoin.sources.dynamodb_stream_progress import Progress, lost_before
+from streamjoin.dynamodb.stream.progress import Progress, lost_before
+from streamjoin.errors import SourceError
+from streamjoin.shards.position import Position
 
 THREADS = 8
 _LISTING_MAX_AGE_MS = 60_000

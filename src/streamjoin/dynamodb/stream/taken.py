@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from streamjoin.dynamodb.change_records import item_key
+from streamjoin.dynamodb.stream.client import ChangeRecord
+from streamjoin.dynamodb.stream.records import streams_record
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
-from streamjoin.sources.dynamodb_stream_client import ChangeRecord
-from streamjoin.sources.dynamodb_stream_records import streams_record
 
 
 @dataclass

@@ -11,10 +11,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from streamjoin.dynamodb.service import Remedies
-from streamjoin.errors import SourceError
-from streamjoin.shards.lineage import first_position
-from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind
-from streamjoin.sources.dynamodb_stream_client import (
+from streamjoin.dynamodb.stream.client import (
     REFERENCE_REMEDIES,
     ChangeRecord,
     Listing,
@@ -22,8 +19,11 @@ from streamjoin.sources.dynamodb_stream_client import (
     StreamsClient,
     StreamService,
 )
-from streamjoin.sources.dynamodb_stream_progress import Progress
-from streamjoin.sources.dynamodb_stream_reading import THREADS, Bounds, Polled, Reading, list_after
+from streamjoin.dynamodb.stream.progress import Progress
+from streamjoin.dynamodb.stream.reading import THREADS, Bounds, Polled, Reading, list_after
+from streamjoin.errors import SourceError
+from streamjoin.shards.lineage import first_position
+from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind
 
 __all__ = ["ChangeRecord", "Polled", "StreamLostError", "StreamsClient", "TableStream"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+from streamjoin.dynamodb.stream.client import ChangeRecord
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardRange, sequence_order
-from streamjoin.sources.dynamodb_stream_client import ChangeRecord
 
 
 @dataclass

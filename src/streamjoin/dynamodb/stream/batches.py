@@ -12,12 +12,12 @@ from typing import Final
 
 import pyarrow as pa
 
+from streamjoin.dynamodb.stream.gaps import Gaps
+from streamjoin.dynamodb.stream.stream import Polled, StreamLostError, TableStream
+from streamjoin.dynamodb.stream.taken import Taken
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardRange
-from streamjoin.sources.dynamodb_stream import Polled, StreamLostError, TableStream
-from streamjoin.sources.dynamodb_stream_gaps import Gaps
-from streamjoin.sources.dynamodb_stream_taken import Taken
 
 log = logging.getLogger(__name__)
 

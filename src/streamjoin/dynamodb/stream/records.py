@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from streamjoin.sources.dynamodb_stream_client import ChangeRecord
+from streamjoin.dynamodb.stream.client import ChangeRecord
 
 
 def streams_record(change: ChangeRecord, stream_arn: str) -> bytes:

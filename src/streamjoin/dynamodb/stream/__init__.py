@@ -1,0 +1,1 @@
+"""A table's own stream of changes, read by shards."""
