@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ReadTimeoutError
 
-from streamjoin.sinks.item_changes import VERSION_ATTRIBUTE
+from streamjoin.dynamodb.write.changes import VERSION_ATTRIBUTE
 from tests.item_rules import (
     MAX_BATCH_BYTES,
     MAX_ITEM_BYTES,

@@ -7,6 +7,7 @@ from typing import Any
 
 from streamjoin.dms import SourceTable
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
+from streamjoin.dynamodb.write.items import Delete, Put, WriteCounts
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.pipelines.replicate import replicate
 from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob
@@ -15,7 +16,6 @@ from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.pipelines.replication_runner import Until
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.sinks.control_state import ControlState
-from streamjoin.sinks.items import Delete, Put, WriteCounts
 from tests.replication_server import SCHEMA, Crash, Server, nothing
 
 

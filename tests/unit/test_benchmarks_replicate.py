@@ -7,9 +7,9 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from streamjoin.dynamodb.write.items import WriteCounts
 from streamjoin.pipelines.replication_report import ReplicationReport
 from streamjoin.sinks.control_state import ControlState, LoadProgress
-from streamjoin.sinks.items import WriteCounts
 from streamjoin.sources.mysql import BinlogPosition
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

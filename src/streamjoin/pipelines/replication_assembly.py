@@ -10,14 +10,14 @@ from streamjoin.config import ReplicateConfig, read_table_mappings
 from streamjoin.config.replicate import MySqlSettings, TlsSettings
 from streamjoin.dms import ItemMapping
 from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.dynamodb.write.items import ItemWriter
+from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError
 from streamjoin.lock.holder import Holder
 from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob
 from streamjoin.pipelines.replication_letters import LetterFolder
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.sinks.control_table import ControlTable
-from streamjoin.sinks.item_tables import ensure_table
-from streamjoin.sinks.items import ItemWriter
 from streamjoin.sources.mysql import MysqlAddress, MysqlServer
 
 

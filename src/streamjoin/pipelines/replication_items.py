@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from streamjoin.dms import ItemMapping
 from streamjoin.dms.rejected import RowRejected
 from streamjoin.dynamodb.service import Item
+from streamjoin.dynamodb.write.items import Delete, Put, PutCondition
 from streamjoin.pipelines.replication_job import version_of
 from streamjoin.pipelines.replication_letters import RejectedRow
 from streamjoin.pipelines.replication_routes import Routes
-from streamjoin.sinks.items import Delete, Put, PutCondition
 from streamjoin.sources.mysql.changes import BinlogPosition, LoadedChunk, Row, RowChange
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.pipelines.replication_letters import LetterFolder
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.sinks.control_state import ControlState
 from streamjoin.sinks.control_table import ControlTable
-from streamjoin.sinks.items import ItemWriter
 from streamjoin.sources.mysql.changes import BinlogPosition
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from streamjoin.dynamodb.write.items import WriteCounts
 from streamjoin.pipelines.replication_job import position_of
 from streamjoin.sinks.control_state import ControlState
-from streamjoin.sinks.items import WriteCounts
 
 
 @dataclass(frozen=True)

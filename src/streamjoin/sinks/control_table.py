@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.dynamodb.write.tables import TableClient, ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.sinks.control_lease import LeaseEntry, LeaseOwner, described, held, lost, unreadable
 from streamjoin.sinks.control_state import ControlState, LoadProgress
-from streamjoin.sinks.item_tables import TableClient, ensure_table
 
 __all__ = ["ControlState", "ControlTable", "LoadProgress"]
 

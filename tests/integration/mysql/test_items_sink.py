@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from streamjoin.dynamodb.write.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, PutCondition, WriteCounts
+from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.sinks.control_table import ControlState, ControlTable, LoadProgress
-from streamjoin.sinks.item_tables import ensure_table
-from streamjoin.sinks.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, PutCondition, WriteCounts
 from tests.integration.conftest import Emulator
 from tests.sink_faults import FakeTime
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.pipelines.replicate import begin, replicate
 from streamjoin.pipelines.replication_job import ReplicateJob
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.pipelines.replication_runner import Until
 from streamjoin.pipelines.signals import StopRequest
-from streamjoin.sinks.items import ItemWriter
 from tests.item_faults import FakeTables
 from tests.replication_faults import World, fill
 from tests.replication_server import Server

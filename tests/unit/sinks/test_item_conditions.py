@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from streamjoin.dynamodb.write.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, PutCondition, WriteCounts
 from streamjoin.errors import SinkError
-from streamjoin.sinks.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, PutCondition, WriteCounts
 from tests.item_faults import THROTTLED, FakeTables, Fault
 
 TABLE = "prices"

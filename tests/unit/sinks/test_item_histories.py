@@ -6,8 +6,8 @@ from typing import TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamjoin.dynamodb.write.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, PutCondition
 from streamjoin.errors import SinkError
-from streamjoin.sinks.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, PutCondition
 from tests.item_faults import BROKEN, CONFLICT, LOST, NONE, THROTTLED, FakeTables, Fault, Written
 from tests.item_rules import holds
 

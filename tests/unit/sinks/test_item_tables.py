@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from streamjoin.dynamodb.write.items import ItemWriter, Put
+from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
-from streamjoin.sinks.item_tables import ensure_table
-from streamjoin.sinks.items import ItemWriter, Put
 from tests.item_faults import LOST, THROTTLED, FakeTables, Fault
 from tests.sink_faults import FakeTime
 

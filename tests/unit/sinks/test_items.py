@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from streamjoin.dynamodb.write.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, WriteCounts
 from streamjoin.errors import SinkError
-from streamjoin.sinks.items import VERSION_ATTRIBUTE, Delete, ItemWriter, Put, WriteCounts
 from tests.item_faults import BROKEN, CONFLICT, LOST, THROTTLED, FakeTables, Fault
 
 TABLE = "countries"

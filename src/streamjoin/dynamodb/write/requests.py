@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from streamjoin.dynamodb.service import Item
-from streamjoin.sinks.item_changes import VERSION_ATTRIBUTE, ItemChange, Put, PutCondition, condition_of
+from streamjoin.dynamodb.write.changes import VERSION_ATTRIBUTE, ItemChange, Put, PutCondition, condition_of
 
 _MARK: Final = "v"
 

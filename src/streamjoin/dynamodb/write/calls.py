@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.dynamodb.write.changes import ItemChange, Put, condition_of, named
+from streamjoin.dynamodb.write.requests import action, batch_request, renewal_request, single_request
+from streamjoin.dynamodb.write.tries import Tries
 from streamjoin.errors import SinkError
-from streamjoin.sinks.item_changes import ItemChange, Put, condition_of, named
-from streamjoin.sinks.item_requests import action, batch_request, renewal_request, single_request
-from streamjoin.sinks.item_tries import Tries
 
 Answer = TypeVar("Answer")
 

@@ -12,8 +12,8 @@ from itertools import chain
 from typing import Any
 
 from streamjoin.dynamodb.service import Item
-from streamjoin.sinks.item_calls import ItemCalls, ItemClient, WriteCounts
-from streamjoin.sinks.item_changes import (
+from streamjoin.dynamodb.write.calls import ItemCalls, ItemClient, WriteCounts
+from streamjoin.dynamodb.write.changes import (
     VERSION_ATTRIBUTE,
     Delete,
     ItemChange,
@@ -22,7 +22,7 @@ from streamjoin.sinks.item_changes import (
     condition_of,
     needed,
 )
-from streamjoin.sinks.item_requests import BATCH, TRANSACTION, divide
+from streamjoin.dynamodb.write.requests import BATCH, TRANSACTION, divide
 
 __all__ = ["VERSION_ATTRIBUTE", "Delete", "ItemChange", "ItemWriter", "Put", "PutCondition", "WriteCounts"]
 

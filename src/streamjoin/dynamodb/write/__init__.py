@@ -1,0 +1,1 @@
+"""Items written to DynamoDB tables, the newest version of each."""
