@@ -27,7 +27,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.local.job_process import JobProcess
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.local.stack import LocalStack
-from streamjoin.sources.mysql import BinlogPosition
+from streamjoin.mysql import BinlogPosition
 
 HERE = Path(__file__).resolve().parent
 # Numbers of changes: those of a later phase are greater.

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from streamjoin.local.mariadb import MariaDb
-from streamjoin.sources.mysql import BinlogPosition
+from streamjoin.mysql import BinlogPosition
 
 DATABASE, TABLE, TARGET = "bench", "orders", "bench_orders"
 KEY, NUMBER = "id", "number"

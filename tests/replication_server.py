@@ -7,15 +7,7 @@ from typing import Any
 
 from streamjoin.dms import SourceColumn, SourceTable
 from streamjoin.dms.source_table import ColumnKind
-from streamjoin.sources.mysql.changes import (
-    Altered,
-    BinlogPosition,
-    ChunkBounds,
-    Committed,
-    LoadedChunk,
-    RowChange,
-    Truncated,
-)
+from streamjoin.mysql.changes import Altered, BinlogPosition, ChunkBounds, Committed, LoadedChunk, RowChange, Truncated
 
 SCHEMA = "shop"
 EVENT_BYTES = 100

@@ -8,9 +8,9 @@ from unittest.mock import MagicMock
 import pytest
 
 from streamjoin.dynamodb.write.items import WriteCounts
+from streamjoin.mysql import BinlogPosition
 from streamjoin.pipelines.replication_report import ReplicationReport
 from streamjoin.sinks.control_state import ControlState, LoadProgress
-from streamjoin.sources.mysql import BinlogPosition
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # The benchmarks are scripts: they find each other by the folder that they are started in.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from streamjoin.config import ReplicateConfig
+from streamjoin.mysql.changes import BinlogPosition, Truncated
 from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.replication_assembly import assemble, released
 from streamjoin.pipelines.replication_changes import ChangeBatch, TableChange
@@ -23,7 +24,6 @@ from streamjoin.pipelines.replication_report import ReplicationReport
 from streamjoin.pipelines.replication_runner import ReplicationSummary, Until, follow
 from streamjoin.pipelines.signals import StopRequest, stop_on_signals
 from streamjoin.sinks.control_state import ControlState, LoadProgress
-from streamjoin.sources.mysql.changes import BinlogPosition, Truncated
 
 log = logging.getLogger(__name__)
 

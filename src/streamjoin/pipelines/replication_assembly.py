@@ -14,11 +14,11 @@ from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError
 from streamjoin.lock.holder import Holder
+from streamjoin.mysql import MysqlAddress, MysqlServer
 from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob
 from streamjoin.pipelines.replication_letters import LetterFolder
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.sinks.control_table import ControlTable
-from streamjoin.sources.mysql import MysqlAddress, MysqlServer
 
 
 def assemble(config: ReplicateConfig) -> ReplicateJob:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Row, RowChange, Truncated
 from streamjoin.pipelines.replication_job import ChangeLimits
-from streamjoin.sources.mysql.changes import Altered, BinlogPosition, Change, Committed, Row, RowChange, Truncated
 
 # Changes taken at a time: what a batch may have beyond its limit of bytes.
 _TAKEN: Final = 1_000

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from streamjoin.dynamodb.write.items import ItemWriter
+from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.pipelines.replication_letters import LetterFolder
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.sinks.control_state import ControlState
 from streamjoin.sinks.control_table import ControlTable
-from streamjoin.sources.mysql.changes import BinlogPosition
 
 if TYPE_CHECKING:
-    from streamjoin.sources.mysql import MysqlServer
+    from streamjoin.mysql import MysqlServer
 
 _GENERATION: Final = 10**30
 _FILE: Final = 10**20

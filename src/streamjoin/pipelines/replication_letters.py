@@ -13,7 +13,7 @@ from streamjoin.aws.storage import open_path
 from streamjoin.dms import SourceTable, Value
 from streamjoin.dms.rejected import RowRejected
 from streamjoin.errors import SinkError
-from streamjoin.sources.mysql.changes import BinlogPosition, Row, RowChange
+from streamjoin.mysql.changes import BinlogPosition, Row, RowChange
 
 _DIGEST_CHARACTERS: Final = 32
 

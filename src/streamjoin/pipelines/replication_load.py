@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from streamjoin.dms import ItemMapping, SourceTable, Value
 from streamjoin.errors import SinkError
+from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
 from streamjoin.pipelines.replication_items import items_of_chunk
 from streamjoin.pipelines.replication_job import ReplicateJob, position_of, version_of
 from streamjoin.pipelines.replication_letters import write_letters
 from streamjoin.sinks.control_state import ControlState, LoadProgress
-from streamjoin.sources.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,7 @@ import pytest
 
 from streamjoin.dms.source_table import Value
 from streamjoin.local.mariadb import MariaDb
-from streamjoin.sources.mysql import (
-    BinlogPosition,
-    Change,
-    ChangeStream,
-    ChunkBounds,
-    MysqlAddress,
-    MysqlServer,
-    RowChange,
-)
+from streamjoin.mysql import BinlogPosition, Change, ChangeStream, ChunkBounds, MysqlAddress, MysqlServer, RowChange
 
 DEADLINE_SECONDS = 60.0
 

@@ -9,7 +9,7 @@ import pytest
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.local.mariadb import MariaDb
-from streamjoin.sources.mysql import BinlogPosition, Change, Committed, RowChange
+from streamjoin.mysql import BinlogPosition, Change, Committed, RowChange
 from tests.integration.mysql.conftest import DEADLINE_SECONDS, Database, collect
 
 

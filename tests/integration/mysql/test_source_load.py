@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamjoin.errors import SourceError
-from streamjoin.sources.mysql import ChunkBounds, Committed, LoadedChunk, RowChange
+from streamjoin.mysql import ChunkBounds, Committed, LoadedChunk, RowChange
 from tests.integration.mysql.conftest import Database, collect
 
 KEYS: dict[str, list[Any]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from streamjoin.errors import SourceError
 from streamjoin.local.mariadb import MariaDb
-from streamjoin.sources.mysql import ChunkBounds, MysqlAddress, MysqlServer
+from streamjoin.mysql import ChunkBounds, MysqlAddress, MysqlServer
 from tests.integration.mysql.conftest import Database
 
 SECRET = "a secret of the test"  # noqa: S105

@@ -3,7 +3,7 @@
 
 import pytest
 
-from streamjoin.sources.mysql import Altered, BinlogPosition, Change, Committed, RowChange, Truncated
+from streamjoin.mysql import Altered, BinlogPosition, Change, Committed, RowChange, Truncated
 from tests.integration.mysql.conftest import Database
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamjoin.sources.mysql.sql_text import literal
+from streamjoin.mysql.sql_text import literal
 from tests.integration.mysql.conftest import Database
 
 # Column, and for each value what is written and what must come out.

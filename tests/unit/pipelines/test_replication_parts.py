@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from streamjoin.config import parse_job
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.errors import SinkError, SourceError
+from streamjoin.mysql.changes import BinlogPosition, Committed, RowChange
 from streamjoin.pipelines.replication_assembly import mysql_address, password_of
 from streamjoin.pipelines.replication_changes import ChangeReader
 from streamjoin.pipelines.replication_job import ChangeLimits, version_of
 from streamjoin.pipelines.replication_letters import LetterFolder, RejectedRow
 from streamjoin.pipelines.replication_routes import Routes
-from streamjoin.sources.mysql.changes import BinlogPosition, Committed, RowChange
 from tests.replication_faults import Mappings
 from tests.replication_server import definition
 

@@ -7,10 +7,10 @@ import zstandard
 
 from streamjoin.dms.source_table import ColumnKind
 from streamjoin.errors import SourceError
+from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, RowChange, Truncated
+from streamjoin.mysql.known_tables import KnownTables
 from streamjoin.sources.mysql.binlog_decoder import BinlogDecoder
 from streamjoin.sources.mysql.binlog_dump import BinlogEvent
-from streamjoin.sources.mysql.changes import Altered, BinlogPosition, Change, Committed, RowChange, Truncated
-from streamjoin.sources.mysql.known_tables import KnownTables
 from tests.mysql_faults import (
     CHARSETS,
     QUERY,

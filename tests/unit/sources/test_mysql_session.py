@@ -3,10 +3,10 @@
 import pytest
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.sources.mysql import MysqlServer, preflight
-from streamjoin.sources.mysql.changes import BinlogPosition
-from streamjoin.sources.mysql.positions import StartBy, end_position, start_by
-from streamjoin.sources.mysql.snapshots import Snapshots
+from streamjoin.mysql import MysqlServer, preflight
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.positions import StartBy, end_position, start_by
+from streamjoin.mysql.snapshots import Snapshots
 from tests.mysql_faults import UUID, FakeConnection, fake_session
 
 PARSE_ERROR, DENIED = 1064, 1227

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.sources.mysql.statements import Effect, effects
+from streamjoin.mysql.statements import Effect, effects
 
 
 def brief(sql: str, schema: str = "shop") -> list[str]:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.sources.mysql import binlog_json, binlog_temporal
+from streamjoin.mysql import binlog_json, binlog_temporal
+from streamjoin.mysql.gtids import MariaDbGtids, MysqlGtids
 from streamjoin.sources.mysql.binlog_values import decimal_decoder, set_decoder, shortest_float
 from streamjoin.sources.mysql.charsets import Charsets
-from streamjoin.sources.mysql.gtids import MariaDbGtids, MysqlGtids
 from tests.mysql_faults import UUID
 
 

@@ -12,17 +12,17 @@ import zstandard
 
 from streamjoin.dms.source_table import SourceTable
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.sources.mysql import binlog_rows, binlog_table, statements
+from streamjoin.mysql import binlog_rows, binlog_table, statements
+from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Truncated
+from streamjoin.mysql.gtids import read_gtids
+from streamjoin.mysql.known_tables import KnownTables
 from streamjoin.sources.mysql.binlog_dump import BinlogEvent
 from streamjoin.sources.mysql.binlog_payload import inner_events
 from streamjoin.sources.mysql.binlog_query import Query, read_query
 from streamjoin.sources.mysql.binlog_rows import RowsType
 from streamjoin.sources.mysql.binlog_table import TableLayout, UnreadableTableError
 from streamjoin.sources.mysql.binlog_xa import XaTransactions
-from streamjoin.sources.mysql.changes import Altered, BinlogPosition, Change, Committed, Truncated
 from streamjoin.sources.mysql.charsets import Charsets
-from streamjoin.sources.mysql.gtids import read_gtids
-from streamjoin.sources.mysql.known_tables import KnownTables
 
 log = logging.getLogger(__name__)
 

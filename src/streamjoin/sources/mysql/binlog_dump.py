@@ -16,9 +16,9 @@ import pymysql
 from pymysql.constants import ER
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.sources.mysql.address import MysqlAddress, close, connect, errors_of
-from streamjoin.sources.mysql.changes import BinlogPosition
-from streamjoin.sources.mysql.gtids import MysqlGtids
+from streamjoin.mysql.address import MysqlAddress, close, connect, errors_of
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.gtids import MysqlGtids
 
 HEARTBEAT_SECONDS = 1.0
 # Some heartbeats missing: the server is gone, or the way to it is.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
-from streamjoin.sources.mysql import binlog_json, binlog_temporal, binlog_values
+from streamjoin.mysql import binlog_json, binlog_temporal, binlog_values
 from streamjoin.sources.mysql.binlog_values import Decoder
 from streamjoin.sources.mysql.charsets import BINARY_COLLATION, Charsets, decode_utf8
 from streamjoin.sources.mysql.column_types import ColumnType

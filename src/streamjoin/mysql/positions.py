@@ -5,11 +5,11 @@ from contextlib import suppress
 from enum import StrEnum
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.sources.mysql.address import text
-from streamjoin.sources.mysql.changes import BinlogPosition
-from streamjoin.sources.mysql.gtids import MariaDbGtids, MysqlGtids
-from streamjoin.sources.mysql.session import Session
-from streamjoin.sources.mysql.sql_text import quoted_text
+from streamjoin.mysql.address import text
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.gtids import MariaDbGtids, MysqlGtids
+from streamjoin.mysql.session import Session
+from streamjoin.mysql.sql_text import quoted_text
 
 # MySQL 8.4 has the first alone, all others the second alone.
 _STATUS = ("SHOW BINARY LOG STATUS", "SHOW MASTER STATUS")

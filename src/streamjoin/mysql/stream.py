@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from streamjoin.errors import StreamJoinError
+from streamjoin.mysql.changes import BinlogPosition, Change, Committed
 from streamjoin.sources.mysql.binlog_decoder import BinlogDecoder
 from streamjoin.sources.mysql.binlog_dump import BinlogDump
-from streamjoin.sources.mysql.changes import BinlogPosition, Change, Committed
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from pymysql.cursors import SSCursor
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable, Value
 from streamjoin.errors import SourceError
-from streamjoin.sources.mysql import binlog_json
-from streamjoin.sources.mysql.address import errors_of
+from streamjoin.mysql import binlog_json
+from streamjoin.mysql.address import errors_of
+from streamjoin.mysql.changes import ChunkBounds, LoadedChunk, Row
+from streamjoin.mysql.session import Session
+from streamjoin.mysql.snapshots import Snapshots
+from streamjoin.mysql.sql_text import literal, quoted_name
 from streamjoin.sources.mysql.binlog_values import shortest_float
-from streamjoin.sources.mysql.changes import ChunkBounds, LoadedChunk, Row
 from streamjoin.sources.mysql.charsets import Charsets, decode_utf8
-from streamjoin.sources.mysql.session import Session
-from streamjoin.sources.mysql.snapshots import Snapshots
-from streamjoin.sources.mysql.sql_text import literal, quoted_name
 
 _ASCII = {ColumnKind.DATE, ColumnKind.TIME, ColumnKind.DATETIME, ColumnKind.TIMESTAMP}
 _TEXTS = {ColumnKind.TEXT, ColumnKind.ENUM, ColumnKind.SET}

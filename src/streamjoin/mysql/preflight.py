@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from streamjoin.errors import SourceError
-from streamjoin.sources.mysql import catalog
-from streamjoin.sources.mysql.address import DENIED_PRIVILEGE, text
+from streamjoin.mysql import catalog
+from streamjoin.mysql.address import DENIED_PRIVILEGE, text
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.positions import end_position
+from streamjoin.mysql.session import Session, code_of
+from streamjoin.mysql.sql_text import quoted_name
 from streamjoin.sources.mysql.binlog_dump import BinlogDump
-from streamjoin.sources.mysql.changes import BinlogPosition
-from streamjoin.sources.mysql.positions import end_position
-from streamjoin.sources.mysql.session import Session, code_of
-from streamjoin.sources.mysql.sql_text import quoted_name
 
 _REPLICATION = "REPLICATION SLAVE, REPLICATION CLIENT"
 # A replica's number for the one question whether we may be one.

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from streamjoin.errors import SourceError
-from streamjoin.sources.mysql.address import DENIED_PRIVILEGE, text
-from streamjoin.sources.mysql.changes import BinlogPosition
-from streamjoin.sources.mysql.positions import end_position
-from streamjoin.sources.mysql.session import Session, code_of
+from streamjoin.mysql.address import DENIED_PRIVILEGE, text
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.positions import end_position
+from streamjoin.mysql.session import Session, code_of
 
 ARRIVAL_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.005

@@ -8,7 +8,7 @@ import pymysql
 from pymysql.constants import ER
 
 from streamjoin.errors import SourceError
-from streamjoin.sources.mysql.address import MysqlAddress, close, connect, errors_of, text
+from streamjoin.mysql.address import MysqlAddress, close, connect, errors_of, text
 from streamjoin.sources.mysql.charsets import Charsets
 
 Rows: TypeAlias = tuple[tuple[Any, ...], ...]

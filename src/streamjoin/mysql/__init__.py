@@ -1,7 +1,7 @@
 """MySQL and MariaDB as a source: full load by SELECT, then the binlog."""
 
-from streamjoin.sources.mysql.address import MysqlAddress
-from streamjoin.sources.mysql.changes import (
+from streamjoin.mysql.address import MysqlAddress
+from streamjoin.mysql.changes import (
     Altered,
     BinlogPosition,
     Change,
@@ -11,8 +11,8 @@ from streamjoin.sources.mysql.changes import (
     RowChange,
     Truncated,
 )
-from streamjoin.sources.mysql.server import MysqlServer
-from streamjoin.sources.mysql.stream import ChangeStream
+from streamjoin.mysql.server import MysqlServer
+from streamjoin.mysql.stream import ChangeStream
 
 __all__ = [
     "Altered",
