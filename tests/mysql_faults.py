@@ -7,9 +7,9 @@ from typing import Any
 import pymysql
 
 from streamjoin.mysql import MysqlAddress
+from streamjoin.mysql.binlog.charsets import Charsets
+from streamjoin.mysql.binlog.dump import BinlogEvent
 from streamjoin.mysql.session import Session
-from streamjoin.sources.mysql.binlog_dump import BinlogEvent
-from streamjoin.sources.mysql.charsets import Charsets
 
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 CHARSETS = Charsets({255: "utf8mb4", 8: "latin1"}, lambda name: "".join(map(chr, range(256))))

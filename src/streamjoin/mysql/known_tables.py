@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from streamjoin.dms.source_table import SourceTable
+from streamjoin.mysql.binlog.table import TableLayout
 from streamjoin.mysql.statements import TableEffect
-from streamjoin.sources.mysql.binlog_table import TableLayout
 
 SYSTEM_SCHEMAS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 # A sequence of MariaDB is a table of one row with these columns; its numbers are nobody's rows.

@@ -11,12 +11,12 @@ from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable, V
 from streamjoin.errors import SourceError
 from streamjoin.mysql import binlog_json
 from streamjoin.mysql.address import errors_of
+from streamjoin.mysql.binlog.charsets import Charsets, decode_utf8
+from streamjoin.mysql.binlog.values import shortest_float
 from streamjoin.mysql.changes import ChunkBounds, LoadedChunk, Row
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.snapshots import Snapshots
 from streamjoin.mysql.sql_text import literal, quoted_name
-from streamjoin.sources.mysql.binlog_values import shortest_float
-from streamjoin.sources.mysql.charsets import Charsets, decode_utf8
 
 _ASCII = {ColumnKind.DATE, ColumnKind.TIME, ColumnKind.DATETIME, ColumnKind.TIMESTAMP}
 _TEXTS = {ColumnKind.TEXT, ColumnKind.ENUM, ColumnKind.SET}

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from streamjoin.errors import SourceError
 from streamjoin.mysql import catalog
 from streamjoin.mysql.address import DENIED_PRIVILEGE, text
+from streamjoin.mysql.binlog.dump import BinlogDump
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import end_position
 from streamjoin.mysql.session import Session, code_of
 from streamjoin.mysql.sql_text import quoted_name
-from streamjoin.sources.mysql.binlog_dump import BinlogDump
 
 _REPLICATION = "REPLICATION SLAVE, REPLICATION CLIENT"
 # A replica's number for the one question whether we may be one.

@@ -7,13 +7,13 @@ from contextlib import closing
 from streamjoin.dms.source_table import SourceTable, Value
 from streamjoin.mysql import catalog, loading, positions, preflight
 from streamjoin.mysql.address import MysqlAddress, text
+from streamjoin.mysql.binlog.decoder import BinlogDecoder
+from streamjoin.mysql.binlog.dump import BinlogDump
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
 from streamjoin.mysql.known_tables import KnownTables
 from streamjoin.mysql.positions import StartBy
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.stream import ChangeStream
-from streamjoin.sources.mysql.binlog_decoder import BinlogDecoder
-from streamjoin.sources.mysql.binlog_dump import BinlogDump
 
 # Ids of replicas that people choose are small; one at random above this hits no other.
 _FIRST_SERVER_ID = 0x40000000

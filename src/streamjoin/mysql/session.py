@@ -9,7 +9,7 @@ from pymysql.constants import ER
 
 from streamjoin.errors import SourceError
 from streamjoin.mysql.address import MysqlAddress, close, connect, errors_of, text
-from streamjoin.sources.mysql.charsets import Charsets
+from streamjoin.mysql.binlog.charsets import Charsets
 
 Rows: TypeAlias = tuple[tuple[Any, ...], ...]
 

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from streamjoin.errors import StreamJoinError
+from streamjoin.mysql.binlog.decoder import BinlogDecoder
+from streamjoin.mysql.binlog.dump import BinlogDump
 from streamjoin.mysql.changes import BinlogPosition, Change, Committed
-from streamjoin.sources.mysql.binlog_decoder import BinlogDecoder
-from streamjoin.sources.mysql.binlog_dump import BinlogDump
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import zstandard
 
 from streamjoin.dms.source_table import ColumnKind
 from streamjoin.errors import SourceError
+from streamjoin.mysql.binlog.decoder import BinlogDecoder
+from streamjoin.mysql.binlog.dump import BinlogEvent
 from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, RowChange, Truncated
 from streamjoin.mysql.known_tables import KnownTables
-from streamjoin.sources.mysql.binlog_decoder import BinlogDecoder
-from streamjoin.sources.mysql.binlog_dump import BinlogEvent
 from tests.mysql_faults import (
     CHARSETS,
     QUERY,

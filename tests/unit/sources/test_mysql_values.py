@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.mysql import binlog_json, binlog_temporal
+from streamjoin.mysql.binlog.charsets import Charsets
+from streamjoin.mysql.binlog.values import decimal_decoder, set_decoder, shortest_float
 from streamjoin.mysql.gtids import MariaDbGtids, MysqlGtids
-from streamjoin.sources.mysql.binlog_values import decimal_decoder, set_decoder, shortest_float
-from streamjoin.sources.mysql.charsets import Charsets
 from tests.mysql_faults import UUID
 
 

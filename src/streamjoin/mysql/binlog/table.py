@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
 from streamjoin.mysql import binlog_json, binlog_temporal, binlog_values
-from streamjoin.sources.mysql.binlog_values import Decoder
-from streamjoin.sources.mysql.charsets import BINARY_COLLATION, Charsets, decode_utf8
-from streamjoin.sources.mysql.column_types import ColumnType
+from streamjoin.mysql.binlog.charsets import BINARY_COLLATION, Charsets, decode_utf8
+from streamjoin.mysql.binlog.column_types import ColumnType
+from streamjoin.mysql.binlog.values import Decoder
 
 _SHORT = struct.Struct("<H")
 

@@ -13,16 +13,16 @@ import zstandard
 from streamjoin.dms.source_table import SourceTable
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import binlog_rows, binlog_table, statements
+from streamjoin.mysql.binlog.charsets import Charsets
+from streamjoin.mysql.binlog.dump import BinlogEvent
+from streamjoin.mysql.binlog.payload import inner_events
+from streamjoin.mysql.binlog.query import Query, read_query
+from streamjoin.mysql.binlog.rows import RowsType
+from streamjoin.mysql.binlog.table import TableLayout, UnreadableTableError
+from streamjoin.mysql.binlog.xa import XaTransactions
 from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Truncated
 from streamjoin.mysql.gtids import read_gtids
 from streamjoin.mysql.known_tables import KnownTables
-from streamjoin.sources.mysql.binlog_dump import BinlogEvent
-from streamjoin.sources.mysql.binlog_payload import inner_events
-from streamjoin.sources.mysql.binlog_query import Query, read_query
-from streamjoin.sources.mysql.binlog_rows import RowsType
-from streamjoin.sources.mysql.binlog_table import TableLayout, UnreadableTableError
-from streamjoin.sources.mysql.binlog_xa import XaTransactions
-from streamjoin.sources.mysql.charsets import Charsets
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import json
 import struct
 from typing import Any
 
-from streamjoin.sources.mysql.binlog_temporal import packed_datetime, packed_time
-from streamjoin.sources.mysql.binlog_values import decimal_decoder
+from streamjoin.mysql.binlog.temporal import packed_datetime, packed_time
+from streamjoin.mysql.binlog.values import decimal_decoder
 
 _SMALL_OBJECT, _LARGE_OBJECT, _SMALL_ARRAY, _LARGE_ARRAY = 0, 1, 2, 3
 _LITERAL, _STRING, _OPAQUE = 4, 12, 15

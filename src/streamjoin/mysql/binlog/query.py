@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from streamjoin.sources.mysql.binlog_rows import uncompressed
+from streamjoin.mysql.binlog.rows import uncompressed
 
 _HEAD = struct.Struct("<IIBHH")
 # Status variables that stand before the character set, by number: their length. They have no length of their own, so

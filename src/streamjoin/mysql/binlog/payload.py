@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import zstandard
 
-from streamjoin.sources.mysql.binlog_dump import HEADER_BYTES, BinlogEvent
-from streamjoin.sources.mysql.binlog_table import Bytes
+from streamjoin.mysql.binlog.dump import HEADER_BYTES, BinlogEvent
+from streamjoin.mysql.binlog.table import Bytes
 
 _HEADER = struct.Struct("<IBIIIH")
 _END, _COMPRESSION, _ZSTD = 0, 2, 0

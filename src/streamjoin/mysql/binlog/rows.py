@@ -5,8 +5,8 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from streamjoin.dms.source_table import Value
+from streamjoin.mysql.binlog.table import Bytes, TableLayout, UnreadableTableError
 from streamjoin.mysql.changes import BinlogPosition, Operation, RowChange
-from streamjoin.sources.mysql.binlog_table import Bytes, TableLayout, UnreadableTableError
 
 
 class RowsType(IntEnum):

@@ -1,0 +1,1 @@
+"""The binlog, byte by byte."""
