@@ -11,10 +11,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.local.stack import LocalStack
 from streamjoin.lock import TableLock
 from streamjoin.query import query
-from streamjoin.sinks.hudi import HudiTable, upsert
 
 HOLDER = """
 import sys

@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
-from streamjoin.sinks.hudi import HudiTable, upsert
 from tests.sink_faults import Request, S3Proxy
 
 KEYS = [f"k{n}" for n in range(6)]

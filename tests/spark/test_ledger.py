@@ -8,10 +8,10 @@ from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.ledger import Ledger
 from streamjoin.query import query
 from streamjoin.shards.position import Position
-from streamjoin.sinks.hudi import HudiTable, upsert
 from streamjoin.verify import verify
 from tests.history import JobHistory, Metadata
 

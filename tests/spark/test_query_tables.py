@@ -7,8 +7,8 @@ from pyspark.sql import functions as F
 from typer.testing import CliRunner
 
 from streamjoin.cli import app
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query, read_table
-from streamjoin.sinks.hudi import HudiTable, upsert
 
 COLUMNS = (
     "CAST(id AS string) uuid",

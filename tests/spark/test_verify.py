@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig, parse_config
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.ledger import Ledger
@@ -19,7 +20,6 @@ from streamjoin.pipelines.set_position import StartAfter, StartAt, set_position
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sinks.hudi import HudiTable, upsert
 from streamjoin.verify import ViolationKind, verify
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, Metadata

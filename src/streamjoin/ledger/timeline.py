@@ -1,5 +1,5 @@
 """The timeline, as the ledger compares itself with it."""
 
-from streamjoin.sinks.timeline import Timeline
+from streamjoin.hudi.timeline import Timeline
 
 __all__ = ["Timeline"]

@@ -16,6 +16,8 @@ from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import ConfigError
+from streamjoin.hudi import write as hudi
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.lock import TableLock
@@ -25,11 +27,9 @@ from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
-from streamjoin.sinks import hudi
 from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.spark.session import job_session
 from streamjoin.transforms.order import ORDERING_COLUMN
-from streamjoin.transforms.partition import PartitionColumn
 
 
 def resolve_schema(config: EnrichConfig) -> T.StructType:

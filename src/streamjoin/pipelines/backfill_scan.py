@@ -13,12 +13,12 @@ from pyspark.sql import SparkSession
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_staging import StagingPlan, stage
 from streamjoin.errors import SourceError
+from streamjoin.hudi import write as hudi
 from streamjoin.pipelines.backfill_note import Noted
 from streamjoin.pipelines.backfill_report import Progress, ScanTotals
 from streamjoin.pipelines.backfill_source import BackfillSource
 from streamjoin.pipelines.backfill_watch import Watch, watching
 from streamjoin.pipelines.signals import StopRequest
-from streamjoin.sinks import hudi
 
 log = logging.getLogger(__name__)
 

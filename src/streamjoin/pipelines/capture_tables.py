@@ -11,8 +11,8 @@ from streamjoin.config.capture import CaptureConfig, settings_of_table
 from streamjoin.config.capture_tables import ALL_OTHERS, CaptureTableSettings, catalog_name
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.hudi.write import has_commit
 from streamjoin.pipelines.captured_table import CapturedTable
-from streamjoin.sinks.hudi import has_commit
 
 
 class CapturedTables:

@@ -15,15 +15,16 @@ from pyspark.sql import types as T
 from streamjoin.aws.storage import open_path
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SchemaError
+from streamjoin.hudi import evolution
+from streamjoin.hudi import write as hudi
+from streamjoin.hudi.repair import repair
+from streamjoin.hudi.table_folder import partition_columns
+from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.ledger import Timeline
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import SUPERSEDED_COLUMN, Events
-from streamjoin.sinks import evolution, hudi
-from streamjoin.sinks.repair import repair
-from streamjoin.sinks.table_folder import partition_columns
-from streamjoin.sinks.tombstones import Tombstones
 from streamjoin.transforms.change_layouts import mark_latest, table_rows, to_rows
 from streamjoin.transforms.change_schema import columns_in_table, found_columns, widened
 

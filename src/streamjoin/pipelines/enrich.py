@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
+from streamjoin.hudi import write as hudi
+from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
 from streamjoin.metrics import BatchCounts, BatchReport
@@ -29,7 +31,6 @@ from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
-from streamjoin.sinks import hudi
 from streamjoin.spark.frames import persisted
 from streamjoin.transforms.order import (
     ORDERING_COLUMN,
@@ -40,7 +41,6 @@ from streamjoin.transforms.order import (
     with_sequence_number,
 )
 from streamjoin.transforms.output import derive, output_columns
-from streamjoin.transforms.partition import with_partitions
 
 # The steps between which a batch may die; tests kill it at each.
 STEPS = ("read", "counted", "dead_letters_written", "committed", "recorded")

@@ -8,6 +8,9 @@ from typing import TypeAlias
 from pyspark.sql import types as T
 
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.hudi.partition import PartitionColumn
+from streamjoin.hudi.repair import repair
+from streamjoin.hudi.write import HudiTable
 from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.unread_letters import UnreadLetters
@@ -16,9 +19,6 @@ from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.reference import Reference
 from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sinks.hudi import HudiTable
-from streamjoin.sinks.repair import repair
-from streamjoin.transforms.partition import PartitionColumn
 
 AnyReference: TypeAlias = Reference | LookupReference
 

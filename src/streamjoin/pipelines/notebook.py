@@ -12,11 +12,11 @@ from pyspark.sql.types import StructType
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
+from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.sinks import hudi
 from streamjoin.spark.frames import frame_of
 from streamjoin.transforms.order import ORDERING_COLUMN
 

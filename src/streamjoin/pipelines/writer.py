@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 
 from streamjoin.errors import SinkError
+from streamjoin.hudi import write as hudi
+from streamjoin.hudi.repair import repair
+from streamjoin.hudi.write import HudiTable
 from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
-from streamjoin.sinks import hudi
-from streamjoin.sinks.hudi import HudiTable
-from streamjoin.sinks.repair import repair
 
 
 @dataclass

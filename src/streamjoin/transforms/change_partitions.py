@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 
 from streamjoin.dynamodb.attribute_types import Value, exact
 from streamjoin.dynamodb.service import Item
+from streamjoin.hudi.partition import ESCAPED, PartitionColumn
 from streamjoin.moments import epoch_us, iso_us
 from streamjoin.records.change_columns import CHANGED_AT
-from streamjoin.transforms.partition import ESCAPED, PartitionColumn
 
 _ESCAPED: Final = re.compile(ESCAPED)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ from streamjoin.dynamodb.attribute_json import to_json
 from streamjoin.dynamodb.attribute_types import MisfitError, Value, converter
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import RejectReason
+from streamjoin.hudi.partition import MAX_FOLDER_BYTES
 from streamjoin.records.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
 from streamjoin.records.values import Rejected
 from streamjoin.transforms.change_partitions import PartitionSource, folder_bytes, partition_source
 from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.partition import MAX_FOLDER_BYTES
 from streamjoin.transforms.read_changes import Images
 
 INSTANT_PREFIX: Final = "_instant_of_"

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from pyspark.sql import types as T
 
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.change_columns import (
     ATTRIBUTES,
     CHANGE_ID,
@@ -17,7 +18,6 @@ from streamjoin.records.change_columns import (
     RESERVED_FOR_CHANGES,
 )
 from streamjoin.records.events import RESERVED_COLUMNS
-from streamjoin.transforms.partition import PartitionColumn
 
 _HUDI_PREFIX: Final = "_hoodie_"
 

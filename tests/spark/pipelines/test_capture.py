@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import SinkError
+from streamjoin.hudi import write as hudi
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.capture import STEPS, process_batch, starting_point
@@ -22,7 +23,6 @@ from streamjoin.pipelines.capture_assembly import assemble
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position
-from streamjoin.sinks import hudi
 from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source, Told, changelog
 from tests.change_samples import kinesis_record, pipe_record

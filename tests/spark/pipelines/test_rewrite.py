@@ -14,12 +14,12 @@ from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.pipelines import enrich, rewrite
 from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.query import query
 from streamjoin.reference.feed import TableFeed
 from streamjoin.reference.reference import Reference
-from streamjoin.transforms.partition import PartitionColumn
 from tests.oracle import Record, expected_versions
 from tests.reference_faults import FakeDynamoDb, reference_settings_of
 from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, make_job, rows_of

@@ -8,13 +8,13 @@ from pyspark.sql import functions as F
 
 from streamjoin import checkpoint
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable
 from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.writer import TableWriter
 from streamjoin.query import query
 from streamjoin.shards.position import Position
-from streamjoin.sinks.hudi import HudiTable
 
 
 def rows(spark: SparkSession) -> DataFrame:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
-from streamjoin.sinks.hudi import HudiTable, upsert
 from streamjoin.spark.session import local_session
 
 disk, table_type = Path(sys.argv[1]), sys.argv[2]

@@ -10,9 +10,9 @@ from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
+from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.write import HudiTable, bulk_insert, has_commit, table_schema, upsert
 from streamjoin.query import read_table
-from streamjoin.sinks.hudi import HudiTable, bulk_insert, has_commit, table_schema, upsert
-from streamjoin.sinks.timeline import Timeline
 
 DDL = "_item_key string, v int, dt string, _order string, _hoodie_is_deleted boolean"
 TABLES = [(kind, by) for kind in ("COPY_ON_WRITE", "MERGE_ON_READ") for by in ((), ("dt",))]

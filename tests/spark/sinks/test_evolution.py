@@ -11,10 +11,10 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SchemaError, SinkError
+from streamjoin.hudi.evolution import widen
+from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.write import HudiTable, table_schema, upsert
 from streamjoin.query import read_table
-from streamjoin.sinks.evolution import widen
-from streamjoin.sinks.hudi import HudiTable, table_schema, upsert
-from streamjoin.sinks.timeline import Timeline
 from tests.spark.sinks.test_bulk_insert import TABLES, table
 
 NARROW = "n int, m bigint, d decimal(10,2)"

@@ -10,9 +10,9 @@ from pyspark.sql import SparkSession
 
 from streamjoin import checkpoint
 from streamjoin.errors import SinkError
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
 from streamjoin.shards.position import Position
-from streamjoin.sinks.hudi import HudiTable, upsert
 
 TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
 DDL = "id string, dt string, v int, o bigint"
@@ -127,7 +127,7 @@ def test_a_table_whose_instants_are_local_times_goes_on_with_them(
 ) -> None:
     target = table(tmp_path, partition_by=())
     with monkeypatch.context() as earlier:
-        earlier.setattr("streamjoin.sinks.hudi._CREATION_SETTINGS", {})
+        earlier.setattr("streamjoin.hudi.write._CREATION_SETTINGS", {})
         write(spark, target, ("a", "x", 1, 1))
     write(spark, target, ("b", "x", 1, 1))
     assert found(target) == {("a", "x", 1), ("b", "x", 1)}

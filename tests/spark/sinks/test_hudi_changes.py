@@ -10,11 +10,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import open_path
+from streamjoin.hudi import late_deletes
+from streamjoin.hudi.late_deletes import NEWEST_ORDER
+from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import read_table
-from streamjoin.sinks import late_deletes
-from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.sinks.late_deletes import NEWEST_ORDER
-from streamjoin.sinks.timeline import Timeline
 
 DDL = "_item_key string, v int, dt string, _order string, _hoodie_is_deleted boolean"
 TABLES = [(kind, by) for kind in ("COPY_ON_WRITE", "MERGE_ON_READ") for by in ((), ("dt",))]

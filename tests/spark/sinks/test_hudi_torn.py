@@ -8,9 +8,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import SinkError
+from streamjoin.hudi.repair import repair
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
-from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.sinks.repair import repair
 
 TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
 COMPLETED = {"COPY_ON_WRITE": ".commit", "MERGE_ON_READ": ".deltacommit"}

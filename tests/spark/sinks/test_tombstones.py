@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.sinks import tombstones
-from streamjoin.sinks.tombstones import Tombstones
+from streamjoin.hudi import tombstones
+from streamjoin.hudi.tombstones import Tombstones
 
 
 def removed(**orders: int) -> pa.Table:

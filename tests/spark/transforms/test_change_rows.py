@@ -8,12 +8,12 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.dynamodb.service import pack
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.spark.frames import persisted
 from streamjoin.transforms.change_layouts import ChangeLayout, mark_latest, table_rows, to_rows
 from streamjoin.transforms.change_schema import found_columns, widened
-from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.read_changes import changes_of_items, read_changes
 from tests.change_history import START_S, TABLE, history
 from tests.change_samples import kinesis_record, pipe_record, typed_item

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.hudi.partition import PartitionColumn, with_partitions
+from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
 from streamjoin.records.events import Events
-from streamjoin.sinks.hudi import HudiTable, upsert
-from streamjoin.transforms.partition import PartitionColumn, with_partitions
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import ConfigError
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
 from streamjoin.pipelines.capture_tables import CapturedTables
 from streamjoin.pipelines.captured_table import CapturedTable
-from streamjoin.transforms.partition import PartitionColumn
 
 
 @pytest.fixture(autouse=True)

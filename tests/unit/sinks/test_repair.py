@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.sinks.repair import repair
+from streamjoin.hudi.repair import repair
 
 COMMIT = json.dumps({"partitionToWriteStats": {"": [{"fileId": "f"}]}, "extraMetadata": {"a": "}"}}, indent=2).encode()
 

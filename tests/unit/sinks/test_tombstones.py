@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
-from streamjoin.sinks import tombstones
-from streamjoin.sinks.tombstones import Tombstones, _newest_of
+from streamjoin.hudi import tombstones
+from streamjoin.hudi.tombstones import Tombstones, _newest_of
 from tests.ledger_faults import killed_at
 
 HOUR = 3600

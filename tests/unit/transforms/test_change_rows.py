@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import arrow_schema, parse_schema
 from streamjoin.transforms.change_rows import RowMaker
 from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.read_changes import Images
 from tests.change_samples import typed_item
 from tests.item_values import ITEMS

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.change_rows import RowMaker
 from streamjoin.transforms.change_schema import columns_in_table, needed_columns, needs_of, widened
 from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.partition import PartitionColumn
 from streamjoin.transforms.read_changes import Images
 from tests.change_samples import typed_item
 from tests.item_values import ITEMS, NUMBERS

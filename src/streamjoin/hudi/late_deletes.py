@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
+from streamjoin.hudi.table import HudiTable
+from streamjoin.hudi.timeline import Timeline
 from streamjoin.records.change_columns import IS_DELETED
-from streamjoin.sinks.hudi_table import HudiTable
-from streamjoin.sinks.timeline import Timeline
 
 NEWEST_ORDER: Final = "newest_order"
 """Under this key a commit says what the greatest order of all rows is that were written up to it."""

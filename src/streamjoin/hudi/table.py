@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from streamjoin.sinks.timeline import COMMIT_METADATA_PREFIX
+from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
 
 DEFAULT_BUCKETS = 4
 

@@ -10,12 +10,12 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SinkError
+from streamjoin.hudi.late_deletes import NEWEST_ORDER, leave_out_late_deletes
+from streamjoin.hudi.repair import repair
+from streamjoin.hudi.table import DEFAULT_BUCKETS, HudiTable
+from streamjoin.hudi.table_folder import clear_unborn, give_properties, is_begun, is_table
+from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX, Timeline
 from streamjoin.records.change_columns import IS_DELETED
-from streamjoin.sinks.hudi_table import DEFAULT_BUCKETS, HudiTable
-from streamjoin.sinks.late_deletes import NEWEST_ORDER, leave_out_late_deletes
-from streamjoin.sinks.repair import repair
-from streamjoin.sinks.table_folder import clear_unborn, give_properties, is_begun, is_table
-from streamjoin.sinks.timeline import COMMIT_METADATA_PREFIX, Timeline
 
 __all__ = [
     "COMMIT_METADATA_PREFIX",

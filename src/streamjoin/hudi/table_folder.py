@@ -12,7 +12,7 @@ from pyarrow import fs
 
 from streamjoin.aws.small_objects import get_object, put_object
 from streamjoin.aws.storage import open_path
-from streamjoin.sinks.hudi_table import HudiTable
+from streamjoin.hudi.table import HudiTable
 
 _META: Final = ".hoodie"
 _PROPERTIES: Final = f"{_META}/hoodie.properties"

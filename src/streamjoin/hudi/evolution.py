@@ -17,10 +17,10 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SchemaError, SinkError
+from streamjoin.hudi.late_deletes import NEWEST_ORDER, newest_order
+from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.write import HudiTable, has_commit, root_cause, write
 from streamjoin.records.change_columns import IS_DELETED
-from streamjoin.sinks.hudi import HudiTable, has_commit, root_cause, write
-from streamjoin.sinks.late_deletes import NEWEST_ORDER, newest_order
-from streamjoin.sinks.timeline import Timeline
 
 WIDENED: Final = "widened"
 """Under this key such a commit says which columns it gave which type; JSON."""
