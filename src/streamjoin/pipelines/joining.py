@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 
 from streamjoin.pipelines.job import AnyReference, EnrichJob
 from streamjoin.records.events import Events
+from streamjoin.reference.probe import KeyedRows
 from streamjoin.transforms.enrich import enrich
-from streamjoin.transforms.probe import KeyedRows
 
 
 class Version(Protocol):

@@ -13,9 +13,9 @@ from pyspark.sql import types as T
 from streamjoin.dynamodb.attribute_types import MisfitError, converter
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.reference.layout import Layout
+from streamjoin.reference.probe import key_text
 from streamjoin.reference.table import TableDescription
 from streamjoin.schema.columns import arrow_schema
-from streamjoin.transforms.probe import key_text
 
 Rank = tuple[Any, ...]
 """An item's primary key, as `TableDescription.rank` gives it: equal for one item, and in the service's order."""

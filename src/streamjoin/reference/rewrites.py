@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.reference.index import JoinIndex, Row
 from streamjoin.reference.pending import Mark, Pending
-from streamjoin.transforms.probe import key_text
+from streamjoin.reference.probe import key_text
 
 
 class Rewrites:

@@ -10,8 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from streamjoin.reference.pending import Mark, Pending
+from streamjoin.reference.probe import KeyedRows
 from streamjoin.reference.shipping import ShippedRows
-from streamjoin.transforms.probe import KeyedRows
 
 
 @dataclass(frozen=True, eq=False)

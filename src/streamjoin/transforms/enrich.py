@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.events import UNMATCHED_COLUMN, Events, Judgement
-from streamjoin.transforms.probe import KeyedRows
+from streamjoin.reference.probe import KeyedRows
 
 _JOIN_PREFIX = "_reference_"
 _MATCHED = "_matched"

@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 
 from streamjoin.reference import shipping
 from streamjoin.reference.feed import TableFeed
+from streamjoin.reference.probe import KeyedRows
 from streamjoin.reference.reference import Reference
 from streamjoin.reference.snapshot import Snapshot
 from streamjoin.transforms.enrich import enrich
-from streamjoin.transforms.probe import KeyedRows
 from tests.reference_faults import FakeDynamoDb, country, reference_settings_of
 from tests.stream_faults import FakeTableStream
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.records import probe
-from streamjoin.transforms.probe import Layer, ShippedLayer, key_text, merged
+from streamjoin.reference.probe import Layer, ShippedLayer, key_text, merged
 
 KEYS = st.text(max_size=3)
 
