@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from streamjoin.local.tables import create_table, put_items
-from streamjoin.reference.feed import TableFeed
-from streamjoin.reference.reference import Reference
-from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.reference import Reference
+from streamjoin.reference.followed.snapshot import Snapshot
 from tests.reference_faults import FakeSpark, settings
 
 

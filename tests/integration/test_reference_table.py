@@ -9,9 +9,9 @@ from botocore.config import Config
 from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.errors import ReferenceTableError
 from streamjoin.pipelines.notebook import load_reference
-from streamjoin.reference.layout import lay_out
-from streamjoin.reference.reference import Reference
-from streamjoin.reference.rows import build_rows
+from streamjoin.reference.followed.layout import lay_out
+from streamjoin.reference.followed.reference import Reference
+from streamjoin.reference.followed.rows import build_rows
 from streamjoin.reference.table import describe, scan
 from streamjoin.schema.columns import parse_schema
 from tests.reference_faults import FakeClock, FakeSpark, country, settings

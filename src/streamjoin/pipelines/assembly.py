@@ -24,7 +24,7 @@ from streamjoin.lock import TableLock
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.pipelines.references import references_of
 from streamjoin.records.decoder import PayloadFormat
-from streamjoin.reference.changes import unusable
+from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.sinks.dead_letters import DeadLetters

@@ -16,8 +16,8 @@ from streamjoin.lock import TableLock
 from streamjoin.pipelines.unread_letters import UnreadLetters
 from streamjoin.pipelines.writer import TableWriter
 from streamjoin.records.decoder import PayloadFormat
+from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.reference.reference import Reference
 from streamjoin.sinks.dead_letters import DeadLetters
 
 AnyReference: TypeAlias = Reference | LookupReference

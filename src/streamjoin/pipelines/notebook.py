@@ -14,8 +14,8 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
-from streamjoin.reference.reference import Reference
-from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.followed.reference import Reference
+from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.frames import frame_of
 from streamjoin.transforms.order import ORDERING_COLUMN

@@ -28,7 +28,7 @@ from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
-from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.sinks.dead_letters import letter_id
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order

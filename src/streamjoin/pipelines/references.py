@@ -10,10 +10,10 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
 from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
 from streamjoin.pipelines.job import AnyReference
-from streamjoin.reference.feed import TableFeed
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.reference import Reference, own_feed
 from streamjoin.reference.lookup.keys import describe_index, plan_lookup
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.reference.reference import Reference, own_feed
 from streamjoin.reference.table import TableClient, describe
 
 log = logging.getLogger(__name__)

@@ -18,10 +18,10 @@ from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.records.events import Events
-from streamjoin.reference.index import as_table
-from streamjoin.reference.pending import Pending
-from streamjoin.reference.reference import Reference
-from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.followed.index import as_table
+from streamjoin.reference.followed.pending import Pending
+from streamjoin.reference.followed.reference import Reference
+from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
 from streamjoin.transforms.enrich import enrich
 from streamjoin.transforms.output import derive

@@ -16,7 +16,7 @@ from streamjoin.letters import LetterFilter
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.pipelines.redrive import RedriveReport, redrive
-from streamjoin.reference.reference import Reference
+from streamjoin.reference.followed.reference import Reference
 from streamjoin.schema.columns import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position
 from tests.oracle import EVENT_SCHEMA, Record

@@ -17,7 +17,7 @@ from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.enrich import process_batch
 from streamjoin.pipelines.job import EnrichJob
 from streamjoin.query import query
-from streamjoin.reference.reference import Reference
+from streamjoin.reference.followed.reference import Reference
 from tests.oracle import Record, expected_table
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings

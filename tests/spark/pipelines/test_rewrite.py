@@ -18,8 +18,8 @@ from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.pipelines import enrich, rewrite
 from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.query import query
-from streamjoin.reference.feed import TableFeed
-from streamjoin.reference.reference import Reference
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.reference import Reference
 from tests.oracle import Record, expected_versions
 from tests.reference_faults import FakeDynamoDb, reference_settings_of
 from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, make_job, rows_of

@@ -8,9 +8,9 @@ from pyspark.sql import types as T
 
 from streamjoin.errors import ReferenceTableError
 from streamjoin.records.decode import decode
-from streamjoin.reference.layout import lay_out
+from streamjoin.reference.followed.layout import lay_out
+from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.reference.rows import build_rows, to_frame
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.enrich import enrich

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.errors import SchemaError
 from streamjoin.records.events import Events
-from streamjoin.reference.index import as_table
+from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.probe import KeyedRows, Layer, ShippedLayer, key_text
 from streamjoin.schema.columns import parse_schema
 from streamjoin.transforms.enrich import enrich

@@ -12,9 +12,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
-from streamjoin.reference.feed import TableFeed
-from streamjoin.reference.reference import Reference
-from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.reference import Reference
+from streamjoin.reference.followed.snapshot import Snapshot
 from tests.reference_faults import FakeClock, FakeDynamoDb, FakeSpark, client_error, country, settings
 from tests.stream_faults import FakeTableStream
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.dynamodb.service import pack
-from streamjoin.reference.index import ItemChange, JoinIndex
-from streamjoin.reference.layout import lay_out
+from streamjoin.reference.followed.index import ItemChange, JoinIndex
+from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.columns import parse_schema
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.reference import pending as module
-from streamjoin.reference.pending import Mark, Pending
+from streamjoin.reference.followed import pending as module
+from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 
 STREAM = Position("arn", {"shard-1": ShardPosition(PositionKind.AFTER, sequence_number="7")})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
-from streamjoin.reference.reference import Reference
+from streamjoin.reference.followed.reference import Reference
 from tests.reference_faults import FakeClock, FakeDynamoDb, FakeSpark, client_error, country, settings
 
 INDIA, FRANCE = country("IN", "India"), country("FR", "France")

@@ -5,8 +5,8 @@ import pytest
 
 from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.errors import ReferenceTableError, SchemaError
-from streamjoin.reference.layout import check_types, json_key_warnings, lay_out
-from streamjoin.reference.rows import build_rows
+from streamjoin.reference.followed.layout import check_types, json_key_warnings, lay_out
+from streamjoin.reference.followed.rows import build_rows
 from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.columns import parse_schema
 from tests.reference_faults import country

@@ -14,7 +14,8 @@ from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.records.events import REASON_COLUMN
-from streamjoin.reference.layout import check_types, lay_out
+from streamjoin.reference.followed.layout import check_types, lay_out
+from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.fetch import FETCHED_SCHEMA, FetchItems, KeyColumn
 from streamjoin.reference.lookup.fetcher import End, Fetching
@@ -22,7 +23,6 @@ from streamjoin.reference.lookup.key_values import check_key
 from streamjoin.reference.lookup.keys import describe_index, no_access, plan_lookup, require_projected
 from streamjoin.reference.lookup.snapshot import Found, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types, without_json_keys
-from streamjoin.reference.rows import build_rows, to_frame
 from streamjoin.reference.table import TableClient, TableDescription, describe
 
 log = logging.getLogger(__name__)

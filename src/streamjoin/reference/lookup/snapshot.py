@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from streamjoin.reference.rows import Rows
+from streamjoin.reference.followed.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)

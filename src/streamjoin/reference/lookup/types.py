@@ -6,7 +6,7 @@ from pyspark.sql import types as T
 
 from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.read_pace import ReadUnits
-from streamjoin.reference.layout import Layout
+from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.key_values import KEY_TYPES
 from streamjoin.reference.table import TableClient, errors_of

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from streamjoin.dynamodb.stream.stream import ChangeRecord
-from streamjoin.reference.index import JoinIndex, Row
-from streamjoin.reference.pending import Mark, Pending
+from streamjoin.reference.followed.index import JoinIndex, Row
+from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.reference.probe import key_text
 
 

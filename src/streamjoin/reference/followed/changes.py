@@ -8,7 +8,7 @@ from typing import Any
 from streamjoin.dynamodb.service import Item, pack
 from streamjoin.dynamodb.stream.stream import ChangeRecord, StreamLostError, TableStream
 from streamjoin.errors import ReferenceTableError, SourceError
-from streamjoin.reference.index import Rank
+from streamjoin.reference.followed.index import Rank
 from streamjoin.reference.table import TableDescription
 from streamjoin.shards.position import Position
 

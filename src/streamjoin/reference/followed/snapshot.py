@@ -9,9 +9,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from streamjoin.reference.pending import Mark, Pending
+from streamjoin.reference.followed.pending import Mark, Pending
+from streamjoin.reference.followed.shipping import ShippedRows
 from streamjoin.reference.probe import KeyedRows
-from streamjoin.reference.shipping import ShippedRows
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from streamjoin.reference.index import RowChange, as_table
+from streamjoin.reference.followed.index import RowChange, as_table
+from streamjoin.reference.followed.rows import FEW_ROWS, to_frame
 from streamjoin.reference.probe import KeyedRows, Layer, ShippedLayer, merged
-from streamjoin.reference.rows import FEW_ROWS, to_frame
 
 # Changed rows are shipped beside the others until they are this many: then all are shipped anew.
 _MOST_CHANGES = 10_000

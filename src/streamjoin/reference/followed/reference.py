@@ -15,14 +15,14 @@ from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
-from streamjoin.reference.changes import ResumeFrom
-from streamjoin.reference.feed import TableFeed
-from streamjoin.reference.index import ItemChange, JoinIndex, Rank
-from streamjoin.reference.layout import check_types, json_key_warnings, lay_out
-from streamjoin.reference.pending import Mark, Pending
-from streamjoin.reference.rewrites import Rewrites
-from streamjoin.reference.shipping import Shipping
-from streamjoin.reference.snapshot import Snapshot
+from streamjoin.reference.followed.changes import ResumeFrom
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.index import ItemChange, JoinIndex, Rank
+from streamjoin.reference.followed.layout import check_types, json_key_warnings, lay_out
+from streamjoin.reference.followed.pending import Mark, Pending
+from streamjoin.reference.followed.rewrites import Rewrites
+from streamjoin.reference.followed.shipping import Shipping
+from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.reference.table import TableClient, TableDescription
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streamjoin.errors import SourceError
-from streamjoin.reference.index import Row
+from streamjoin.reference.followed.index import Row
 from streamjoin.shards.position import Position
 
 # Beyond it, comparing all rows with the whole reference is less work than looking for so many keys.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from streamjoin.dynamodb.stream.stream import ChangeRecord
-from streamjoin.reference.index import ItemChange, Rank
+from streamjoin.reference.followed.index import ItemChange, Rank
 from streamjoin.reference.table import TableDescription
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from streamjoin.dynamodb.attribute_types import MisfitError, converter
 from streamjoin.dynamodb.service import Item, unpack
-from streamjoin.reference.layout import Layout
+from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.probe import key_text
 from streamjoin.reference.table import TableDescription
 from streamjoin.schema.columns import arrow_schema

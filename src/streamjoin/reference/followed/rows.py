@@ -9,8 +9,8 @@ from pyspark.sql import types as T
 
 from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import ReferenceTableError
-from streamjoin.reference.index import JoinIndex
-from streamjoin.reference.layout import Layout
+from streamjoin.reference.followed.index import JoinIndex
+from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.table import TableDescription
 from streamjoin.spark.frames import frame_of
 

@@ -13,7 +13,7 @@ from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.stream.stream import ChangeRecord, Polled, StreamLostError, TableStream
 from streamjoin.errors import ReferenceTableError, SourceError
-from streamjoin.reference.changes import (
+from streamjoin.reference.followed.changes import (
     HELD_SECONDS,
     Drained,
     ResumeFrom,
@@ -25,9 +25,9 @@ from streamjoin.reference.changes import (
     start,
     unusable,
 )
-from streamjoin.reference.index import ItemChange, Rank
+from streamjoin.reference.followed.index import ItemChange, Rank
+from streamjoin.reference.followed.view import View
 from streamjoin.reference.table import TableClient, TableDescription, describe, scan
-from streamjoin.reference.view import View
 from streamjoin.shards.position import Position
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""A reference held whole and kept current from its table's stream."""
