@@ -26,9 +26,9 @@ from micro_batches import TABLE_TYPES
 from own_process import in_own_process
 from report import commit, machine, publish
 
-from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
-from streamjoin.ledger import Ledger
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.local.orders import COUNTRY_REFERENCE, COUNTRY_ROWS, orders
 from streamjoin.local.produce import produce
 from streamjoin.local.stack import LocalStack

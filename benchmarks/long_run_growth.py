@@ -23,8 +23,8 @@ from pyspark.sql import SparkSession
 from report import versions
 from stopwatch import Stopwatch
 
-from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
+from streamjoin.history import checkpoint
 from streamjoin.local.tables import create_stream
 from streamjoin.pipelines.enrich import process_batch
 

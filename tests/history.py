@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamjoin import checkpoint
+from streamjoin.history import checkpoint
 from streamjoin.shards.position import DRAINED, LostRange, Position, PositionKind, ShardPosition, ShardRange
 
 Metadata = dict[str, str]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from streamjoin.ledger.folder import Folder
+from streamjoin.history.folder import Folder
 
 FIRST_INSTANT = 20260131000000000
 

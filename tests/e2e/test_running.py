@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
+from streamjoin.history import checkpoint
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
 from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home

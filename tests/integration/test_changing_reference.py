@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
+from streamjoin.history import checkpoint
 from streamjoin.local.tables import create_table, put_items
 from streamjoin.pipelines.enrich import run
 from streamjoin.query import query

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
 from streamjoin.errors import ConfigError, SourceError
+from streamjoin.history import checkpoint
 from streamjoin.pipelines.enrich import run
 from streamjoin.query import query
 from streamjoin.shards.position import PositionKind

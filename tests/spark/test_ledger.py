@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.errors import SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.write import HudiTable, upsert
-from streamjoin.ledger import Ledger
 from streamjoin.query import query
 from streamjoin.shards.position import Position
 from streamjoin.verify import verify

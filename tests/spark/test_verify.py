@@ -8,13 +8,13 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig, parse_config
 from streamjoin.errors import SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
-from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_position import StartAfter, StartAt, set_position
 from streamjoin.query import query

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin import checkpoint
 from streamjoin.errors import SinkError
-from streamjoin.ledger import Ledger
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
 
 RANGE = ShardRange("shard-0", "1", "7", 7, 70, drained=False, millis_behind_latest=0, read_at_ms=1)

@@ -27,11 +27,11 @@ def show(
 
     settings = load_stream_job(config)
     if isinstance(settings, CaptureConfig):
-        from streamjoin.checkpoint.journal_view import show_journal  # noqa: PLC0415
+        from streamjoin.history.journal_view import show_journal  # noqa: PLC0415
 
         found = show_journal(settings)
     else:
-        from streamjoin.checkpoint import show as found_in  # noqa: PLC0415
+        from streamjoin.history.checkpoint import show as found_in  # noqa: PLC0415
 
         found = found_in(settings)
     if form is TextOrJson.JSON:

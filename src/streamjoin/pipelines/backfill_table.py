@@ -12,7 +12,7 @@ from streamjoin.aws.storage import open_path
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
-from streamjoin.ledger import Timeline
+from streamjoin.hudi.timeline import Timeline
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.backfill_note import Noted
 from streamjoin.pipelines.captured_table import CapturedTable

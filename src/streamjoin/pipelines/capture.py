@@ -10,9 +10,9 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.config.capture import CaptureConfig
 from streamjoin.errors import StreamJoinError
+from streamjoin.history import checkpoint
 from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.batch import Batch, check_complete, follow_size
 from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare

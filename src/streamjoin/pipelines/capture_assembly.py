@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
 from streamjoin.config.capture import CaptureConfig, journal_path
+from streamjoin.history.journal import Journal
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.capture_tables import CapturedTables

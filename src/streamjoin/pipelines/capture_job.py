@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
-from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_tables import CapturedTables
 from streamjoin.pipelines.unread_letters import UnreadLetters

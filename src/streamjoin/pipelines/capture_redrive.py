@@ -11,10 +11,10 @@ from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.config.capture import CaptureConfig, journal_path
+from streamjoin.history import checkpoint
+from streamjoin.history.entry import Entry
 from streamjoin.intents import Intents
-from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.batch import Batch

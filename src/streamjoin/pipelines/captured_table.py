@@ -19,8 +19,8 @@ from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.table_folder import partition_columns
+from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
-from streamjoin.ledger import Timeline
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER

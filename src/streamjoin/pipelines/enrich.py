@@ -10,9 +10,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin import checkpoint
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SchemaError, SourceError
+from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis

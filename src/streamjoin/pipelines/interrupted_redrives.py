@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Iterable
 
+from streamjoin.history.entry import Entry
 from streamjoin.intents import Intents
-from streamjoin.ledger import Entry
 
 log = logging.getLogger(__name__)
 

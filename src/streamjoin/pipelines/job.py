@@ -8,10 +8,10 @@ from typing import TypeAlias
 from pyspark.sql import types as T
 
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.write import HudiTable
-from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.unread_letters import UnreadLetters
 from streamjoin.pipelines.writer import TableWriter

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from streamjoin.history.entry import Entry
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.schema.columns import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind

@@ -13,12 +13,12 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin import checkpoint
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.config import EnrichConfig
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.intents import Intents
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.assembly import batch_limits, locked, prepare, resolve_schema

@@ -12,8 +12,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin import checkpoint
 from streamjoin.aws.storage import as_hadoop_path
+from streamjoin.history import checkpoint
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals

@@ -5,19 +5,19 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from streamjoin import checkpoint
 from streamjoin.aws.clients import aws_client
-from streamjoin.checkpoint import describe_change
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journal_path
 from streamjoin.dynamodb.stream.client import StreamLostError
 from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import SinkError, SourceError
+from streamjoin.history import checkpoint
+from streamjoin.history.change import describe_change
+from streamjoin.history.entry import Entry
+from streamjoin.history.journal import Journal
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
-from streamjoin.ledger import Entry
-from streamjoin.ledger.journal import Journal
 from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.capture_sources import source_of

@@ -12,11 +12,12 @@ from typing import Literal
 
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.aws.storage import as_hadoop_path, is_s3
-from streamjoin.checkpoint import Checkpoint, describe_change
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.change import describe_change
+from streamjoin.history.checkpoint import Checkpoint
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream

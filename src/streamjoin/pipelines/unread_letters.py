@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.history.entry import Entry
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.ledger import Entry
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards

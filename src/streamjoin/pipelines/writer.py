@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame
 
 from streamjoin.errors import SinkError
+from streamjoin.history.ledger import Ledger
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.write import HudiTable
-from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 
 

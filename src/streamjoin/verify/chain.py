@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from streamjoin.checkpoint import describe_change
 from streamjoin.errors import SourceError
-from streamjoin.ledger import Entry
+from streamjoin.history.change import describe_change
+from streamjoin.history.entry import Entry
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange, sequence_order
 from streamjoin.verify.report import Violation, ViolationKind, named
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streamjoin.ledger import Entry
+from streamjoin.history.entry import Entry
 from streamjoin.verify.report import Violation, ViolationKind, named
 
 # Commits that read nothing of the stream.

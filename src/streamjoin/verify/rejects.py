@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from streamjoin.ledger import Entry
+from streamjoin.history.entry import Entry
 from streamjoin.shards.position import PositionKind, sequence_order
 from streamjoin.sinks.letter_table import ID_COLUMN, REASON
 from streamjoin.verify.chain import Chain, Rewound

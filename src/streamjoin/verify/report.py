@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from streamjoin.ledger import Entry
+from streamjoin.history.entry import Entry
 
 
 class ViolationKind(StrEnum):

@@ -8,10 +8,11 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
-from streamjoin.checkpoint import Checkpoint
+from streamjoin.history import checkpoint
+from streamjoin.history.checkpoint import Checkpoint
+from streamjoin.history.entry import Entry
+from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.ledger import Entry, Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.job import EnrichJob, Output

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.errors import SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.journal import Journal
 from streamjoin.intents import Intents
-from streamjoin.ledger.journal import Journal
 from streamjoin.letters import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.batch import Batch

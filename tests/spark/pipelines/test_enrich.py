@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
+from streamjoin.history import checkpoint
 from streamjoin.metrics import BatchReport
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.enrich import process_batch

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pyspark.sql import SparkSession
 
 from streamjoin.config import parse_config
+from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import BatchLimits, Stream
-from streamjoin.ledger import Ledger
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.enrich import process_batch, starting_point
 from streamjoin.pipelines.pace import Pace

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.intents import Intents
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.ledger import Ledger
 from streamjoin.letters import LetterFilter
 from streamjoin.pipelines import enrich, redrive
 from tests.oracle import Record, expected_table

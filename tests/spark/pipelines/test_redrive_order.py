@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
+from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.batch import Batch

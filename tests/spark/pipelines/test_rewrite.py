@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.pipelines import enrich, rewrite
 from streamjoin.pipelines.job import EnrichJob, Output

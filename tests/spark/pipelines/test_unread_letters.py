@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin import checkpoint
+from streamjoin.history import checkpoint
 from streamjoin.pipelines.enrich import process_batch
 from streamjoin.pipelines.job import EnrichJob
 from tests.oracle import Record

@@ -6,10 +6,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin import checkpoint
 from streamjoin.errors import SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.write import HudiTable
-from streamjoin.ledger import Ledger
 from streamjoin.lock import TableLock
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.writer import TableWriter

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin import checkpoint
 from streamjoin.errors import SinkError
-from streamjoin.ledger import folder
-from streamjoin.ledger.journal import Journal
+from streamjoin.history import checkpoint, folder
+from streamjoin.history.journal import Journal
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from tests.ledger_faults import killed_at
 

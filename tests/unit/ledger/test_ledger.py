@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin import checkpoint
 from streamjoin.errors import SinkError
-from streamjoin.ledger import Ledger
+from streamjoin.history import checkpoint
+from streamjoin.history.ledger import Ledger
 from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
 from tests.ledger_faults import FakeTable
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
-from streamjoin.ledger import Ledger, folder
+from streamjoin.history import folder
+from streamjoin.history.ledger import Ledger
 from streamjoin.shards.position import Position
 from tests.ledger_faults import FakeTable, killed_at
 

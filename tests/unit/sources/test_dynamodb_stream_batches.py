@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin import checkpoint
 from streamjoin.dynamodb.stream.batches import TableBatch, TableStreamBatches
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.history import checkpoint
+from streamjoin.history.entry import Entry
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.ledger import Entry
 from streamjoin.shards.position import LostRange, Position, PositionKind
 from streamjoin.verify.chain import Chain
 from tests.faults import client_error

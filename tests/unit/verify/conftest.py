@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin.ledger import Ledger
+from streamjoin.history.ledger import Ledger
 from streamjoin.verify import VerifyReport
 from streamjoin.verify.proof import prove
 from streamjoin.verify.rejects import RejectCheck

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin.ledger import Entry
+from streamjoin.history.entry import Entry
 from streamjoin.shards.position import Position, PositionKind
 from streamjoin.verify import Violation
 from streamjoin.verify.chain import Chain

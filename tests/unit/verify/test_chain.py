@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.ledger import Entry
+from streamjoin.history.entry import Entry
 from streamjoin.shards.position import DRAINED, Position, PositionKind, ShardPosition
 from streamjoin.verify import VerifyReport, Violation, ViolationKind
 from streamjoin.verify.chain import Chain

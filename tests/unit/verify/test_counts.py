@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streamjoin.errors import SinkError
-from streamjoin.ledger import Ledger
+from streamjoin.history.ledger import Ledger
 from streamjoin.verify import VerifyReport, ViolationKind, verify
 from tests.history import JobHistory, Metadata
 from tests.ledger_faults import FakeTable

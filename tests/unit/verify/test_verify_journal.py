@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamjoin.errors import SinkError
-from streamjoin.ledger.journal import Journal
+from streamjoin.history.journal import Journal
 from streamjoin.verify import ViolationKind, verify_journal
 from streamjoin.verify.proof import prove
 from streamjoin.verify.rejects import RejectCheck

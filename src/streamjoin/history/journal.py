@@ -11,8 +11,8 @@ from typing import Final
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
-from streamjoin.ledger.entry import Entry
-from streamjoin.ledger.folder import Folder, LedgerObject, Statement
+from streamjoin.history.entry import Entry
+from streamjoin.history.folder import Folder, LedgerObject, Statement
 
 _PLACE: Final = "entries"
 # A reader that met a roll-up begins again.

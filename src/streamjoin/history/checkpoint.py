@@ -12,8 +12,9 @@ from typing import Any
 from streamjoin.aws.storage import open_path
 from streamjoin.config import EnrichConfig
 from streamjoin.errors import SinkError
-from streamjoin.ledger import Entry, Ledger
-from streamjoin.ledger.timeline import Timeline
+from streamjoin.history.entry import Entry
+from streamjoin.history.ledger import Ledger
+from streamjoin.hudi.timeline import Timeline
 from streamjoin.shards.position import Position, ShardRange
 
 

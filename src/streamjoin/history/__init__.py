@@ -4,8 +4,8 @@ The timeline has the last word on the commits that it still holds, the ledger on
 `<base_path>/.hoodie/.streamjoin/ledger/`: Hudi takes any other folder of a table for a partition.
 """
 
-from streamjoin.ledger.entry import Entry
-from streamjoin.ledger.ledger import History, Ledger
-from streamjoin.ledger.timeline import Timeline
+from streamjoin.history.entry import Entry
+from streamjoin.history.ledger import History, Ledger
+from streamjoin.hudi.timeline import Timeline
 
 __all__ = ["Entry", "History", "Ledger", "Timeline"]

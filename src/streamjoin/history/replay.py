@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from streamjoin.ledger.folder import Statement
+from streamjoin.history.folder import Statement
 
 
 def replay(read: Callable[[], Iterable[Statement]]) -> Iterator[Statement]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from streamjoin.config import CaptureConfig, journal_path
-from streamjoin.ledger.journal import Journal
+from streamjoin.history.journal import Journal
 
 
 def show_journal(config: CaptureConfig) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
-from streamjoin.ledger.entry import Entry
-from streamjoin.ledger.folder import Folder, LedgerObject, Statement
-from streamjoin.ledger.replay import replay
-from streamjoin.ledger.timeline import Timeline
+from streamjoin.history.entry import Entry
+from streamjoin.history.folder import Folder, LedgerObject, Statement
+from streamjoin.history.replay import replay
+from streamjoin.hudi.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
