@@ -15,11 +15,11 @@ from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
+from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_position import StartAfter, StartAt, set_position
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.verify import ViolationKind, verify
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, Metadata

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import ConfigError, RejectReason, SinkError
-from streamjoin.intents import Intents
-from streamjoin.letters import LetterFilter, count_by_reason, list_letters
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 REASONS = [reason.value for reason in RejectReason]

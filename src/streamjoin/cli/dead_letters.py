@@ -35,7 +35,7 @@ def list_(
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
 ) -> None:
     """Show the newest dead letters of the job of CONFIG, and how many there are for each reason."""
-    from streamjoin.letters import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
+    from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
     from streamjoin.rendering import write  # noqa: PLC0415
 
     base_path = _letters_of(config)
@@ -52,7 +52,7 @@ def redrive(config: Config, reason: Reasons = None, since: Since = None, until: 
     """Feed dead letters in again: those that fit by now become rows, the others stay. The job must not run."""
     from streamjoin.config import CaptureConfig  # noqa: PLC0415
     from streamjoin.entry import configure_logging  # noqa: PLC0415
-    from streamjoin.letters import LetterFilter  # noqa: PLC0415
+    from streamjoin.letters.listing import LetterFilter  # noqa: PLC0415
 
     settings, chosen = load_stream_job(config), LetterFilter.of(reason or (), since, until)
     configure_logging()

@@ -20,6 +20,7 @@ from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
+from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.pipelines.references import references_of
@@ -27,7 +28,6 @@ from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
-from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.spark.session import job_session
 from streamjoin.transforms.order import ORDERING_COLUMN
 

@@ -15,6 +15,7 @@ from streamjoin.config.backfill import BackfillConfig
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.backfill_batches import parts_of
@@ -26,7 +27,6 @@ from streamjoin.pipelines.backfill_table import BackfilledTable
 from streamjoin.pipelines.backfill_writing import Writing, Written
 from streamjoin.pipelines.captured_table import TURN_SECONDS
 from streamjoin.pipelines.signals import StopRequest, stop_on_signals
-from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from streamjoin.errors import SourceError
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.backfill_batches import StagedPart, items_of, next_parts
 from streamjoin.pipelines.backfill_letters import letters_of
@@ -23,7 +24,6 @@ from streamjoin.pipelines.backfill_table import BackfilledTable, Span
 from streamjoin.pipelines.captured_table import TURN_SECONDS
 from streamjoin.pipelines.signals import StopRequest
 from streamjoin.records.events import REASON_COLUMN, Events
-from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.transforms.read_changes import changes_of_items
 

@@ -6,10 +6,10 @@ from typing import Literal
 
 from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
+from streamjoin.letters.table import DeadLetters
+from streamjoin.letters.unread import UnreadLetters
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_tables import CapturedTables
-from streamjoin.pipelines.unread_letters import UnreadLetters
-from streamjoin.sinks.dead_letters import DeadLetters
 
 
 @dataclass(frozen=True)

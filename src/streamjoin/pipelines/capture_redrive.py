@@ -14,17 +14,17 @@ from pyspark.sql import DataFrame, SparkSession
 from streamjoin.config.capture import CaptureConfig, journal_path
 from streamjoin.history import checkpoint
 from streamjoin.history.entry import Entry
-from streamjoin.intents import Intents
-from streamjoin.letters import LetterFilter
+from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.interrupted import finish_interrupted
+from streamjoin.letters.listing import LetterFilter
+from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.capture import process_batch
 from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
 from streamjoin.pipelines.capture_job import CaptureJob
-from streamjoin.pipelines.interrupted_redrives import finish_interrupted
-from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.pipelines.redrive import RedriveReport
-from streamjoin.sinks.dead_letters import DeadLetters, letter_id
 from streamjoin.spark.frames import tasks_for
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.write import HudiTable
+from streamjoin.letters.table import DeadLetters
+from streamjoin.letters.unread import UnreadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.unread_letters import UnreadLetters
 from streamjoin.pipelines.writer import TableWriter
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.sinks.dead_letters import DeadLetters
 
 AnyReference: TypeAlias = Reference | LookupReference
 

@@ -17,19 +17,19 @@ from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.config import EnrichConfig
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
-from streamjoin.intents import Intents
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.letters import LetterFilter
+from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.listing import LetterFilter
+from streamjoin.letters.table import letter_id
 from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.assembly import batch_limits, locked, prepare, resolve_schema
 from streamjoin.pipelines.enrich import order, table_rows
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
-from streamjoin.pipelines.letter_chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.followed.snapshot import Snapshot
-from streamjoin.sinks.dead_letters import letter_id
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 

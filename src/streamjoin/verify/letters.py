@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from streamjoin.letters.columns import ID_COLUMN, REASON, has_commit
 from streamjoin.query import read_table
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
-from streamjoin.sinks.letter_table import ID_COLUMN, REASON, has_commit
 
 _COLUMNS = [ID_COLUMN, "shard_id", "sequence_number", REASON]
 

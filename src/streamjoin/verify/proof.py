@@ -7,7 +7,7 @@ from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
 from streamjoin.history.journal import Journal
 from streamjoin.history.ledger import Ledger
-from streamjoin.intents import Intents
+from streamjoin.letters.intents import Intents
 from streamjoin.verify.chain import Chain
 from streamjoin.verify.counts import check_counts, check_versions, number
 from streamjoin.verify.letters import read_letters

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamjoin.history.entry import Entry
+from streamjoin.letters.columns import ID_COLUMN, REASON
 from streamjoin.shards.position import PositionKind, sequence_order
-from streamjoin.sinks.letter_table import ID_COLUMN, REASON
 from streamjoin.verify.chain import Chain, Rewound
 from streamjoin.verify.counts import by_reason
 from streamjoin.verify.letters import Letters, Span

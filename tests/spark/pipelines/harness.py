@@ -9,12 +9,12 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.hudi.write import HudiTable
+from streamjoin.letters.table import DeadLetters
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
-from streamjoin.sinks.dead_letters import DeadLetters
 from streamjoin.transforms.order import ORDERING_COLUMN
 from tests.oracle import EVENT_SCHEMA, Expected, Record
 

@@ -13,7 +13,7 @@ from streamjoin.history.checkpoint import Checkpoint
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.letters import LetterFilter
+from streamjoin.letters.listing import LetterFilter
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.pipelines.redrive import RedriveReport, redrive

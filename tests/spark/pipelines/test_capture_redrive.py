@@ -10,8 +10,8 @@ from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.journal import Journal
-from streamjoin.intents import Intents
-from streamjoin.letters import LetterFilter, count_by_reason
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.capture import process_batch

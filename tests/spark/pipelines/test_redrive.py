@@ -15,9 +15,9 @@ from pyspark.sql import SparkSession
 
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
-from streamjoin.intents import Intents
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.letters import LetterFilter
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.listing import LetterFilter
 from streamjoin.pipelines import enrich, redrive
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines.harness import ARRIVED, CrashError, check, crash_at, dead_letters_of, rows_of

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.config import EnrichConfig, parse_config
 from streamjoin.errors import SinkError
-from streamjoin.letters import LetterFilter, count_by_reason
+from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
 from streamjoin.pipelines import enrich
 from streamjoin.pipelines.assembly import assemble, resolve_schema

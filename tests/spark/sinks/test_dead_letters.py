@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import SinkError
-from streamjoin.letters import LetterFilter, count_by_reason, list_letters
+from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters
+from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_FIELDS, RECORD_SCHEMA
-from streamjoin.sinks.dead_letters import DeadLetters, letter_id
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 REJECTED = T.StructType([*RECORD_SCHEMA.fields, *(T.StructField(n, T.StringType()) for n in ("reason", "detail"))])

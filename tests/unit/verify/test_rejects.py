@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamjoin.intents import Intents
+from streamjoin.letters.intents import Intents
 from streamjoin.shards.position import PositionKind, ShardPosition
 from streamjoin.verify import VerifyReport, ViolationKind
 from streamjoin.verify.letters import Letters

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from streamjoin.history.entry import Entry
-from streamjoin.intents import Intents
+from streamjoin.letters.intents import Intents
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from pyspark.sql import functions as F
 
 from streamjoin.history.entry import Entry
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.letters import LetterFilter
+from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, ID_COLUMN, REASON
+from streamjoin.letters.listing import LetterFilter
+from streamjoin.letters.table import DeadLetters
 from streamjoin.schema.columns import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind
-from streamjoin.sinks.dead_letters import DeadLetters
-from streamjoin.sinks.letter_table import ARRIVED, DAY_COLUMN, ID_COLUMN, REASON
 
 _KIND, _AFTER, _SINCE_MS, _IS_UNREAD = "_position_kind", "_position_after", "_position_since_ms", "_is_unread"
 _PLACE = f"shard_id string, {_KIND} string, {_AFTER} string, {_SINCE_MS} bigint"

@@ -1,6 +1,6 @@
 """Dead letters as a person looks at them: which, how many, why. Without Spark.
 
-A dead letter is a record that could not become a row. `sinks/dead_letters.py` writes them, `pipelines/redrive.py` feeds
+A dead letter is a record that could not become a row. `letters/table.py` writes them, `pipelines/redrive.py` feeds
 them in again.
 """
 
@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamjoin.errors import ConfigError, RejectReason
+from streamjoin.letters.columns import ARRIVED, DETAIL, ID_COLUMN, REASON, has_commit
 from streamjoin.moments import in_utc
 from streamjoin.query import read_table
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
-from streamjoin.sinks.letter_table import ARRIVED, DETAIL, ID_COLUMN, REASON, has_commit
 
 DEFAULT_LIMIT = 100
 _NUMBER, _SUB = "sequence_number", "sub_sequence_number"

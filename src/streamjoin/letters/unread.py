@@ -7,12 +7,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.history.entry import Entry
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.letters import LetterFilter
+from streamjoin.letters.chunks import LetterChunks, with_new_shards
+from streamjoin.letters.columns import has_commit
+from streamjoin.letters.listing import LetterFilter
+from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.pipelines.batch import Batch
-from streamjoin.pipelines.letter_chunks import LetterChunks, with_new_shards
 from streamjoin.shards.position import Position, ShardRange, sequence_order
-from streamjoin.sinks.dead_letters import DeadLetters, letter_id
-from streamjoin.sinks.letter_table import has_commit
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pyspark.sql import types as T
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.errors import SinkError
 from streamjoin.hudi.write import COMMIT_METADATA_PREFIX, HudiTable, root_cause, upsert
+from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, DETAIL, ID_COLUMN, NO_DAY, REASON, has_commit
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.sinks.letter_table import ARRIVED, DAY_COLUMN, DETAIL, ID_COLUMN, NO_DAY, REASON, has_commit
 
 _WRITTEN_ORDER = "_ordering_us"
 _SCHEMA = T.StructType(

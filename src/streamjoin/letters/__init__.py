@@ -1,0 +1,1 @@
+"""Dead letters: records that could not become rows, kept until they are fed in again."""
