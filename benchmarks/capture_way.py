@@ -16,7 +16,7 @@ from streamjoin.local.orders import orders
 from streamjoin.pipelines.capture import process_batch, starting_point
 from streamjoin.pipelines.capture_assembly import assemble, batch_limits
 from streamjoin.pipelines.capture_sources import source_of
-from streamjoin.pipelines.pace import Pace
+from streamjoin.streaming.pace import Pace
 
 TABLE = "orders"
 PUT_RECORDS = 500

@@ -12,10 +12,10 @@ from pyspark.sql import SparkSession
 from workload import Row
 
 from streamjoin.local.orders import COUNTRY_ROWS, orders
-from streamjoin.pipelines.batch import Batch
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import frame_of
+from streamjoin.streaming.batch import Batch
 
 # The column of the table that says which batch wrote the row.
 VERSION_COLUMN = "unitssold"

@@ -11,11 +11,11 @@ from todays_way import DROPPED, ORDER_SCHEMA
 from streamjoin.config import parse_config
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.local.orders import COUNTRY_TABLE
-from streamjoin.metrics import BatchReport
 from streamjoin.pipelines.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.pipelines.enrich import process_batch, starting_point
-from streamjoin.pipelines.pace import Pace
-from streamjoin.pipelines.stream_reader import StreamReader
+from streamjoin.streaming.metrics import BatchReport
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.stream_reader import StreamReader
 
 # What `process_batch` has done when it calls `at`; before the first of them the batch is read.
 STEPS = {

@@ -27,11 +27,11 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.local.orders import order
 from streamjoin.local.produce import produce
 from streamjoin.local.tables import Item, create_stream, put_items
-from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.enrich import process_batch
 from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.query import read_table, run_sql
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
+from streamjoin.streaming.batch import Batch
 
 # As many as a batch has at most by default.
 BULK_RECORDS = 200_000

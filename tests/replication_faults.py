@@ -14,8 +14,8 @@ from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob
 from streamjoin.pipelines.replication_letters import RejectedRow
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.pipelines.replication_runner import Until
-from streamjoin.pipelines.signals import StopRequest
 from streamjoin.sinks.control_state import ControlState
+from streamjoin.streaming.signals import StopRequest
 from tests.replication_server import SCHEMA, Crash, Server, nothing
 
 

@@ -12,7 +12,7 @@ from streamjoin.errors import ConfigError, StreamJoinError
 
 if TYPE_CHECKING:
     from streamjoin.pipelines.replication_runner import ReplicationSummary
-    from streamjoin.pipelines.runner import RunSummary
+    from streamjoin.streaming.runner import RunSummary
 
 log = logging.getLogger(__name__)
 

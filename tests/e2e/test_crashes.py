@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 from streamjoin.local.stack import LocalStack
-from streamjoin.pipelines import rewrite
 from streamjoin.pipelines.enrich import STEPS
 from streamjoin.query import query
+from streamjoin.streaming import rewrite
 from tests.e2e.scenario import COUNTRIES, Scenario, events
 
 CRASH_JOB = str(Path(__file__).parent / "crash_job.py")

@@ -10,8 +10,8 @@ from streamjoin.aws.storage import open_path
 from streamjoin.config import BackfillConfig, CaptureConfig, parse_job
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.local.samples import SAMPLES, SampleName
-from streamjoin.pipelines import capture
 from streamjoin.query import read_table
+from streamjoin.streaming import capture
 
 KEYS = {"PK": "S", "SK": "S"}
 WATERMARK_MS = 1_562_148_836_036

@@ -13,8 +13,8 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.config import CaptureConfig, journal_path, load_job
 from streamjoin.dynamodb.attribute_json import from_json
 from streamjoin.pipelines.capture import run
-from streamjoin.pipelines.runner import RunSummary
 from streamjoin.query import query
+from streamjoin.streaming.runner import RunSummary
 from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source
 

@@ -11,8 +11,8 @@ from streamjoin.letters.chunks import LetterChunks, with_new_shards
 from streamjoin.letters.columns import has_commit
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters, letter_id
-from streamjoin.pipelines.batch import Batch
 from streamjoin.shards.position import Position, ShardRange, sequence_order
+from streamjoin.streaming.batch import Batch
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.backfill_batches import parts_of
 from streamjoin.pipelines.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.pipelines.backfill_report import BackfillReport, ScanTotals
@@ -26,8 +25,9 @@ from streamjoin.pipelines.backfill_source import BackfillSource, backfill_source
 from streamjoin.pipelines.backfill_table import BackfilledTable
 from streamjoin.pipelines.backfill_writing import Writing, Written
 from streamjoin.pipelines.captured_table import TURN_SECONDS
-from streamjoin.pipelines.signals import StopRequest, stop_on_signals
 from streamjoin.spark.session import job_session
+from streamjoin.streaming.attempts import with_attempts
+from streamjoin.streaming.signals import StopRequest, stop_on_signals
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from streamjoin.pipelines.backfill_note import Noted
 from streamjoin.pipelines.backfill_report import Progress, ScanTotals
 from streamjoin.pipelines.backfill_source import BackfillSource
 from streamjoin.pipelines.backfill_watch import Watch, watching
-from streamjoin.pipelines.signals import StopRequest
+from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from streamjoin.pipelines.backfill_note import BackfillNote, Noted
 from streamjoin.pipelines.backfill_source import BackfillSource
 from streamjoin.pipelines.backfill_table import BackfilledTable, Span
 from streamjoin.pipelines.captured_table import TURN_SECONDS
-from streamjoin.pipelines.signals import StopRequest
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
+from streamjoin.streaming.signals import StopRequest
 from streamjoin.transforms.read_changes import changes_of_items
 
 log = logging.getLogger(__name__)

@@ -13,17 +13,17 @@ from pyspark.sql import SparkSession
 from streamjoin.config.capture import CaptureConfig
 from streamjoin.errors import StreamJoinError
 from streamjoin.history import checkpoint
-from streamjoin.metrics import BatchCounts, BatchReport
-from streamjoin.pipelines.batch import Batch, check_complete, follow_size
 from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.capture_parts import Part, divide
 from streamjoin.pipelines.capture_sources import ChangeSource, source_of
 from streamjoin.pipelines.capture_start import noted_moment
-from streamjoin.pipelines.pace import Pace
-from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
-from streamjoin.pipelines.signals import stop_on_signals
 from streamjoin.shards.position import Position
+from streamjoin.streaming.batch import Batch, check_complete, follow_size
+from streamjoin.streaming.metrics import BatchCounts, BatchReport
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
+from streamjoin.streaming.signals import stop_on_signals
 from streamjoin.transforms.read_changes import read_changes
 
 # The steps between which a batch may die; tests kill it at each. Two of them are done by each table.

@@ -19,13 +19,13 @@ from streamjoin.letters.intents import Intents
 from streamjoin.letters.interrupted import finish_interrupted
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters, letter_id
-from streamjoin.metrics import BatchCounts
-from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.capture import process_batch
 from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.pipelines.redrive import RedriveReport
 from streamjoin.spark.frames import tasks_for
+from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.metrics import BatchCounts
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
 from streamjoin.pipelines.capture_start import NotedMoment
-from streamjoin.pipelines.runner import BatchReader
-from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.pipelines.table_stream_reader import TableStreamReader
 from streamjoin.shards.position import Position
+from streamjoin.streaming.runner import BatchReader
+from streamjoin.streaming.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 

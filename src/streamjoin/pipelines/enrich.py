@@ -17,21 +17,21 @@ from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
-from streamjoin.metrics import BatchCounts, BatchReport
 from streamjoin.pipelines.assembly import batch_limits, check_services, locked, prepare, resolve_schema
-from streamjoin.pipelines.batch import Batch, check_complete, follow_size
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
-from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.rewrite import rewrite
-from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
-from streamjoin.pipelines.signals import stop_on_signals
-from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import persisted
+from streamjoin.streaming.batch import Batch, check_complete, follow_size
+from streamjoin.streaming.metrics import BatchCounts, BatchReport
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
+from streamjoin.streaming.signals import stop_on_signals
+from streamjoin.streaming.stream_reader import StreamReader
 from streamjoin.transforms.order import (
     ORDERING_COLUMN,
     SEQUENCE_COLUMN,

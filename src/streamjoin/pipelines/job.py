@@ -15,10 +15,10 @@ from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.table import DeadLetters
 from streamjoin.letters.unread import UnreadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.writer import TableWriter
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
+from streamjoin.streaming.writer import TableWriter
 
 AnyReference: TypeAlias = Reference | LookupReference
 

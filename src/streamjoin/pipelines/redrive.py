@@ -22,7 +22,6 @@ from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import letter_id
-from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.assembly import batch_limits, locked, prepare, resolve_schema
 from streamjoin.pipelines.enrich import order, table_rows
 from streamjoin.pipelines.job import EnrichJob, followed
@@ -31,6 +30,7 @@ from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import persisted, tasks_for
+from streamjoin.streaming.metrics import BatchCounts
 from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from streamjoin.config import ReplicateConfig
 from streamjoin.mysql.changes import BinlogPosition, Truncated
-from streamjoin.pipelines.attempts import with_attempts
 from streamjoin.pipelines.replication_assembly import assemble, released
 from streamjoin.pipelines.replication_changes import ChangeBatch, TableChange
 from streamjoin.pipelines.replication_items import items_of_changes
@@ -22,8 +21,9 @@ from streamjoin.pipelines.replication_letters import write_letters
 from streamjoin.pipelines.replication_load import delete_older, load
 from streamjoin.pipelines.replication_report import ReplicationReport
 from streamjoin.pipelines.replication_runner import ReplicationSummary, Until, follow
-from streamjoin.pipelines.signals import StopRequest, stop_on_signals
 from streamjoin.sinks.control_state import ControlState, LoadProgress
+from streamjoin.streaming.attempts import with_attempts
+from streamjoin.streaming.signals import StopRequest, stop_on_signals
 
 log = logging.getLogger(__name__)
 

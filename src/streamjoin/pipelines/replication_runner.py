@@ -8,8 +8,8 @@ from typing import Final, Protocol
 
 from streamjoin.pipelines.replication_changes import ChangeBatch, ChangeReader
 from streamjoin.pipelines.replication_job import ReplicateJob, position_of
-from streamjoin.pipelines.signals import StopRequest
 from streamjoin.sinks.control_state import ControlState
+from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
 

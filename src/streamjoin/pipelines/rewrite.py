@@ -14,7 +14,6 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.history import checkpoint
-from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.job import EnrichJob, followed
 from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.records.events import Events
@@ -23,6 +22,7 @@ from streamjoin.reference.followed.pending import Pending
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
+from streamjoin.streaming.metrics import BatchCounts
 from streamjoin.transforms.enrich import enrich
 from streamjoin.transforms.output import derive
 

@@ -19,10 +19,10 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
-from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.capture_sources import source_of
 from streamjoin.pipelines.set_position import StartAt, Target, audit, refuse_target, target_position, without_digits
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
+from streamjoin.streaming.metrics import BatchCounts
 
 log = logging.getLogger(__name__)
 

@@ -22,11 +22,11 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
-from streamjoin.metrics import BatchCounts
 from streamjoin.pipelines.assembly import assemble, resolve_schema
-from streamjoin.pipelines.writer import TableWriter
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.spark.session import job_session
+from streamjoin.streaming.metrics import BatchCounts
+from streamjoin.streaming.writer import TableWriter
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from pyspark.sql import SparkSession
 
 from streamjoin.dynamodb.stream.batches import TableBatch, TableStreamBatches
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.frames import frame_of
+from streamjoin.streaming.batch import Batch, batch_id_of
 
 
 class TableStreamReader:

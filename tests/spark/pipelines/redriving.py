@@ -14,12 +14,12 @@ from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.listing import LetterFilter
-from streamjoin.pipelines import enrich
 from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.pipelines.redrive import RedriveReport, redrive
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.schema.columns import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position
+from streamjoin.streaming import enrich
 from tests.oracle import EVENT_SCHEMA, Record
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings

@@ -17,12 +17,12 @@ from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.capture import STEPS, process_batch, starting_point
 from streamjoin.pipelines.capture_assembly import assemble
 from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position
+from streamjoin.streaming.batch import Batch
 from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source, Told, changelog
 from tests.change_samples import kinesis_record, pipe_record

@@ -13,12 +13,12 @@ from streamjoin.history.journal import Journal
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.capture import process_batch
 from streamjoin.pipelines.capture_assembly import assemble
 from streamjoin.pipelines.capture_redrive import STEPS, run_redrive
 from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.streaming.batch import Batch
 from streamjoin.verify import verify_journal
 from tests.change_samples import pipe_record
 from tests.oracle import Record

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from streamjoin.history import checkpoint
-from streamjoin.metrics import BatchReport
-from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.enrich import process_batch
 from streamjoin.pipelines.job import EnrichJob
 from streamjoin.query import query
 from streamjoin.reference.followed.reference import Reference
+from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.metrics import BatchReport
 from tests.oracle import Record, expected_table
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings

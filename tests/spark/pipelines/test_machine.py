@@ -17,14 +17,14 @@ from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import BatchLimits, Stream
-from streamjoin.pipelines import enrich
 from streamjoin.pipelines.enrich import process_batch, starting_point
-from streamjoin.pipelines.pace import Pace
 from streamjoin.pipelines.rewrite import rewrite
-from streamjoin.pipelines.runner import StreamJob, Until, run_stream
-from streamjoin.pipelines.signals import StopRequest
-from streamjoin.pipelines.stream_reader import StreamReader
 from streamjoin.shards.position import ShardRange
+from streamjoin.streaming import enrich
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.runner import StreamJob, Until, run_stream
+from streamjoin.streaming.signals import StopRequest
+from streamjoin.streaming.stream_reader import StreamReader
 from streamjoin.verify import verify
 from tests.faults import FakeClock, FakeKinesis, internal_error, throttled
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions

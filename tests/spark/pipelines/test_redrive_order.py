@@ -10,12 +10,12 @@ from pyspark.sql import SparkSession
 
 from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
-from streamjoin.pipelines import enrich
-from streamjoin.pipelines.batch import Batch
 from streamjoin.pipelines.job import Ordering
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange
+from streamjoin.streaming import enrich
+from streamjoin.streaming.batch import Batch
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines import test_rewrite
 from tests.spark.pipelines.harness import ARRIVED, check, places_of, rows_of

@@ -15,11 +15,11 @@ from pyspark.sql import SparkSession
 from streamjoin.config.rewriting import RewritingPlan
 from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn
-from streamjoin.pipelines import enrich, rewrite
 from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.query import query
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference
+from streamjoin.streaming import enrich, rewrite
 from tests.oracle import Record, expected_versions
 from tests.reference_faults import FakeDynamoDb, reference_settings_of
 from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, make_job, rows_of

@@ -9,10 +9,10 @@ from streamjoin.config import EnrichConfig, parse_config
 from streamjoin.errors import SinkError
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
-from streamjoin.pipelines import enrich
 from streamjoin.pipelines.assembly import assemble, resolve_schema
 from streamjoin.pipelines.redrive import run_redrive
 from streamjoin.query import query
+from streamjoin.streaming import enrich
 from tests.oracle import Record
 from tests.spark.pipelines.harness import batch_of
 

@@ -11,10 +11,10 @@ from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.write import HudiTable
 from streamjoin.lock import TableLock
-from streamjoin.metrics import BatchCounts
-from streamjoin.pipelines.writer import TableWriter
 from streamjoin.query import query
 from streamjoin.shards.position import Position
+from streamjoin.streaming.metrics import BatchCounts
+from streamjoin.streaming.writer import TableWriter
 
 
 def rows(spark: SparkSession) -> DataFrame:

@@ -1,8 +1,8 @@
 import pytest
 
 from streamjoin.errors import SourceError
-from streamjoin.pipelines.attempts import MAX_ATTEMPTS, with_attempts
-from streamjoin.pipelines.signals import StopRequest
+from streamjoin.streaming.attempts import MAX_ATTEMPTS, with_attempts
+from streamjoin.streaming.signals import StopRequest
 
 
 class Job:

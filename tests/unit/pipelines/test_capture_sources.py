@@ -10,10 +10,10 @@ from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import Stream
-from streamjoin.pipelines import capture_sources
 from streamjoin.pipelines.capture_sources import ChangeSource, source_of
 from streamjoin.pipelines.capture_start import NotedMoment, noted_moment
 from streamjoin.shards.position import Position, PositionKind
+from streamjoin.streaming import capture_sources
 from tests.faults import FakeClock, FakeKinesis
 from tests.stream_faults import FakeTableStream
 

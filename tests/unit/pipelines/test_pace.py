@@ -1,5 +1,5 @@
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.pipelines.pace import Pace
+from streamjoin.streaming.pace import Pace
 
 MIB = 1024 * 1024
 

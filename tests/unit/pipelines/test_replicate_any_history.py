@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streamjoin.pipelines.replicate import replicate
 from streamjoin.pipelines.replication_runner import Until
-from streamjoin.pipelines.signals import StopRequest
+from streamjoin.streaming.signals import StopRequest
 from tests.replication_faults import World
 from tests.replication_server import Crash, Server
 

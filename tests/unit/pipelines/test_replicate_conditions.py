@@ -10,7 +10,7 @@ from streamjoin.pipelines.replicate import begin, replicate
 from streamjoin.pipelines.replication_job import ReplicateJob
 from streamjoin.pipelines.replication_routes import Routes
 from streamjoin.pipelines.replication_runner import Until
-from streamjoin.pipelines.signals import StopRequest
+from streamjoin.streaming.signals import StopRequest
 from tests.item_faults import FakeTables
 from tests.replication_faults import World, fill
 from tests.replication_server import Server

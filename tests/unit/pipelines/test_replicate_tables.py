@@ -7,7 +7,7 @@ import pytest
 from streamjoin.errors import SinkError
 from streamjoin.pipelines.replicate import replicate
 from streamjoin.pipelines.replication_runner import Until
-from streamjoin.pipelines.signals import StopRequest
+from streamjoin.streaming.signals import StopRequest
 from tests.replication_faults import World, caught_up, dying_at, fill
 from tests.replication_server import Crash, Server
 

@@ -7,12 +7,12 @@ import pytest
 
 from streamjoin.errors import SourceError
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.metrics import BatchCounts, BatchReport
-from streamjoin.pipelines.batch import Batch, batch_id_of
-from streamjoin.pipelines.pace import Pace
-from streamjoin.pipelines.runner import RunSummary, StreamJob, Until, run_stream
-from streamjoin.pipelines.signals import StopRequest
 from streamjoin.shards.position import LostRange, Position, ShardRange
+from streamjoin.streaming.batch import Batch, batch_id_of
+from streamjoin.streaming.metrics import BatchCounts, BatchReport
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
+from streamjoin.streaming.signals import StopRequest
 
 NOWHERE = Position("s", {})
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamjoin.pipelines.signals import StopRequest, stop_on_signals
+from streamjoin.streaming.signals import StopRequest, stop_on_signals
 
 
 @pytest.fixture(autouse=True)

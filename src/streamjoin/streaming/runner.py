@@ -10,12 +10,12 @@ from typing import Protocol
 from pyspark.sql import SparkSession
 
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.metrics import BatchReport
-from streamjoin.pipelines.attempts import with_attempts
-from streamjoin.pipelines.batch import Batch
-from streamjoin.pipelines.pace import Pace
-from streamjoin.pipelines.signals import StopRequest
 from streamjoin.shards.position import Position
+from streamjoin.streaming.attempts import with_attempts
+from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.metrics import BatchReport
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Fetched, Plan, Stream
-from streamjoin.pipelines.batch import Batch, batch_id_of
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import frame_of
+from streamjoin.streaming.batch import Batch, batch_id_of
 
 
 @dataclass(frozen=True)

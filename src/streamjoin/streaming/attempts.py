@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from streamjoin.errors import StreamJoinError
-from streamjoin.pipelines.signals import StopRequest
+from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
 
