@@ -24,9 +24,9 @@ from report import versions
 from stopwatch import Stopwatch
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.enrich.pipeline import process_batch
 from streamjoin.history import checkpoint
 from streamjoin.local.tables import create_stream
-from streamjoin.pipelines.enrich import process_batch
 
 OLD, FRESH, AGAIN = "old", "fresh", "fresh, again"
 _POSITION_READS = 5

@@ -24,11 +24,11 @@ from stopwatch import Stopwatch
 from workload import Row, changed_item
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.enrich.pipeline import process_batch
+from streamjoin.enrich.rewrite import rewrite
 from streamjoin.local.orders import order
 from streamjoin.local.produce import produce
 from streamjoin.local.tables import Item, create_stream, put_items
-from streamjoin.pipelines.enrich import process_batch
-from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.query import read_table, run_sql
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
 from streamjoin.streaming.batch import Batch

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamjoin.config import load_config
-    from streamjoin.pipelines.notebook import load_reference, read_kinesis, upsert
+    from streamjoin.enrich.join import enrich
+    from streamjoin.enrich.notebook import load_reference, read_kinesis, upsert
+    from streamjoin.enrich.order import keep_latest
     from streamjoin.records.decode import decode
     from streamjoin.spark.session import local_session
-    from streamjoin.transforms.enrich import enrich
-    from streamjoin.transforms.order import keep_latest
 
 _MODULES = {
     "decode": "streamjoin.records.decode",
-    "enrich": "streamjoin.transforms.enrich",
-    "keep_latest": "streamjoin.transforms.order",
+    "enrich": "streamjoin.enrich.join",
+    "keep_latest": "streamjoin.enrich.order",
     "load_config": "streamjoin.config",
-    "load_reference": "streamjoin.pipelines.notebook",
+    "load_reference": "streamjoin.enrich.notebook",
     "local_session": "streamjoin.spark.session",
-    "read_kinesis": "streamjoin.pipelines.notebook",
-    "upsert": "streamjoin.pipelines.notebook",
+    "read_kinesis": "streamjoin.enrich.notebook",
+    "upsert": "streamjoin.enrich.notebook",
 }
 __version__ = "0.1.0"
 __all__ = [

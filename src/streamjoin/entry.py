@@ -55,7 +55,7 @@ def run_enrich(config: str, *, until_caught_up: bool = False, max_batches: int |
 
     settings = load_config(config)
     configure_logging()
-    from streamjoin.pipelines.enrich import run  # noqa: PLC0415
+    from streamjoin.enrich.pipeline import run  # noqa: PLC0415
 
     _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches))
 

@@ -5,7 +5,7 @@ import sys
 from pyspark import SparkContext
 
 from streamjoin.config import load_config
-from streamjoin.pipelines.enrich import run
+from streamjoin.enrich.pipeline import run
 
 run(load_config(sys.argv[1]), until_caught_up=True)
 context = SparkContext._active_spark_context

@@ -5,7 +5,7 @@ import signal
 import sys
 
 from streamjoin.config import load_config
-from streamjoin.pipelines.enrich import run
+from streamjoin.enrich.pipeline import run
 
 config, deadly_step, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
 seen = 0

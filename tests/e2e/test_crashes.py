@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
+from streamjoin.enrich.pipeline import STEPS
 from streamjoin.local.stack import LocalStack
-from streamjoin.pipelines.enrich import STEPS
 from streamjoin.query import query
 from streamjoin.streaming import rewrite
 from tests.e2e.scenario import COUNTRIES, Scenario, events

@@ -8,9 +8,9 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
+from streamjoin.enrich.pipeline import run
 from streamjoin.history import checkpoint
 from streamjoin.local.tables import create_table, put_items
-from streamjoin.pipelines.enrich import run
 from streamjoin.query import query
 from tests.e2e.scenario import COUNTRIES, Scenario, events
 

@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import load_config
+from streamjoin.enrich.pipeline import run
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.history import checkpoint
-from streamjoin.pipelines.enrich import run
 from streamjoin.query import query
 from streamjoin.shards.position import PositionKind
 from tests.e2e.scenario import Scenario, events

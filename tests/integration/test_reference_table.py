@@ -7,8 +7,8 @@ import pytest
 from botocore.config import Config
 
 from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.enrich.notebook import load_reference
 from streamjoin.errors import ReferenceTableError
-from streamjoin.pipelines.notebook import load_reference
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows

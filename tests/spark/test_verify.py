@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.enrich.set_position import StartAfter, StartAt, set_position
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
@@ -17,7 +18,6 @@ from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.set_position import StartAfter, StartAt, set_position
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.verify import ViolationKind, verify

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from streamjoin import entry
 from streamjoin.cli import app
 from streamjoin.config import load_job
+from streamjoin.enrich.redrive import RedriveReport
 from streamjoin.entry import ExitCode, exit_code_of, run_backfill, run_capture, run_job
 from streamjoin.errors import ConfigError, SinkError
-from streamjoin.pipelines.redrive import RedriveReport
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = str(ROOT / "conf" / "capture_orders.yaml")

@@ -11,7 +11,7 @@ from streamjoin.cli.arguments import Config, TextOrJson, moment, terminal
 from streamjoin.cli.stream_job import load_stream_job
 
 if TYPE_CHECKING:
-    from streamjoin.pipelines.set_position import Target
+    from streamjoin.enrich.set_position import Target
 
 app = typer.Typer(help="The job's position, as its table or its journal has it.", no_args_is_help=True)
 
@@ -80,14 +80,14 @@ def set_(
 
         changed = set_capture_position(settings, target, confirm=confirm)
     else:
-        from streamjoin.pipelines.set_position import set_position  # noqa: PLC0415
+        from streamjoin.enrich.set_position import set_position  # noqa: PLC0415
 
         changed = set_position(settings, target, confirm=confirm)
     typer.echo("The position is set." if changed else "Nothing was changed.")
 
 
 def _target(at_timestamp: datetime | None, numbers: Sequence[str], latest: bool, trim_horizon: bool) -> "Target":
-    from streamjoin.pipelines.set_position import StartAfter, StartAt  # noqa: PLC0415
+    from streamjoin.enrich.set_position import StartAfter, StartAt  # noqa: PLC0415
 
     if [at_timestamp is not None, bool(numbers), latest, trim_horizon].count(True) != 1:
         raise typer.BadParameter("give one of --at-timestamp, --sequence-number, --latest and --trim-horizon")

@@ -62,7 +62,7 @@ def redrive(config: Config, reason: Reasons = None, since: Since = None, until: 
 
         report = redrive_changes(settings, chosen)
     else:
-        from streamjoin.pipelines.redrive import run_redrive  # noqa: PLC0415
+        from streamjoin.enrich.redrive import run_redrive  # noqa: PLC0415
 
         report = run_redrive(settings, chosen)
     typer.echo(f"Fed in again: {report.tried:,} dead letters")

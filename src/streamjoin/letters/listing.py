@@ -1,6 +1,6 @@
 """Dead letters as a person looks at them: which, how many, why. Without Spark.
 
-A dead letter is a record that could not become a row. `letters/table.py` writes them, `pipelines/redrive.py` feeds
+A dead letter is a record that could not become a row. `letters/table.py` writes them, `enrich/redrive.py` feeds
 them in again.
 """
 

@@ -12,6 +12,7 @@ from typing import Final
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.config.capture import CaptureConfig, journal_path
+from streamjoin.enrich.redrive import RedriveReport
 from streamjoin.history import checkpoint
 from streamjoin.history.entry import Entry
 from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
@@ -22,7 +23,6 @@ from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.pipelines.capture import process_batch
 from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
 from streamjoin.pipelines.capture_job import CaptureJob
-from streamjoin.pipelines.redrive import RedriveReport
 from streamjoin.spark.frames import tasks_for
 from streamjoin.streaming.batch import Batch
 from streamjoin.streaming.metrics import BatchCounts

@@ -10,6 +10,7 @@ from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journa
 from streamjoin.dynamodb.stream.client import StreamLostError
 from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.dynamodb.stream.stream import TableStream
+from streamjoin.enrich.set_position import StartAt, Target, audit, refuse_target, target_position, without_digits
 from streamjoin.errors import SinkError, SourceError
 from streamjoin.history import checkpoint
 from streamjoin.history.change import describe_change
@@ -20,7 +21,6 @@ from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.capture_sources import source_of
-from streamjoin.pipelines.set_position import StartAt, Target, audit, refuse_target, target_position, without_digits
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.streaming.metrics import BatchCounts
 

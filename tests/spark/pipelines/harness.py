@@ -8,14 +8,14 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.enrich.job import EnrichJob, Ordering, Output
+from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.table import DeadLetters
-from streamjoin.pipelines.job import EnrichJob, Ordering, Output
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.streaming.batch import Batch
-from streamjoin.transforms.order import ORDERING_COLUMN
 from tests.oracle import EVENT_SCHEMA, Expected, Record
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)

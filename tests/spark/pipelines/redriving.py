@@ -8,14 +8,14 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.job import EnrichJob, Output
+from streamjoin.enrich.redrive import RedriveReport, redrive
 from streamjoin.history import checkpoint
 from streamjoin.history.checkpoint import Checkpoint
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.listing import LetterFilter
-from streamjoin.pipelines.job import EnrichJob, Output
-from streamjoin.pipelines.redrive import RedriveReport, redrive
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.schema.columns import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position

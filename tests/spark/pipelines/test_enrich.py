@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.job import EnrichJob
+from streamjoin.enrich.pipeline import process_batch
 from streamjoin.history import checkpoint
-from streamjoin.pipelines.enrich import process_batch
-from streamjoin.pipelines.job import EnrichJob
 from streamjoin.query import query
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.streaming.batch import Batch

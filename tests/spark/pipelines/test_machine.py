@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pyspark.sql import SparkSession
 
 from streamjoin.config import parse_config
+from streamjoin.enrich.pipeline import process_batch, starting_point
+from streamjoin.enrich.rewrite import rewrite
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import BatchLimits, Stream
-from streamjoin.pipelines.enrich import process_batch, starting_point
-from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.shards.position import ShardRange
 from streamjoin.streaming import enrich
 from streamjoin.streaming.pace import Pace

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.job import Ordering
 from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
-from streamjoin.pipelines.job import Ordering
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.enrich.job import EnrichJob, Output
 from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn
-from streamjoin.pipelines.job import EnrichJob, Output
 from streamjoin.query import query
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference

@@ -6,11 +6,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.enrich.assembly import assemble, resolve_schema
+from streamjoin.enrich.redrive import run_redrive
 from streamjoin.errors import SinkError
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.assembly import assemble, resolve_schema
-from streamjoin.pipelines.redrive import run_redrive
 from streamjoin.query import query
 from streamjoin.streaming import enrich
 from tests.oracle import Record

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.job import EnrichJob
+from streamjoin.enrich.pipeline import process_batch
 from streamjoin.history import checkpoint
-from streamjoin.pipelines.enrich import process_batch
-from streamjoin.pipelines.job import EnrichJob
 from tests.oracle import Record
 from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, dead_letters_of, make_job, rows_of
 

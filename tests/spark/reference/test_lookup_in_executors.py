@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.enrich.join import enrich
 from streamjoin.errors import ReferenceTableError
 from streamjoin.records.decode import decode
 from streamjoin.reference.followed.layout import lay_out
@@ -13,7 +14,6 @@ from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.enrich import enrich
 from tests.lookup_faults import FakeItemTable, global_index
 from tests.lookup_service import served
 from tests.reference_faults import client_error, country, settings

@@ -5,13 +5,13 @@ import pytest
 from pyspark.sql import functions as F
 
 from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.enrich.join import enrich
 from streamjoin.reference.followed import rows as rows_module
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.enrich import enrich
 from tests.reference_faults import FakeClock, FakeDynamoDb, country, settings
 
 TABLE = TableDescription("t", KeyAttribute("id", "N"), None, 0, 0, None, None)

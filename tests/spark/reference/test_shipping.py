@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.join import enrich
 from streamjoin.reference.followed import shipping
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.reference.probe import KeyedRows
-from streamjoin.transforms.enrich import enrich
 from tests.reference_faults import FakeDynamoDb, country, reference_settings_of
 from tests.stream_faults import FakeTableStream
 

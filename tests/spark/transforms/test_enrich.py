@@ -2,9 +2,9 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.join import enrich
 from streamjoin.errors import SchemaError
 from streamjoin.records.decode import decode
-from streamjoin.transforms.enrich import enrich
 
 
 def test_every_event_comes_out_once_and_unmatched_ones_have_nulls(spark: SparkSession) -> None:

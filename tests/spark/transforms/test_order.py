@@ -5,17 +5,11 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from streamjoin.enrich.order import keep_latest, require_key, sequence_order, with_ordering, with_sequence_number
 from streamjoin.errors import SchemaError
 from streamjoin.records.decode import decode
 from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA
-from streamjoin.transforms.order import (
-    keep_latest,
-    require_key,
-    sequence_order,
-    with_ordering,
-    with_sequence_number,
-)
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 

@@ -1,9 +1,9 @@
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.output import derive, output_columns
 from streamjoin.errors import SchemaError
 from streamjoin.records.events import Events
-from streamjoin.transforms.output import derive, output_columns
 
 
 def test_a_derived_column_sees_the_ones_before_it(spark: SparkSession) -> None:

@@ -8,12 +8,12 @@ import pytest
 from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich.join import enrich
 from streamjoin.errors import SchemaError
 from streamjoin.records.events import Events
 from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.probe import KeyedRows, Layer, ShippedLayer, key_text
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.enrich import enrich
 
 Row = tuple[Any, ...]
 

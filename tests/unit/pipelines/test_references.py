@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from streamjoin.config import ReferenceSettings
-from streamjoin.pipelines.references import references_of
+from streamjoin.enrich.references import references_of
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.streaming import references

@@ -10,13 +10,13 @@ import pytest
 
 from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.dynamodb.stream.stream import TableStream
+from streamjoin.enrich.set_position import StartAfter, StartAt, Target
 from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.history.journal import Journal
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.set_capture_position import set_capture_position
-from streamjoin.pipelines.set_position import StartAfter, StartAt, Target
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, at

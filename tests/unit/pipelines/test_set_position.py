@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.enrich.set_position import StartAfter, StartAt, Target, set_position, target_position
 from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.set_position import StartAfter, StartAt, Target, set_position, target_position
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, at

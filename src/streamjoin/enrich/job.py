@@ -42,7 +42,7 @@ class Output:
 
 @dataclass(frozen=True)
 class EnrichJob:
-    """The parts of one job; `pipelines/assembly.py` makes them from its configuration.
+    """The parts of one job; `enrich/assembly.py` makes them from its configuration.
 
     Args:
         name: The job's name.

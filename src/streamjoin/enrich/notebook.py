@@ -12,13 +12,13 @@ from pyspark.sql.types import StructType
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
+from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.frames import frame_of
-from streamjoin.transforms.order import ORDERING_COLUMN
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Literal, Protocol
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from streamjoin.pipelines.job import AnyReference, EnrichJob
+from streamjoin.enrich.job import AnyReference, EnrichJob
+from streamjoin.enrich.join import enrich
 from streamjoin.records.events import Events
 from streamjoin.reference.probe import KeyedRows
-from streamjoin.transforms.enrich import enrich
 
 
 class Version(Protocol):

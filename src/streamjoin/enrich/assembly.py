@@ -15,6 +15,9 @@ from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.config.rewriting import rewriting_plan
 from streamjoin.config.versions import version_columns
 from streamjoin.dynamodb.stream.stream import TableStream
+from streamjoin.enrich.job import EnrichJob, Ordering, Output
+from streamjoin.enrich.order import ORDERING_COLUMN
+from streamjoin.enrich.references import references_of
 from streamjoin.errors import ConfigError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import PartitionColumn
@@ -22,14 +25,11 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.job import EnrichJob, Ordering, Output
-from streamjoin.pipelines.references import references_of
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.spark.session import job_session
-from streamjoin.transforms.order import ORDERING_COLUMN
 
 
 def resolve_schema(config: EnrichConfig) -> T.StructType:

@@ -15,6 +15,11 @@ from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.config import EnrichConfig
+from streamjoin.enrich.assembly import batch_limits, locked, prepare, resolve_schema
+from streamjoin.enrich.job import EnrichJob, followed
+from streamjoin.enrich.joining import join, version_literals
+from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
+from streamjoin.enrich.pipeline import order, table_rows
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
@@ -22,16 +27,11 @@ from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import letter_id
-from streamjoin.pipelines.assembly import batch_limits, locked, prepare, resolve_schema
-from streamjoin.pipelines.enrich import order, table_rows
-from streamjoin.pipelines.job import EnrichJob, followed
-from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.metrics import BatchCounts
-from streamjoin.transforms.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 
 log = logging.getLogger(__name__)
 

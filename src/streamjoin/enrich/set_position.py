@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import as_hadoop_path, is_s3
 from streamjoin.config import EnrichConfig
+from streamjoin.enrich.assembly import assemble, resolve_schema
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.change import describe_change
@@ -22,7 +23,6 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.assembly import assemble, resolve_schema
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.spark.session import job_session
 from streamjoin.streaming.metrics import BatchCounts

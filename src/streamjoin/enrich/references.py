@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReferenceSettings
 from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
-from streamjoin.pipelines.job import AnyReference
+from streamjoin.enrich.job import AnyReference
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference, own_feed
 from streamjoin.reference.lookup.keys import describe_index, plan_lookup

@@ -13,9 +13,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path
+from streamjoin.enrich.job import EnrichJob, followed
+from streamjoin.enrich.join import enrich
+from streamjoin.enrich.joining import join, version_literals
+from streamjoin.enrich.output import derive
 from streamjoin.history import checkpoint
-from streamjoin.pipelines.job import EnrichJob, followed
-from streamjoin.pipelines.joining import join, version_literals
 from streamjoin.records.events import Events
 from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.followed.pending import Pending
@@ -23,8 +25,6 @@ from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
 from streamjoin.streaming.metrics import BatchCounts
-from streamjoin.transforms.enrich import enrich
-from streamjoin.transforms.output import derive
 
 log = logging.getLogger(__name__)
 

@@ -11,16 +11,25 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.config import EnrichConfig
+from streamjoin.enrich.assembly import batch_limits, check_services, locked, prepare, resolve_schema
+from streamjoin.enrich.job import EnrichJob, followed
+from streamjoin.enrich.joining import join, version_literals
+from streamjoin.enrich.order import (
+    ORDERING_COLUMN,
+    SEQUENCE_COLUMN,
+    mark_superseded,
+    require_key,
+    with_ordering,
+    with_sequence_number,
+)
+from streamjoin.enrich.output import derive, output_columns
+from streamjoin.enrich.rewrite import rewrite
 from streamjoin.errors import SchemaError, SourceError
 from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
-from streamjoin.pipelines.assembly import batch_limits, check_services, locked, prepare, resolve_schema
-from streamjoin.pipelines.job import EnrichJob, followed
-from streamjoin.pipelines.joining import join, version_literals
-from streamjoin.pipelines.rewrite import rewrite
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA
@@ -32,15 +41,6 @@ from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals
 from streamjoin.streaming.stream_reader import StreamReader
-from streamjoin.transforms.order import (
-    ORDERING_COLUMN,
-    SEQUENCE_COLUMN,
-    mark_superseded,
-    require_key,
-    with_ordering,
-    with_sequence_number,
-)
-from streamjoin.transforms.output import derive, output_columns
 
 # The steps between which a batch may die; tests kill it at each.
 STEPS = ("read", "counted", "dead_letters_written", "committed", "recorded")

@@ -1,0 +1,1 @@
+"""The job `enrich`: events of a stream, joined with references, upserted into one table."""
