@@ -38,14 +38,11 @@ from streamjoin.config.capture_tables import (
     CaptureSinkSettings,
     CaptureTableSettings,
 )
-from streamjoin.config.checks import draft, problems
-from streamjoin.config.columns import column_problems
 from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.problems import Unset, explain, shown
 from streamjoin.config.replicate import ReplicateConfig, read_table_mappings, replicate_problems, with_located_mappings
-from streamjoin.config.rewriting import DEFAULT_MAX_ROWS_PER_PASS, RewritingPlan, rewriting_plan
 from streamjoin.config.schema_forms import GlueCatalogSchema, GlueTable
 from streamjoin.config.sink_stages import (
     DeadLetterSettings,
@@ -69,7 +66,10 @@ from streamjoin.config.stages import (
 )
 from streamjoin.config.summaries import JobConfig, summary
 from streamjoin.config.values import did_you_mean
-from streamjoin.config.versions import version_columns
+from streamjoin.enrich.config.checks import draft, problems
+from streamjoin.enrich.config.columns import column_problems
+from streamjoin.enrich.config.rewriting import DEFAULT_MAX_ROWS_PER_PASS, RewritingPlan, rewriting_plan
+from streamjoin.enrich.config.versions import version_columns
 from streamjoin.errors import ConfigError
 
 __all__ = [

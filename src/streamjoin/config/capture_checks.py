@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from streamjoin.config.capture import CaptureConfig, JournalSettings, journal_path
 from streamjoin.config.capture_columns import table_problems
 from streamjoin.config.capture_tables import ALL_OTHERS, CaptureTableSettings
-from streamjoin.config.checks import kinesis_problems
 from streamjoin.config.paths import TEMPLATE_MARK, overlap
 from streamjoin.config.problems import shown
 from streamjoin.config.stages import KinesisSettings
+from streamjoin.enrich.config.checks import kinesis_problems
 
 
 def capture_problems(config: CaptureConfig) -> list[str]:

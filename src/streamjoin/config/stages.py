@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pyspark.sql.types import StructType
 
-from streamjoin.config.avro_file import AvroFile, AvroFilePath
 from streamjoin.config.schema_forms import GlueCatalogSchema, SchemaForms, Stage
 from streamjoin.config.sink_stages import DeadLetterSettings, SinkSettings
 from streamjoin.config.values import (
@@ -27,6 +26,7 @@ from streamjoin.config.values import (
     Text,
     VersionColumns,
 )
+from streamjoin.enrich.config.avro_file import AvroFile, AvroFilePath
 
 JobName = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, and _ . - after the first of them")]
 Region = Annotated[str, Matching(r"[a-z]{2,}(-[a-z]+)+-[0-9]", "a region such as us-east-1")]

@@ -12,9 +12,9 @@ from pyspark.sql import types as T
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
 from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
-from streamjoin.config.rewriting import rewriting_plan
-from streamjoin.config.versions import version_columns
 from streamjoin.dynamodb.stream.stream import TableStream
+from streamjoin.enrich.config.rewriting import rewriting_plan
+from streamjoin.enrich.config.versions import version_columns
 from streamjoin.enrich.job import EnrichJob, Ordering, Output
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.enrich.references import references_of

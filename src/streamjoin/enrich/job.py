@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from pyspark.sql import types as T
 
-from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.enrich.config.rewriting import RewritingPlan
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.repair import repair

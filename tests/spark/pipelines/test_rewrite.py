@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from streamjoin.config.rewriting import RewritingPlan
+from streamjoin.enrich.config.rewriting import RewritingPlan
 from streamjoin.enrich.job import EnrichJob, Output
 from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from streamjoin.config import EnrichConfig, RewritingPlan, parse_config, rewriting_plan
-from streamjoin.config.sql_names import names_used
+from streamjoin.enrich.config.sql_names import names_used
 from streamjoin.errors import ConfigError
 
 Row = dict[str, str]

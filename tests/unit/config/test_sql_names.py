@@ -1,6 +1,6 @@
 import pytest
 
-from streamjoin.config.sql_names import names_used
+from streamjoin.enrich.config.sql_names import names_used
 
 
 @pytest.mark.parametrize(

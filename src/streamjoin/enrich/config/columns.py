@@ -7,12 +7,12 @@ from typing import Final
 from pyspark.sql import types as T
 
 from streamjoin.config.problems import Unset, dotted
-from streamjoin.config.rewriting import rewriting_problems
-from streamjoin.config.sql_names import JAVA_FUNCTIONS, calls_java
 from streamjoin.config.stage_columns import Column, Columns
 from streamjoin.config.stages import EnrichConfig, ReferenceSettings
 from streamjoin.config.values import did_you_mean, reserved_problem
-from streamjoin.config.versions import named_versions, version_problems
+from streamjoin.enrich.config.rewriting import rewriting_problems
+from streamjoin.enrich.config.sql_names import JAVA_FUNCTIONS, calls_java
+from streamjoin.enrich.config.versions import named_versions, version_problems
 
 # Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
 _STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

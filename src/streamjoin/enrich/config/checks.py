@@ -11,11 +11,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pyspark.sql.types import StructType
 
-from streamjoin.config.columns import column_problems
 from streamjoin.config.paths import overlap
-from streamjoin.config.payload_checks import payload_problems
 from streamjoin.config.problems import Unset, nested_model, shown
 from streamjoin.config.stages import EnrichConfig, KinesisSettings, ReferenceSettings
+from streamjoin.enrich.config.columns import column_problems
+from streamjoin.enrich.config.payload_checks import payload_problems
 
 
 def draft(model: type[BaseModel], values: object) -> Any:

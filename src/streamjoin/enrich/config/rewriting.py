@@ -12,9 +12,9 @@ from typing import Final
 from pyspark.sql import types as T
 
 from streamjoin.config.problems import dotted
-from streamjoin.config.sql_names import ALL_COLUMNS, UNSTABLE_FUNCTIONS, names_used, words_in
 from streamjoin.config.stage_columns import Columns
 from streamjoin.config.stages import EnrichConfig, ReferenceSettings
+from streamjoin.enrich.config.sql_names import ALL_COLUMNS, UNSTABLE_FUNCTIONS, names_used, words_in
 
 DEFAULT_MAX_ROWS_PER_PASS: Final = 100_000
 _OR_ELSE: Final = "or set on_change: new_rows"
