@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 from stopwatch import Stopwatch
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.assembly import assemble, batch_limits
+from streamjoin.capture.pipeline import process_batch, starting_point
+from streamjoin.capture.sources import source_of
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.local.orders import orders
-from streamjoin.pipelines.capture import process_batch, starting_point
-from streamjoin.pipelines.capture_assembly import assemble, batch_limits
-from streamjoin.pipelines.capture_sources import source_of
 from streamjoin.streaming.pace import Pace
 
 TABLE = "orders"

@@ -68,7 +68,7 @@ def run_capture(config: str, *, until_caught_up: bool = False, max_batches: int 
     if not isinstance(settings, CaptureConfig):
         raise _another_job(settings.job, "capture", config)
     configure_logging()
-    from streamjoin.pipelines.capture import run  # noqa: PLC0415
+    from streamjoin.capture.pipeline import run  # noqa: PLC0415
 
     _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches))
 

@@ -9,8 +9,8 @@ import pytest
 from hudi import HudiReadOptions, HudiTableBuilder
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.pipeline import STEPS
 from streamjoin.errors import ConfigError
-from streamjoin.pipelines.capture import STEPS
 from streamjoin.query import query
 from tests.change_samples import kinesis_record, pipe_record
 from tests.integration.capturing import Capture, Captured, entry, live, told

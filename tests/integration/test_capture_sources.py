@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.pipelines.backfill_note import BackfillNote, Noted
 from tests.integration.capturing import Capture, Captured, entry, live, told
 
 pytestmark = pytest.mark.usefixtures("spark")

@@ -116,7 +116,7 @@ def test_dead_letters_of_either_job_are_listed(config, monkeypatch, tmp_path):
 
 def test_dead_letters_of_a_capture_are_fed_in_again_by_its_own_redrive(monkeypatch):
     calls = []
-    pipeline = importlib.import_module("streamjoin.pipelines.capture_redrive")
+    pipeline = importlib.import_module("streamjoin.capture.redrive")
 
     def redrive(config, letters):
         calls.append((config.name, letters.reasons))

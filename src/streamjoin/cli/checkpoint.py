@@ -76,7 +76,7 @@ def set_(
         return yes or typer.confirm("Set this position?")
 
     if isinstance(settings, CaptureConfig):
-        from streamjoin.pipelines.set_capture_position import set_capture_position  # noqa: PLC0415
+        from streamjoin.capture.set_position import set_capture_position  # noqa: PLC0415
 
         changed = set_capture_position(settings, target, confirm=confirm)
     else:

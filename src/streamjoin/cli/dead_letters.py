@@ -58,7 +58,7 @@ def redrive(config: Config, reason: Reasons = None, since: Since = None, until: 
     configure_logging()
     # Spark isn't imported before the configuration is known to be good.
     if isinstance(settings, CaptureConfig):
-        from streamjoin.pipelines.capture_redrive import run_redrive as redrive_changes  # noqa: PLC0415
+        from streamjoin.capture.redrive import run_redrive as redrive_changes  # noqa: PLC0415
 
         report = redrive_changes(settings, chosen)
     else:

@@ -11,6 +11,7 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from streamjoin.capture.layout import capture_layout
 from streamjoin.config.backfill import BackfillConfig, TableScanSettings, WhereSettings
 from streamjoin.dynamodb.read.export import TableExport
 from streamjoin.dynamodb.read.export_manifest import ExportManifest
@@ -19,7 +20,6 @@ from streamjoin.dynamodb.read.item_staging import ItemSource
 from streamjoin.dynamodb.read.scan import TableAddress, TableFacts, TableScan, describe
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ConfigError, SourceError
-from streamjoin.pipelines.capture_layout import capture_layout
 
 log = logging.getLogger(__name__)
 

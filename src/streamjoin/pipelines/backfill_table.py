@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import open_path
+from streamjoin.capture.backfill_note import Noted
+from streamjoin.capture.table import CapturedTable
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.backfill_note import Noted
-from streamjoin.pipelines.captured_table import CapturedTable
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events
 from streamjoin.transforms.change_layouts import to_rows
 from streamjoin.transforms.change_schema import found_columns, widened

@@ -11,6 +11,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from streamjoin.capture.backfill_note import BackfillNote, Noted
+from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.errors import SourceError
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis.plan import BatchLimits
@@ -18,10 +20,8 @@ from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
 from streamjoin.pipelines.backfill_batches import StagedPart, items_of, next_parts
 from streamjoin.pipelines.backfill_letters import letters_of
-from streamjoin.pipelines.backfill_note import BackfillNote, Noted
 from streamjoin.pipelines.backfill_source import BackfillSource
 from streamjoin.pipelines.backfill_table import BackfilledTable, Span
-from streamjoin.pipelines.captured_table import TURN_SECONDS
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.signals import StopRequest

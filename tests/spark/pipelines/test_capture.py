@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from streamjoin.capture.assembly import assemble
+from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.pipeline import STEPS, process_batch, starting_point
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.capture import STEPS, process_batch, starting_point
-from streamjoin.pipelines.capture_assembly import assemble
-from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position
 from streamjoin.streaming.batch import Batch

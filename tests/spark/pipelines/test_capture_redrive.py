@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.capture.assembly import assemble
+from streamjoin.capture.pipeline import process_batch
+from streamjoin.capture.redrive import STEPS, run_redrive
 from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
@@ -13,9 +16,6 @@ from streamjoin.history.journal import Journal
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.capture import process_batch
-from streamjoin.pipelines.capture_assembly import assemble
-from streamjoin.pipelines.capture_redrive import STEPS, run_redrive
 from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.streaming.batch import Batch

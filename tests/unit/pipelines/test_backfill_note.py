@@ -1,7 +1,7 @@
 import pytest
 
+from streamjoin.capture.backfill_note import BackfillNote, Noted, noted_us
 from streamjoin.errors import SinkError
-from streamjoin.pipelines.backfill_note import BackfillNote, Noted, noted_us
 
 NOTED = Noted("b1", noted_us=2_000_000, oldest_us=1_000_000, source="f00", segments=4)
 

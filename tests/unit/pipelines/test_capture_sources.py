@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from streamjoin.capture.sources import ChangeSource, source_of
+from streamjoin.capture.start import NotedMoment, noted_moment
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import Stream
-from streamjoin.pipelines.capture_sources import ChangeSource, source_of
-from streamjoin.pipelines.capture_start import NotedMoment, noted_moment
 from streamjoin.shards.position import Position, PositionKind
 from streamjoin.streaming import capture_sources
 from tests.faults import FakeClock, FakeKinesis
@@ -150,7 +150,7 @@ def test_a_position_of_another_table_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_oldest_noted_moment_counts_and_whether_every_table_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     notes = {"/a": 7, "/b": 5}
-    monkeypatch.setattr("streamjoin.pipelines.capture_start.noted_us", notes.get)
+    monkeypatch.setattr("streamjoin.capture.start.noted_us", notes.get)
     assert noted_moment(["/c"], has_template=False) is None
     assert noted_moment(["/a", "/b"], has_template=False) == NotedMoment(5, is_of_all=True)
     assert noted_moment(["/a", "/c"], has_template=False) == NotedMoment(7, is_of_all=False)

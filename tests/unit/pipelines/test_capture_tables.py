@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from streamjoin.capture.layout import capture_layout, hudi_table
+from streamjoin.capture.table import CapturedTable
+from streamjoin.capture.tables import CapturedTables
 from streamjoin.config import CaptureConfig, load_job
 from streamjoin.errors import ConfigError
 from streamjoin.hudi.partition import PartitionColumn
-from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
-from streamjoin.pipelines.capture_tables import CapturedTables
-from streamjoin.pipelines.captured_table import CapturedTable
 
 
 @pytest.fixture(autouse=True)

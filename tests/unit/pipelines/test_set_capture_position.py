@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from streamjoin.capture.set_position import set_capture_position
 from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.enrich.set_position import StartAfter, StartAt, Target
@@ -16,7 +17,6 @@ from streamjoin.history.journal import Journal
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.set_capture_position import set_capture_position
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
 from tests.faults import FakeClock, FakeKinesis
 from tests.history import JobHistory, at

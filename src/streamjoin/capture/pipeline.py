@@ -10,14 +10,14 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
+from streamjoin.capture.assembly import batch_limits, locked, prepare
+from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.parts import Part, divide
+from streamjoin.capture.sources import ChangeSource, source_of
+from streamjoin.capture.start import noted_moment
 from streamjoin.config.capture import CaptureConfig
 from streamjoin.errors import StreamJoinError
 from streamjoin.history import checkpoint
-from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
-from streamjoin.pipelines.capture_job import CaptureJob
-from streamjoin.pipelines.capture_parts import Part, divide
-from streamjoin.pipelines.capture_sources import ChangeSource, source_of
-from streamjoin.pipelines.capture_start import noted_moment
 from streamjoin.shards.position import Position
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
 from streamjoin.streaming.metrics import BatchCounts, BatchReport

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
+from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.tables import CapturedTables
 from streamjoin.config.capture import CaptureConfig, journal_path
 from streamjoin.history.journal import Journal
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.capture_job import CaptureJob
-from streamjoin.pipelines.capture_tables import CapturedTables
 from streamjoin.spark.session import job_session
 
 

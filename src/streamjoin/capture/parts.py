@@ -12,10 +12,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import RejectReason, SourceError
 from streamjoin.hudi.write import root_cause
-from streamjoin.pipelines.capture_job import CaptureJob
-from streamjoin.pipelines.captured_table import CapturedTable
 from streamjoin.records.change_columns import IS_DELETED, TABLE
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.spark.frames import persisted

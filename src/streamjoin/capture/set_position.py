@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.sources import source_of
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journal_path
 from streamjoin.dynamodb.stream.client import StreamLostError
 from streamjoin.dynamodb.stream.of_table import open_table_stream
@@ -20,7 +21,6 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.capture_sources import source_of
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 from streamjoin.streaming.metrics import BatchCounts
 

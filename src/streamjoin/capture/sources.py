@@ -10,6 +10,8 @@ from typing import Final, Literal, Protocol
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.start import NotedMoment
+from streamjoin.capture.table_stream_reader import TableStreamReader
 from streamjoin.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
 from streamjoin.dynamodb.stream.batches import TableStreamBatches
@@ -19,8 +21,6 @@ from streamjoin.dynamodb.stream.stream import StreamLostError, TableStream
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
-from streamjoin.pipelines.capture_start import NotedMoment
-from streamjoin.pipelines.table_stream_reader import TableStreamReader
 from streamjoin.shards.position import Position
 from streamjoin.streaming.runner import BatchReader
 from streamjoin.streaming.stream_reader import StreamReader

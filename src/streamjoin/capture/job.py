@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from streamjoin.capture.tables import CapturedTables
 from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
 from streamjoin.letters.table import DeadLetters
 from streamjoin.letters.unread import UnreadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.capture_tables import CapturedTables
 
 
 @dataclass(frozen=True)
 class CaptureJob:
-    """The parts of one job; `pipelines/capture_assembly.py` makes them from its configuration.
+    """The parts of one job; `capture/assembly.py` makes them from its configuration.
 
     Args:
         name: The job's name.

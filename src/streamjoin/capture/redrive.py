@@ -11,6 +11,9 @@ from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.capture.assembly import batch_limits, locked, prepare
+from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.pipeline import process_batch
 from streamjoin.config.capture import CaptureConfig, journal_path
 from streamjoin.enrich.redrive import RedriveReport
 from streamjoin.history import checkpoint
@@ -20,9 +23,6 @@ from streamjoin.letters.intents import Intents
 from streamjoin.letters.interrupted import finish_interrupted
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters, letter_id
-from streamjoin.pipelines.capture import process_batch
-from streamjoin.pipelines.capture_assembly import batch_limits, locked, prepare
-from streamjoin.pipelines.capture_job import CaptureJob
 from streamjoin.spark.frames import tasks_for
 from streamjoin.streaming.batch import Batch
 from streamjoin.streaming.metrics import BatchCounts

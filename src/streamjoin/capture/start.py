@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamjoin.pipelines.backfill_note import noted_us
+from streamjoin.capture.backfill_note import noted_us
 
 
 @dataclass(frozen=True)

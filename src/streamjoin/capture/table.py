@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.aws.storage import open_path
+from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SchemaError
 from streamjoin.hudi import evolution
@@ -22,7 +23,6 @@ from streamjoin.hudi.table_folder import partition_columns
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.capture_layout import capture_layout, hudi_table
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import SUPERSEDED_COLUMN, Events
 from streamjoin.transforms.change_layouts import mark_latest, table_rows, to_rows

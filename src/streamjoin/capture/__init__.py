@@ -1,0 +1,1 @@
+"""The job `capture`: changes of DynamoDB tables, written to a table each."""
