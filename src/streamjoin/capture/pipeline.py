@@ -11,6 +11,7 @@ from typing import Final
 from pyspark.sql import SparkSession
 
 from streamjoin.capture.assembly import batch_limits, locked, prepare
+from streamjoin.capture.changes.read import read_changes
 from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.parts import Part, divide
 from streamjoin.capture.sources import ChangeSource, source_of
@@ -24,7 +25,6 @@ from streamjoin.streaming.metrics import BatchCounts, BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals
-from streamjoin.transforms.read_changes import read_changes
 
 # The steps between which a batch may die; tests kill it at each. Two of them are done by each table.
 STEPS: Final = (

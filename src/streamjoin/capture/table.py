@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.aws.storage import open_path
+from streamjoin.capture.changes.layouts import mark_latest, table_rows, to_rows
+from streamjoin.capture.changes.schema import columns_in_table, found_columns, widened
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SchemaError
@@ -25,8 +27,6 @@ from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import SUPERSEDED_COLUMN, Events
-from streamjoin.transforms.change_layouts import mark_latest, table_rows, to_rows
-from streamjoin.transforms.change_schema import columns_in_table, found_columns, widened
 
 # How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
 TURN_SECONDS: Final = 3600.0

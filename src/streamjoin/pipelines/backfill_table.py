@@ -10,6 +10,8 @@ from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import open_path
 from streamjoin.capture.backfill_note import Noted
+from streamjoin.capture.changes.layouts import to_rows
+from streamjoin.capture.changes.schema import found_columns, widened
 from streamjoin.capture.table import CapturedTable
 from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SinkError
@@ -17,8 +19,6 @@ from streamjoin.hudi import write as hudi
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.lock import TableLock
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events
-from streamjoin.transforms.change_layouts import to_rows
-from streamjoin.transforms.change_schema import found_columns, widened
 
 METADATA = "backfill"
 """The key of the commit's metadata that says which staged files it has; JSON."""

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.capture.backfill_note import BackfillNote, Noted
+from streamjoin.capture.changes.read import changes_of_items
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.errors import SourceError
 from streamjoin.hudi import write as hudi
@@ -25,7 +26,6 @@ from streamjoin.pipelines.backfill_table import BackfilledTable, Span
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.signals import StopRequest
-from streamjoin.transforms.read_changes import changes_of_items
 
 log = logging.getLogger(__name__)
 

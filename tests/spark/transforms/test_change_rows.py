@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from streamjoin.capture.changes.layouts import ChangeLayout, mark_latest, table_rows, to_rows
+from streamjoin.capture.changes.read import changes_of_items, read_changes
+from streamjoin.capture.changes.schema import found_columns, widened
 from streamjoin.dynamodb.service import pack
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.events import Events
 from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
 from streamjoin.spark.frames import persisted
-from streamjoin.transforms.change_layouts import ChangeLayout, mark_latest, table_rows, to_rows
-from streamjoin.transforms.change_schema import found_columns, widened
-from streamjoin.transforms.read_changes import changes_of_items, read_changes
 from tests.change_history import START_S, TABLE, history
 from tests.change_samples import kinesis_record, pipe_record, typed_item
 

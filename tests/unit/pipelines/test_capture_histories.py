@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamjoin.capture.changes.layouts import row_batch
+from streamjoin.capture.changes.read import read_batch
+from streamjoin.capture.changes.rows import RowMaker
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, parse_schema
-from streamjoin.transforms.change_layouts import row_batch
-from streamjoin.transforms.change_rows import RowMaker
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import read_batch
 from tests.capture_oracle import Source, Told, changelog, current
 from tests.change_samples import kinesis_record, pipe_record
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamjoin.capture.changes.layouts import row_batch
+from streamjoin.capture.changes.read import read_batch
+from streamjoin.capture.changes.rows import RowMaker
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, parse_schema
-from streamjoin.transforms.change_layouts import row_batch
-from streamjoin.transforms.change_rows import RowMaker
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import read_batch
 from tests.change_history import STEPS, deliveries, history
 
 COLUMNS = parse_schema("orderid string, quantity bigint")

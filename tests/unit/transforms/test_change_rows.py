@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from streamjoin.capture.changes.read import Images
+from streamjoin.capture.changes.rows import RowMaker
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import arrow_schema, parse_schema
-from streamjoin.transforms.change_rows import RowMaker
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import Images
 from tests.change_samples import typed_item
 from tests.item_values import ITEMS
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import types as T
 
+from streamjoin.capture.changes.read import Images
+from streamjoin.capture.changes.rows import RowMaker
+from streamjoin.capture.changes.schema import columns_in_table, needed_columns, needs_of, widened
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import parse_schema
-from streamjoin.transforms.change_rows import RowMaker
-from streamjoin.transforms.change_schema import columns_in_table, needed_columns, needs_of, widened
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import Images
 from tests.change_samples import typed_item
 from tests.item_values import ITEMS, NUMBERS
 

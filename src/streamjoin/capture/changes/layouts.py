@@ -8,16 +8,16 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.capture.changes.partitions import formatted
+from streamjoin.capture.changes.read import unpack_images
+from streamjoin.capture.changes.rows import INSTANT_PREFIX, RowMaker
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.errors import RejectReason
 from streamjoin.hudi.partition import MAX_FOLDER_BYTES, folder_bytes
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, ITEM_KEY, OPERATION, ORDER
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import arrow_schema
-from streamjoin.transforms.change_partitions import formatted
-from streamjoin.transforms.change_rows import INSTANT_PREFIX, RowMaker
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import unpack_images
 
 __all__ = ["ChangeLayout", "mark_latest", "table_rows", "to_rows"]
 

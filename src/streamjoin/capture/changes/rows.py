@@ -6,6 +6,9 @@ from typing import Any, Final
 
 from pyspark.sql import types as T
 
+from streamjoin.capture.changes.partitions import PartitionSource, folder_bytes, partition_source
+from streamjoin.capture.changes.read import Images
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.dynamodb.attribute_json import to_json
 from streamjoin.dynamodb.attribute_types import MisfitError, Value, converter
 from streamjoin.dynamodb.service import Item
@@ -13,9 +16,6 @@ from streamjoin.errors import RejectReason
 from streamjoin.hudi.partition import MAX_FOLDER_BYTES
 from streamjoin.records.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
 from streamjoin.records.values import Rejected
-from streamjoin.transforms.change_partitions import PartitionSource, folder_bytes, partition_source
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import Images
 
 INSTANT_PREFIX: Final = "_instant_of_"
 """Before a partition column's name: its time, which is yet to be formatted."""

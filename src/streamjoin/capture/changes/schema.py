@@ -14,13 +14,13 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.capture.changes.read import unpack_images
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.dynamodb.attribute_types import Value, exact, measure
 from streamjoin.dynamodb.service import Item
 from streamjoin.records.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.schema.columns import arrow_schema
-from streamjoin.transforms.change_table_layout import ChangeLayout
-from streamjoin.transforms.read_changes import unpack_images
 
 _DIGITS: Final = 38
 # Room for the next price with more decimals: Spark's own default.

@@ -1,0 +1,1 @@
+"""Changes of items as rows: pure functions from frame to frame."""
