@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.table import CapturedTable
-from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SchemaError, SinkError
 from streamjoin.local.tables import put_items
 from streamjoin.pipelines.backfill import STEPS, run

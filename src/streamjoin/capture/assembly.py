@@ -7,9 +7,9 @@ from dataclasses import replace
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.tables import CapturedTables
-from streamjoin.config.capture import CaptureConfig, journal_path
 from streamjoin.history.journal import Journal
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters

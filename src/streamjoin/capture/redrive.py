@@ -12,9 +12,9 @@ from typing import Final
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.capture.assembly import batch_limits, locked, prepare
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.pipeline import process_batch
-from streamjoin.config.capture import CaptureConfig, journal_path
 from streamjoin.enrich.redrive import RedriveReport
 from streamjoin.history import checkpoint
 from streamjoin.history.entry import Entry

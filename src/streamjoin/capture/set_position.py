@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings, journal_path
 from streamjoin.capture.sources import source_of
-from streamjoin.config.capture import CaptureConfig, TableStreamSettings, journal_path
 from streamjoin.dynamodb.stream.client import StreamLostError
 from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.dynamodb.stream.stream import TableStream

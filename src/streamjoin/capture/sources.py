@@ -10,9 +10,9 @@ from typing import Final, Literal, Protocol
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.capture.start import NotedMoment
 from streamjoin.capture.table_stream_reader import TableStreamReader
-from streamjoin.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
 from streamjoin.dynamodb.stream.batches import TableStreamBatches
 from streamjoin.dynamodb.stream.client import RETENTION_MS

@@ -15,8 +15,8 @@ from pyspark.sql import types as T
 from streamjoin.aws.storage import open_path
 from streamjoin.capture.changes.layouts import mark_latest, table_rows, to_rows
 from streamjoin.capture.changes.schema import columns_in_table, found_columns, widened
+from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.layout import capture_layout, hudi_table
-from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SchemaError
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi

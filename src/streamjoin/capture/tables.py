@@ -7,9 +7,9 @@ from pyarrow import fs
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import open_path
+from streamjoin.capture.config.capture import CaptureConfig, settings_of_table
+from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings, catalog_name
 from streamjoin.capture.table import CapturedTable
-from streamjoin.config.capture import CaptureConfig, settings_of_table
-from streamjoin.config.capture_tables import ALL_OTHERS, CaptureTableSettings, catalog_name
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.hudi.write import has_commit

@@ -11,6 +11,22 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pyspark.sql.types import StructType
 
+from streamjoin.capture.config.capture import (
+    CaptureConfig,
+    CaptureSourceSettings,
+    JournalSettings,
+    TableStreamSettings,
+    journal_path,
+    settings_of_table,
+)
+from streamjoin.capture.config.checks import capture_problems
+from streamjoin.capture.config.tables import (
+    ALL_OTHERS,
+    CaptureHudiSettings,
+    CapturePartitionSettings,
+    CaptureSinkSettings,
+    CaptureTableSettings,
+)
 from streamjoin.config.backfill import (
     BackfillConfig,
     BackfillLimitSettings,
@@ -22,22 +38,6 @@ from streamjoin.config.backfill import (
     WhereSettings,
 )
 from streamjoin.config.backfill_checks import backfill_problems
-from streamjoin.config.capture import (
-    CaptureConfig,
-    CaptureSourceSettings,
-    JournalSettings,
-    TableStreamSettings,
-    journal_path,
-    settings_of_table,
-)
-from streamjoin.config.capture_checks import capture_problems
-from streamjoin.config.capture_tables import (
-    ALL_OTHERS,
-    CaptureHudiSettings,
-    CapturePartitionSettings,
-    CaptureSinkSettings,
-    CaptureTableSettings,
-)
 from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.paths import TEMPLATE_MARK

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from streamjoin.config.capture_tables import CaptureTableSettings
+from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.config.schema_forms import Stage
 from streamjoin.config.sink_stages import DeadLetterSettings
 from streamjoin.config.stages import JobName, MetricSettings, Region, RoleArn, TableName

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from streamjoin.capture.config.checks import place_problems, template_problems
+from streamjoin.capture.config.columns import fixed_partition_problems, table_problems
+from streamjoin.capture.config.tables import ALL_OTHERS
 from streamjoin.config.backfill import BackfillConfig, BackfillTableSettings, Watermark, WhereSettings
-from streamjoin.config.capture_checks import place_problems, template_problems
-from streamjoin.config.capture_columns import fixed_partition_problems, table_problems
-from streamjoin.config.capture_tables import ALL_OTHERS
 
 
 def backfill_problems(config: BackfillConfig) -> list[str]:

@@ -12,8 +12,8 @@ from streamjoin.aws.storage import open_path
 from streamjoin.capture.backfill_note import Noted
 from streamjoin.capture.changes.layouts import to_rows
 from streamjoin.capture.changes.schema import found_columns, widened
+from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.table import CapturedTable
-from streamjoin.config.capture_tables import CaptureTableSettings
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.timeline import Timeline

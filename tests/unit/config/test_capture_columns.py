@@ -1,6 +1,6 @@
 import pytest
 
-from streamjoin.config.capture_columns import CHANGE_COLUMNS, CHANGELOG_COLUMNS
+from streamjoin.capture.config.columns import CHANGE_COLUMNS, CHANGELOG_COLUMNS
 from streamjoin.records import change_columns
 
 SCHEMA = "tables[0].schema"

@@ -5,9 +5,9 @@ As in `checks`, a configuration may have holes here.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from streamjoin.config.capture import CaptureConfig, JournalSettings, journal_path
-from streamjoin.config.capture_columns import table_problems
-from streamjoin.config.capture_tables import ALL_OTHERS, CaptureTableSettings
+from streamjoin.capture.config.capture import CaptureConfig, JournalSettings, journal_path
+from streamjoin.capture.config.columns import table_problems
+from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings
 from streamjoin.config.paths import TEMPLATE_MARK, overlap
 from streamjoin.config.problems import shown
 from streamjoin.config.stages import KinesisSettings

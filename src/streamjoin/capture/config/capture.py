@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streamjoin.config.capture_tables import ALL_OTHERS, CaptureTableSettings
+from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings
 from streamjoin.config.paths import overlap
 from streamjoin.config.problems import shown
 from streamjoin.config.schema_forms import Stage
