@@ -23,9 +23,9 @@ from own_process import in_own_process
 from report import commit, machine, publish
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.backfill.report import USD_PER_MILLION_READ_UNITS
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_table
-from streamjoin.pipelines.backfill_report import USD_PER_MILLION_READ_UNITS
 from streamjoin.query import read_table
 
 HERE = Path(__file__).resolve().parent

@@ -14,8 +14,8 @@ from own_process import spark_for
 from process_memory import memory_of
 from report import versions
 
+from streamjoin.backfill.pipeline import run
 from streamjoin.config import BackfillConfig, parse_job
-from streamjoin.pipelines.backfill import run
 
 _SAMPLE_SECONDS = 0.5
 

@@ -89,7 +89,7 @@ def run_backfill(config: str) -> None:
     if not isinstance(settings, BackfillConfig):
         raise _another_job(settings.job, "backfill", config)
     configure_logging()
-    from streamjoin.pipelines.backfill import run  # noqa: PLC0415
+    from streamjoin.backfill.pipeline import run  # noqa: PLC0415
 
     run(settings)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.backfill.pipeline import STEPS, run
 from streamjoin.capture.backfill_note import BackfillNote
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.letters.listing import count_by_reason, list_letters
-from streamjoin.pipelines.backfill import STEPS, run
 from tests.integration.backfill_jobs import (
     BEFORE,
     COLUMNS,

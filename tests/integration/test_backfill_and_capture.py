@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.backfill.pipeline import STEPS, run
 from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import SchemaError, SinkError
 from streamjoin.local.tables import put_items
-from streamjoin.pipelines.backfill import STEPS, run
 from tests.integration.backfill_jobs import (
     KEYS,
     RECEIPTS,

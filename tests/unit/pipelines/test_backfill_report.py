@@ -1,11 +1,11 @@
 import pytest
 
+from streamjoin.backfill.batches import StagedPart, next_parts, parts_of
+from streamjoin.backfill.report import BackfillReport, Progress, ScanTotals
+from streamjoin.backfill.watch import Watch
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment, StagedFile
 from streamjoin.errors import SinkError
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.pipelines.backfill_batches import StagedPart, next_parts, parts_of
-from streamjoin.pipelines.backfill_report import BackfillReport, Progress, ScanTotals
-from streamjoin.pipelines.backfill_watch import Watch
 from tests.faults import FakeClock
 
 

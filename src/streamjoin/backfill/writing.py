@@ -11,6 +11,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from streamjoin.backfill.batches import StagedPart, items_of, next_parts
+from streamjoin.backfill.letters import letters_of
+from streamjoin.backfill.source import BackfillSource
+from streamjoin.backfill.table import BackfilledTable, Span
 from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.capture.changes.read import changes_of_items
 from streamjoin.capture.table import TURN_SECONDS
@@ -19,10 +23,6 @@ from streamjoin.hudi import write as hudi
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.backfill_batches import StagedPart, items_of, next_parts
-from streamjoin.pipelines.backfill_letters import letters_of
-from streamjoin.pipelines.backfill_source import BackfillSource
-from streamjoin.pipelines.backfill_table import BackfilledTable, Span
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.signals import StopRequest

@@ -10,14 +10,14 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from streamjoin.backfill.report import Progress, ScanTotals
+from streamjoin.backfill.source import BackfillSource
+from streamjoin.backfill.watch import Watch, watching
 from streamjoin.capture.backfill_note import Noted
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_staging import StagingPlan, stage
 from streamjoin.errors import SourceError
 from streamjoin.hudi import write as hudi
-from streamjoin.pipelines.backfill_report import Progress, ScanTotals
-from streamjoin.pipelines.backfill_source import BackfillSource
-from streamjoin.pipelines.backfill_watch import Watch, watching
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,12 @@ from typing import Final
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
+from streamjoin.backfill.batches import parts_of
+from streamjoin.backfill.report import BackfillReport, ScanTotals
+from streamjoin.backfill.scan import Scan
+from streamjoin.backfill.source import BackfillSource, backfill_source
+from streamjoin.backfill.table import BackfilledTable
+from streamjoin.backfill.writing import Writing, Written
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.config.backfill import BackfillConfig
@@ -19,12 +25,6 @@ from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
-from streamjoin.pipelines.backfill_batches import parts_of
-from streamjoin.pipelines.backfill_report import BackfillReport, ScanTotals
-from streamjoin.pipelines.backfill_scan import Scan
-from streamjoin.pipelines.backfill_source import BackfillSource, backfill_source
-from streamjoin.pipelines.backfill_table import BackfilledTable
-from streamjoin.pipelines.backfill_writing import Writing, Written
 from streamjoin.spark.session import job_session
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.signals import StopRequest, stop_on_signals

@@ -1,0 +1,1 @@
+"""The job `backfill`: what was in a table before its capture began."""
