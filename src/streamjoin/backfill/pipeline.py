@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
 from streamjoin.backfill.batches import parts_of
+from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.backfill.report import BackfillReport, ScanTotals
 from streamjoin.backfill.scan import Scan
 from streamjoin.backfill.source import BackfillSource, backfill_source
@@ -19,7 +20,6 @@ from streamjoin.backfill.table import BackfilledTable
 from streamjoin.backfill.writing import Writing, Written
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
-from streamjoin.config.backfill import BackfillConfig
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits

@@ -11,8 +11,8 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
+from streamjoin.backfill.config.backfill import BackfillConfig, TableScanSettings, WhereSettings
 from streamjoin.capture.layout import capture_layout
-from streamjoin.config.backfill import BackfillConfig, TableScanSettings, WhereSettings
 from streamjoin.dynamodb.read.export import TableExport
 from streamjoin.dynamodb.read.export_manifest import ExportManifest
 from streamjoin.dynamodb.read.item_filter import ItemFilter

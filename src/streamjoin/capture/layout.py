@@ -1,8 +1,8 @@
 """From a captured table's settings to what its rows and its Hudi table are."""
 
+from streamjoin.backfill.config.backfill import BackfillTableSettings
 from streamjoin.capture.changes.layouts import ChangeLayout
 from streamjoin.capture.config.tables import CaptureTableSettings
-from streamjoin.config.backfill import BackfillTableSettings
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.write import HudiTable
 from streamjoin.records.change_columns import CHANGE_ID, CHANGED_AT, ITEM_KEY, ORDER

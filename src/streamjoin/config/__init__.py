@@ -11,6 +11,17 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 from pyspark.sql.types import StructType
 
+from streamjoin.backfill.config.backfill import (
+    BackfillConfig,
+    BackfillLimitSettings,
+    BackfillSourceSettings,
+    BackfillTableSettings,
+    TableExportSettings,
+    TableScanSettings,
+    Watermark,
+    WhereSettings,
+)
+from streamjoin.backfill.config.checks import backfill_problems
 from streamjoin.capture.config.capture import (
     CaptureConfig,
     CaptureSourceSettings,
@@ -27,17 +38,6 @@ from streamjoin.capture.config.tables import (
     CaptureSinkSettings,
     CaptureTableSettings,
 )
-from streamjoin.config.backfill import (
-    BackfillConfig,
-    BackfillLimitSettings,
-    BackfillSourceSettings,
-    BackfillTableSettings,
-    TableExportSettings,
-    TableScanSettings,
-    Watermark,
-    WhereSettings,
-)
-from streamjoin.config.backfill_checks import backfill_problems
 from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.paths import TEMPLATE_MARK

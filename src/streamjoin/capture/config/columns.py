@@ -9,8 +9,8 @@ from typing import Final
 
 from pyspark.sql import types as T
 
+from streamjoin.backfill.config.backfill import BackfillTableSettings
 from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureTableSettings
-from streamjoin.config.backfill import BackfillTableSettings
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import Column, Columns
 from streamjoin.config.values import did_you_mean, reserved_problem

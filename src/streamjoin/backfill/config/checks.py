@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from streamjoin.backfill.config.backfill import BackfillConfig, BackfillTableSettings, Watermark, WhereSettings
 from streamjoin.capture.config.checks import place_problems, template_problems
 from streamjoin.capture.config.columns import fixed_partition_problems, table_problems
 from streamjoin.capture.config.tables import ALL_OTHERS
-from streamjoin.config.backfill import BackfillConfig, BackfillTableSettings, Watermark, WhereSettings
 
 
 def backfill_problems(config: BackfillConfig) -> list[str]:
