@@ -14,7 +14,7 @@ from replicate_source import DATABASE, KEY, TABLE, TARGET
 from streamjoin.local.job_process import JobProcess
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.mysql import BinlogPosition
-from streamjoin.sinks.control_state import ControlState
+from streamjoin.replicate.control_state import ControlState
 
 NAME, CONTROL_TABLE = "bench", "bench_control"
 PASSWORD_VARIABLE = "STREAMJOIN_BENCH_MYSQL_PASSWORD"  # noqa: S105  (its name)

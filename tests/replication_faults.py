@@ -9,12 +9,12 @@ from streamjoin.dms import SourceTable
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.dynamodb.write.items import Delete, Put, WriteCounts
 from streamjoin.errors import ConfigError, SinkError
-from streamjoin.pipelines.replicate import replicate
-from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob
-from streamjoin.pipelines.replication_letters import RejectedRow
-from streamjoin.pipelines.replication_routes import Routes
-from streamjoin.pipelines.replication_runner import Until
-from streamjoin.sinks.control_state import ControlState
+from streamjoin.replicate.control_state import ControlState
+from streamjoin.replicate.job import ChangeLimits, ReplicateJob
+from streamjoin.replicate.letters import RejectedRow
+from streamjoin.replicate.pipeline import replicate
+from streamjoin.replicate.routes import Routes
+from streamjoin.replicate.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.replication_server import SCHEMA, Crash, Server, nothing
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from streamjoin.errors import ConfigError, StreamJoinError
 
 if TYPE_CHECKING:
-    from streamjoin.pipelines.replication_runner import ReplicationSummary
+    from streamjoin.replicate.runner import ReplicationSummary
     from streamjoin.streaming.runner import RunSummary
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def run_replicate(
     if not isinstance(settings, ReplicateConfig):
         raise _another_job(settings.job, "replicate", config)
     configure_logging()
-    from streamjoin.pipelines.replicate import run  # noqa: PLC0415
+    from streamjoin.replicate.pipeline import run  # noqa: PLC0415
 
     _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload))
 

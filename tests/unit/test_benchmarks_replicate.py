@@ -9,8 +9,8 @@ import pytest
 
 from streamjoin.dynamodb.write.items import WriteCounts
 from streamjoin.mysql import BinlogPosition
-from streamjoin.pipelines.replication_report import ReplicationReport
-from streamjoin.sinks.control_state import ControlState, LoadProgress
+from streamjoin.replicate.control_state import ControlState, LoadProgress
+from streamjoin.replicate.report import ReplicationReport
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # The benchmarks are scripts: they find each other by the folder that they are started in.

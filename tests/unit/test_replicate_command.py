@@ -19,7 +19,7 @@ ENRICH = str(ROOT / "conf" / "enrich_orders.yaml")
 def started(monkeypatch):
     """Return what the job was started with."""
     calls = []
-    pipeline = importlib.import_module("streamjoin.pipelines.replicate")
+    pipeline = importlib.import_module("streamjoin.replicate.pipeline")
 
     def run(config, **options):
         calls.append((config.name, options))

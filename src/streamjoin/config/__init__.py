@@ -42,7 +42,6 @@ from streamjoin.config.file import RawConfig, read_config, substitute
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.problems import Unset, explain, shown
-from streamjoin.config.replicate import ReplicateConfig, read_table_mappings, replicate_problems, with_located_mappings
 from streamjoin.config.schema_forms import GlueCatalogSchema, GlueTable
 from streamjoin.config.sink_stages import (
     DeadLetterSettings,
@@ -71,6 +70,7 @@ from streamjoin.enrich.config.columns import column_problems
 from streamjoin.enrich.config.rewriting import DEFAULT_MAX_ROWS_PER_PASS, RewritingPlan, rewriting_plan
 from streamjoin.enrich.config.versions import version_columns
 from streamjoin.errors import ConfigError
+from streamjoin.replicate.config import ReplicateConfig, read_table_mappings, replicate_problems, with_located_mappings
 
 __all__ = [
     "ALL_OTHERS",

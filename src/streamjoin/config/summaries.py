@@ -6,8 +6,8 @@ from typing import TypeAlias
 from streamjoin.backfill.config.backfill import BackfillConfig, WhereSettings
 from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings
-from streamjoin.config.replicate import ReplicateConfig, read_table_mappings
 from streamjoin.config.stages import EnrichConfig, KinesisSettings
+from streamjoin.replicate.config import ReplicateConfig, read_table_mappings
 
 JobConfig: TypeAlias = EnrichConfig | CaptureConfig | BackfillConfig | ReplicateConfig
 

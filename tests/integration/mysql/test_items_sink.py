@@ -11,7 +11,7 @@ from streamjoin.dynamodb.write.items import VERSION_ATTRIBUTE, Delete, ItemWrite
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
-from streamjoin.sinks.control_table import ControlState, ControlTable, LoadProgress
+from streamjoin.replicate.control_table import ControlState, ControlTable, LoadProgress
 from tests.integration.conftest import Emulator
 from tests.sink_faults import FakeTime
 

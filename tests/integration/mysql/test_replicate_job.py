@@ -8,8 +8,8 @@ import pytest
 
 from streamjoin.config import ReplicateConfig, parse_job
 from streamjoin.errors import SinkError
-from streamjoin.pipelines.replicate import STEPS, run
-from streamjoin.pipelines.replication_load import LOAD_STEPS
+from streamjoin.replicate.load import LOAD_STEPS
+from streamjoin.replicate.pipeline import STEPS, run
 
 KEY = "id"
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from streamjoin.config import ReplicateConfig, json_schema, load_config, load_job, parse_config, parse_job
-from streamjoin.config.replicate import TlsSettings
 from streamjoin.errors import ConfigError
+from streamjoin.replicate.config import TlsSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "zq7Kv0xWJt-5pRmQ2"  # noqa: S105  (made up)

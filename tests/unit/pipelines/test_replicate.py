@@ -3,10 +3,10 @@ import logging
 import pytest
 
 from streamjoin.errors import SinkError, SourceError
-from streamjoin.pipelines.replicate import STEPS, replicate
-from streamjoin.pipelines.replication_job import position_of
-from streamjoin.pipelines.replication_load import LOAD_STEPS
-from streamjoin.pipelines.replication_runner import Until
+from streamjoin.replicate.job import position_of
+from streamjoin.replicate.load import LOAD_STEPS
+from streamjoin.replicate.pipeline import STEPS, replicate
+from streamjoin.replicate.runner import Until
 from streamjoin.streaming.attempts import MAX_ATTEMPTS
 from streamjoin.streaming.signals import StopRequest
 from tests.replication_faults import Control, World, caught_up, dying_at, fill

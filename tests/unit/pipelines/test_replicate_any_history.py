@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from streamjoin.pipelines.replicate import replicate
-from streamjoin.pipelines.replication_runner import Until
+from streamjoin.replicate.pipeline import replicate
+from streamjoin.replicate.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.replication_faults import World
 from tests.replication_server import Crash, Server

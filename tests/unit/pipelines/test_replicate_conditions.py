@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from streamjoin.dynamodb.write.items import ItemWriter
-from streamjoin.pipelines.replicate import begin, replicate
-from streamjoin.pipelines.replication_job import ReplicateJob
-from streamjoin.pipelines.replication_routes import Routes
-from streamjoin.pipelines.replication_runner import Until
+from streamjoin.replicate.job import ReplicateJob
+from streamjoin.replicate.pipeline import begin, replicate
+from streamjoin.replicate.routes import Routes
+from streamjoin.replicate.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.item_faults import FakeTables
 from tests.replication_faults import World, fill

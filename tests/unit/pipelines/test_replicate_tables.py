@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from streamjoin.errors import SinkError
-from streamjoin.pipelines.replicate import replicate
-from streamjoin.pipelines.replication_runner import Until
+from streamjoin.replicate.pipeline import replicate
+from streamjoin.replicate.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.replication_faults import World, caught_up, dying_at, fill
 from tests.replication_server import Crash, Server

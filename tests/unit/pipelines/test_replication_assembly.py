@@ -7,7 +7,7 @@ import pytest
 
 from streamjoin.config import ReplicateConfig, parse_job
 from streamjoin.errors import SourceError
-from streamjoin.pipelines.replication_assembly import assemble
+from streamjoin.replicate.assembly import assemble
 from streamjoin.streaming import replication_assembly
 from tests.item_faults import FakeTables
 from tests.unit.dms.rules import file_of, mapping, selection, source

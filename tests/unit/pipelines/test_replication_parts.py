@@ -10,11 +10,11 @@ from streamjoin.config import parse_job
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.errors import SinkError, SourceError
 from streamjoin.mysql.changes import BinlogPosition, Committed, RowChange
-from streamjoin.pipelines.replication_assembly import mysql_address, password_of
-from streamjoin.pipelines.replication_changes import ChangeReader
-from streamjoin.pipelines.replication_job import ChangeLimits, version_of
-from streamjoin.pipelines.replication_letters import LetterFolder, RejectedRow
-from streamjoin.pipelines.replication_routes import Routes
+from streamjoin.replicate.assembly import mysql_address, password_of
+from streamjoin.replicate.changes import ChangeReader
+from streamjoin.replicate.job import ChangeLimits, version_of
+from streamjoin.replicate.letters import LetterFolder, RejectedRow
+from streamjoin.replicate.routes import Routes
 from tests.replication_faults import Mappings
 from tests.replication_server import definition
 

@@ -6,7 +6,7 @@ import pytest
 
 from streamjoin.dms import RowRejected
 from streamjoin.errors import ConfigError
-from streamjoin.pipelines.replication_routes import Routes
+from streamjoin.replicate.routes import Routes
 from tests.unit.dms.rules import TEXT_ROW, K, attribute, mapping, parsed, selection, source
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
-from streamjoin.sinks.control_table import ControlState, ControlTable, LoadProgress
+from streamjoin.replicate.control_table import ControlState, ControlTable, LoadProgress
 from tests.item_faults import LOST, THROTTLED, FakeTables, Fault
 from tests.sink_faults import FakeTime
 

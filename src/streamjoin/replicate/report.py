@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from streamjoin.dynamodb.write.items import WriteCounts
-from streamjoin.pipelines.replication_job import position_of
-from streamjoin.sinks.control_state import ControlState
+from streamjoin.replicate.control_state import ControlState
+from streamjoin.replicate.job import position_of
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from dataclasses import replace
 
 from streamjoin.config import ReplicateConfig
 from streamjoin.mysql.changes import BinlogPosition, Truncated
-from streamjoin.pipelines.replication_assembly import assemble, released
-from streamjoin.pipelines.replication_changes import ChangeBatch, TableChange
-from streamjoin.pipelines.replication_items import items_of_changes
-from streamjoin.pipelines.replication_job import ReplicateJob
-from streamjoin.pipelines.replication_letters import write_letters
-from streamjoin.pipelines.replication_load import delete_older, load
-from streamjoin.pipelines.replication_report import ReplicationReport
-from streamjoin.pipelines.replication_runner import ReplicationSummary, Until, follow
-from streamjoin.sinks.control_state import ControlState, LoadProgress
+from streamjoin.replicate.assembly import assemble, released
+from streamjoin.replicate.changes import ChangeBatch, TableChange
+from streamjoin.replicate.control_state import ControlState, LoadProgress
+from streamjoin.replicate.items import items_of_changes
+from streamjoin.replicate.job import ReplicateJob
+from streamjoin.replicate.letters import write_letters
+from streamjoin.replicate.load import delete_older, load
+from streamjoin.replicate.report import ReplicationReport
+from streamjoin.replicate.runner import ReplicationSummary, Until, follow
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
 

@@ -8,9 +8,9 @@ from streamjoin.dms.rejected import RowRejected
 from streamjoin.dynamodb.service import Item
 from streamjoin.dynamodb.write.items import Delete, Put, PutCondition
 from streamjoin.mysql.changes import BinlogPosition, LoadedChunk, Row, RowChange
-from streamjoin.pipelines.replication_job import version_of
-from streamjoin.pipelines.replication_letters import RejectedRow
-from streamjoin.pipelines.replication_routes import Routes
+from streamjoin.replicate.job import version_of
+from streamjoin.replicate.letters import RejectedRow
+from streamjoin.replicate.routes import Routes
 
 
 @dataclass

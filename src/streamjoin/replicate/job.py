@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.mysql.changes import BinlogPosition
-from streamjoin.pipelines.replication_letters import LetterFolder
-from streamjoin.pipelines.replication_routes import Routes
-from streamjoin.sinks.control_state import ControlState
-from streamjoin.sinks.control_table import ControlTable
+from streamjoin.replicate.control_state import ControlState
+from streamjoin.replicate.control_table import ControlTable
+from streamjoin.replicate.letters import LetterFolder
+from streamjoin.replicate.routes import Routes
 
 if TYPE_CHECKING:
     from streamjoin.mysql import MysqlServer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Row, RowChange, Truncated
-from streamjoin.pipelines.replication_job import ChangeLimits
+from streamjoin.replicate.job import ChangeLimits
 
 # Changes taken at a time: what a batch may have beyond its limit of bytes.
 _TAKEN: Final = 1_000

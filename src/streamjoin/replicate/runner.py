@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from streamjoin.pipelines.replication_changes import ChangeBatch, ChangeReader
-from streamjoin.pipelines.replication_job import ReplicateJob, position_of
-from streamjoin.sinks.control_state import ControlState
+from streamjoin.replicate.changes import ChangeBatch, ChangeReader
+from streamjoin.replicate.control_state import ControlState
+from streamjoin.replicate.job import ReplicateJob, position_of
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.dynamodb.write.tables import TableClient, ensure_table
 from streamjoin.errors import SinkError
-from streamjoin.sinks.control_lease import LeaseEntry, LeaseOwner, described, held, lost, unreadable
-from streamjoin.sinks.control_state import ControlState, LoadProgress
+from streamjoin.replicate.control_lease import LeaseEntry, LeaseOwner, described, held, lost, unreadable
+from streamjoin.replicate.control_state import ControlState, LoadProgress
 
 __all__ = ["ControlState", "ControlTable", "LoadProgress"]
 

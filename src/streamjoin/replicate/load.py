@@ -8,10 +8,10 @@ from dataclasses import replace
 from streamjoin.dms import ItemMapping, SourceTable, Value
 from streamjoin.errors import SinkError
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
-from streamjoin.pipelines.replication_items import items_of_chunk
-from streamjoin.pipelines.replication_job import ReplicateJob, position_of, version_of
-from streamjoin.pipelines.replication_letters import write_letters
-from streamjoin.sinks.control_state import ControlState, LoadProgress
+from streamjoin.replicate.control_state import ControlState, LoadProgress
+from streamjoin.replicate.items import items_of_chunk
+from streamjoin.replicate.job import ReplicateJob, position_of, version_of
+from streamjoin.replicate.letters import write_letters
 
 log = logging.getLogger(__name__)
 

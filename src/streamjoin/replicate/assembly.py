@@ -7,7 +7,6 @@ from typing import Any
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config import ReplicateConfig, read_table_mappings
-from streamjoin.config.replicate import MySqlSettings, TlsSettings
 from streamjoin.dms import ItemMapping
 from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.dynamodb.write.items import ItemWriter
@@ -15,10 +14,11 @@ from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError
 from streamjoin.lock.holder import Holder
 from streamjoin.mysql import MysqlAddress, MysqlServer
-from streamjoin.pipelines.replication_job import ChangeLimits, ReplicateJob
-from streamjoin.pipelines.replication_letters import LetterFolder
-from streamjoin.pipelines.replication_routes import Routes
-from streamjoin.sinks.control_table import ControlTable
+from streamjoin.replicate.config import MySqlSettings, TlsSettings
+from streamjoin.replicate.control_table import ControlTable
+from streamjoin.replicate.job import ChangeLimits, ReplicateJob
+from streamjoin.replicate.letters import LetterFolder
+from streamjoin.replicate.routes import Routes
 
 
 def assemble(config: ReplicateConfig) -> ReplicateJob:

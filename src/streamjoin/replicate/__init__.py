@@ -1,0 +1,1 @@
+"""The job `replicate`: rows of MySQL, kept as items of DynamoDB."""
