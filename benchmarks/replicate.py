@@ -24,7 +24,7 @@ from replicate_source import Source, differences, items_of
 from report import commit, machine, publish
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.job_process import JobProcess
+from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.local.stack import LocalStack
 from streamjoin.mysql import BinlogPosition

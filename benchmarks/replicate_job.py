@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from replicate_source import DATABASE, KEY, TABLE, TARGET
 
-from streamjoin.local.job_process import JobProcess
+from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate.control_state import ControlState

@@ -154,11 +154,11 @@ def demo(
     job: Annotated[DemoJob, typer.Option(help="Which job; capture with a backfill before it.")] = DemoJob.ENRICH,
 ) -> None:
     """Show a whole job on this machine, from an empty stream to query results before and after a change."""
-    from streamjoin.local.demo import demo as run_demo  # noqa: PLC0415
+    from streamjoin.local.demo.enrich import demo as run_demo  # noqa: PLC0415
 
     if job is DemoJob.CAPTURE:
         from streamjoin.errors import ConfigError  # noqa: PLC0415
-        from streamjoin.local.capture_demo import capture_demo  # noqa: PLC0415
+        from streamjoin.local.demo.capture import capture_demo  # noqa: PLC0415
 
         if with_mysql or dataset is not DatasetName.ORDERS:
             problem = "--dataset flights, --with-mysql: allowed with --job enrich only; found --job capture"

@@ -13,13 +13,20 @@ from streamjoin.config import ReplicateConfig, load_job
 from streamjoin.dms import SourceColumn, SourceTable, TableMappings
 from streamjoin.dms.source_table import ColumnKind
 from streamjoin.errors import ConfigError, StreamJoinError
-from streamjoin.local import mariadb, mariadb_program, reference_origin
-from streamjoin.local.demo import demo
+from streamjoin.local import mariadb, mariadb_program
+from streamjoin.local.demo import reference_origin
+from streamjoin.local.demo.enrich import demo
+from streamjoin.local.demo.narration import Narrator
+from streamjoin.local.demo.reference_origin import (
+    MAPPINGS,
+    PASSWORD_VARIABLE,
+    MariaDbOrigin,
+    count_items,
+    start_mariadb,
+)
 from streamjoin.local.mariadb_program import MariaDbProgram
 from streamjoin.local.names import DatasetName
-from streamjoin.local.narration import Narrator
 from streamjoin.local.orders import COUNTRY_REFERENCE, COUNTRY_ROWS
-from streamjoin.local.reference_origin import MAPPINGS, PASSWORD_VARIABLE, MariaDbOrigin, count_items, start_mariadb
 
 PASSWORD = "secret-of-the-server"  # noqa: S105
 

@@ -14,8 +14,8 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.errors import StreamJoinError
 from streamjoin.local import mariadb_program
 from streamjoin.local.datasets import Dataset
-from streamjoin.local.job_process import JobProcess
-from streamjoin.local.narration import Narrator
+from streamjoin.local.demo.job_process import JobProcess
+from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.orders import CHANGED_COUNTRY_ROWS, COUNTRY_ROWS, COUNTRY_TABLE
 from streamjoin.local.tables import create_table, put_items
 

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SinkError
-from streamjoin.local.comparison import items_by_key, wait_until_equal
-from streamjoin.local.job_process import JobProcess
-from streamjoin.local.narration import Narrator
+from streamjoin.local.demo.comparison import items_by_key, wait_until_equal
+from streamjoin.local.demo.job_process import JobProcess
+from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.samples import SampleName
 from streamjoin.local.seed import seed_table
 from streamjoin.local.stack import LocalStack

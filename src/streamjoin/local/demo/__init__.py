@@ -1,0 +1,1 @@
+"""Whole jobs shown on this machine."""
