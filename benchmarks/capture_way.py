@@ -15,7 +15,7 @@ from streamjoin.capture.assembly import assemble, batch_limits
 from streamjoin.capture.pipeline import process_batch, starting_point
 from streamjoin.capture.sources import source_of
 from streamjoin.config import CaptureConfig, load_job
-from streamjoin.local.orders import orders
+from streamjoin.local.samples.orders import orders
 from streamjoin.streaming.pace import Pace
 
 TABLE = "orders"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamjoin.local.orders import COUNTRY_ROWS, orders
+from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
 from streamjoin.local.tables import Item
 
 SHOWN_ROWS = 3

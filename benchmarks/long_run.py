@@ -29,8 +29,8 @@ from report import commit, machine, publish
 from streamjoin.aws.clients import aws_client
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
-from streamjoin.local.orders import COUNTRY_REFERENCE, COUNTRY_ROWS, orders
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.orders import COUNTRY_REFERENCE, COUNTRY_ROWS, orders
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import read_table

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from workload import Row
 
-from streamjoin.local.orders import COUNTRY_ROWS, orders
+from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import frame_of

@@ -23,8 +23,8 @@ from stopwatch import Stopwatch
 from todays_way import TodaysWay
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.orders import COUNTRY_REFERENCE, orders
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.orders import COUNTRY_REFERENCE, orders
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import read_table

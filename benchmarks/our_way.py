@@ -12,7 +12,7 @@ from streamjoin.config import parse_config
 from streamjoin.enrich.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.enrich.pipeline import process_batch, starting_point
 from streamjoin.kinesis.stream import BatchLimits, Stream
-from streamjoin.local.orders import COUNTRY_TABLE
+from streamjoin.local.samples.orders import COUNTRY_TABLE
 from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.stream_reader import StreamReader

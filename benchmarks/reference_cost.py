@@ -22,7 +22,7 @@ from todays_way import TodaysWay
 from workload import SCAN_SEGMENTS, Workload
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.tables import create_stream, put_items
 
 # Its batches are the shortest and don't grow with the table, so that whatever a reference costs weighs the most.

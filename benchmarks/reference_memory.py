@@ -20,7 +20,7 @@ from stopwatch import Stopwatch
 from workload import Workload, enable_stream
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.tables import create_stream, put_items
 
 # Beyond 10,000 changes all rows are shipped to Spark anew, beside those that a batch may still use.

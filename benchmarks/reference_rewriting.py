@@ -26,8 +26,8 @@ from workload import Row, changed_item
 from streamjoin.aws.clients import aws_client
 from streamjoin.enrich.pipeline import process_batch
 from streamjoin.enrich.rewrite import rewrite
-from streamjoin.local.orders import order
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.orders import order
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.tables import Item, create_stream, put_items
 from streamjoin.query import read_table, run_sql
 from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, RECORD_SCHEMA

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from stopwatch import Stopwatch
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.orders import COUNTRY_TABLE
+from streamjoin.local.samples.orders import COUNTRY_TABLE
 
 RECORDS_PER_CALL = 10_000
 ORDER_FIELDS = (

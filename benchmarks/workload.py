@@ -12,7 +12,7 @@ from typing import Any
 
 from expectation import country_item
 
-from streamjoin.local.orders import COUNTRY_REFERENCE, orders
+from streamjoin.local.samples.orders import COUNTRY_REFERENCE, orders
 from streamjoin.local.tables import Item, create_table, put_items
 
 # The emulator sorts all keys for every page, in one thread: segments would wait for each other until they time out.

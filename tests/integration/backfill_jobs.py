@@ -9,7 +9,7 @@ from typing import Any
 from streamjoin.aws.storage import open_path
 from streamjoin.config import BackfillConfig, CaptureConfig, parse_job
 from streamjoin.hudi.timeline import Timeline
-from streamjoin.local.samples import SAMPLES, SampleName
+from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.query import read_table
 from streamjoin.streaming import capture
 

@@ -13,10 +13,10 @@ import pytest
 
 from streamjoin.errors import LocalStackError, SourceError
 from streamjoin.local import background
-from streamjoin.local.datasets import DATASETS
-from streamjoin.local.names import DatasetName
-from streamjoin.local.orders import COUNTRY_ROWS, orders
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.datasets import DATASETS
+from streamjoin.local.samples.names import DatasetName
+from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.stack import HOST, LocalStack, free_port, is_ready
 
 

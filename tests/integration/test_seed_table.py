@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from streamjoin.local.samples import SAMPLES, SampleName
-from streamjoin.local.seed import seed_table
+from streamjoin.local.samples.samples import SAMPLES, SampleName
+from streamjoin.local.samples.seed import seed_table
 
 
 @pytest.mark.parametrize("name", list(SampleName))

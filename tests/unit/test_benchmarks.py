@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 import pyarrow as pa
 import pytest
 
-from streamjoin.local.orders import orders
+from streamjoin.local.samples.orders import orders
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # The benchmarks are scripts: they find each other by the folder that they are started in.

@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import boto3
 import pytest
 
-from streamjoin.local.orders import COUNTRY_ROWS, orders
+from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # The benchmarks are scripts: they find each other by the folder that they are started in.

@@ -11,7 +11,7 @@ from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
 from streamjoin.cli.seed import seed_table
 from streamjoin.cli.stream_job import load_stream_job
 from streamjoin.entry import ExitCode, exit_code_of, report_defect
-from streamjoin.local.names import DatasetName, DemoJob
+from streamjoin.local.samples.names import DatasetName, DemoJob
 from streamjoin.rendering import OutputFormat
 
 app = typer.Typer(
@@ -132,7 +132,7 @@ def produce(
     region: Annotated[str | None, typer.Option(help="Default: the SDK's.")] = None,
 ) -> None:
     """Send sample data to a Kinesis stream."""
-    from streamjoin.local.sending import produce_dataset  # noqa: PLC0415
+    from streamjoin.local.samples.sending import produce_dataset  # noqa: PLC0415
 
     summary = produce_dataset(
         stream_name, dataset, records=records, start=start, seed=seed, records_per_second=rate, region=region

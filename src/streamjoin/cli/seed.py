@@ -33,7 +33,7 @@ def seed_table(  # noqa: PLR0913, PLR0917  (options of a command)
     region: Annotated[str | None, typer.Option(help="Default: the SDK's.")] = None,
 ) -> None:
     """Write sample items into a DynamoDB table, 25 a call."""
-    from streamjoin.local import seed as seeding  # noqa: PLC0415
+    from streamjoin.local.samples import seed as seeding  # noqa: PLC0415
 
     seeded = seeding.seed_table(
         file, table, records=records, seed=seed, create=create, key=seeding.Key(partition_key, sort_key), region=region

@@ -5,12 +5,12 @@ from rich.console import Console
 
 from streamjoin.config import parse_config
 from streamjoin.errors import StreamJoinError
-from streamjoin.local.datasets import DATASETS
 from streamjoin.local.demo.enrich import PATIENCE_SECONDS, Loads, loads, wait_for_rows
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.demo.scenarios import SCENARIOS
-from streamjoin.local.names import DatasetName
+from streamjoin.local.samples.datasets import DATASETS
+from streamjoin.local.samples.names import DatasetName
 from tests.faults import FakeClock
 
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from streamjoin.errors import LocalStackError
-from streamjoin.local import flights as module
-from streamjoin.local.datasets import DATASETS
-from streamjoin.local.flights import (
+from streamjoin.local.samples import flights as module
+from streamjoin.local.samples.datasets import DATASETS
+from streamjoin.local.samples.flights import (
     FLIGHTS_RECORDS,
     airlines,
     airports,
@@ -18,7 +18,7 @@ from streamjoin.local.flights import (
     planes,
     renamed_airlines,
 )
-from streamjoin.local.names import DatasetName
+from streamjoin.local.samples.names import DatasetName
 
 
 def test_every_flight_of_the_package_is_an_event_with_its_own_key():

@@ -2,7 +2,7 @@ import itertools
 import re
 from datetime import datetime
 
-from streamjoin.local.orders import CHANGED_COUNTRY_ROWS, COUNTRY_ROWS, order, orders
+from streamjoin.local.samples.orders import CHANGED_COUNTRY_ROWS, COUNTRY_ROWS, order, orders
 
 FIELDS = (
     "uuid country itemtype saleschannel orderpriority orderdate region shipdate unitssold unitprice unitcost "

@@ -5,8 +5,8 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from streamjoin.errors import SourceError
-from streamjoin.local.orders import orders
-from streamjoin.local.produce import BYTES_PER_CALL, produce
+from streamjoin.local.samples.orders import orders
+from streamjoin.local.samples.produce import BYTES_PER_CALL, produce
 from tests.faults import FakeClock
 from tests.local_faults import FakeStream
 

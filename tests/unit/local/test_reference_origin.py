@@ -25,8 +25,8 @@ from streamjoin.local.demo.reference_origin import (
     start_mariadb,
 )
 from streamjoin.local.mariadb_program import MariaDbProgram
-from streamjoin.local.names import DatasetName
-from streamjoin.local.orders import COUNTRY_REFERENCE, COUNTRY_ROWS
+from streamjoin.local.samples.names import DatasetName
+from streamjoin.local.samples.orders import COUNTRY_REFERENCE, COUNTRY_ROWS
 
 PASSWORD = "secret-of-the-server"  # noqa: S105
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
-from streamjoin.local import seed as seeding
-from streamjoin.local.samples import SAMPLES, SampleName
-from streamjoin.local.seed import Blocks, Key, seed_table
-from streamjoin.local.seed_file import read_items
+from streamjoin.local.samples import seed as seeding
+from streamjoin.local.samples.samples import SAMPLES, SampleName
+from streamjoin.local.samples.seed import Blocks, Key, seed_table
+from streamjoin.local.samples.seed_file import read_items
 
 
 class FakeTables:

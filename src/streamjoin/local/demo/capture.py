@@ -15,8 +15,8 @@ from streamjoin.errors import SinkError
 from streamjoin.local.demo.comparison import items_by_key, wait_until_equal
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
-from streamjoin.local.samples import SampleName
-from streamjoin.local.seed import seed_table
+from streamjoin.local.samples.samples import SampleName
+from streamjoin.local.samples.seed import seed_table
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream
 from streamjoin.query import query

@@ -15,13 +15,13 @@ from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.errors import ConfigError, SinkError, StreamJoinError
-from streamjoin.local.datasets import DATASETS, Dataset
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.demo.reference_origin import DynamoDbOrigin, MariaDbOrigin, ReferenceOrigin, start_mariadb
 from streamjoin.local.demo.scenarios import SCENARIOS, Scenario
-from streamjoin.local.names import DatasetName
-from streamjoin.local.produce import produce
+from streamjoin.local.samples.datasets import DATASETS, Dataset
+from streamjoin.local.samples.names import DatasetName
+from streamjoin.local.samples.produce import produce
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream
 from streamjoin.query import query, read_table

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from streamjoin.aws.clients import aws_client
 from streamjoin.errors import StreamJoinError
 from streamjoin.local import mariadb_program
-from streamjoin.local.datasets import Dataset
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
-from streamjoin.local.orders import CHANGED_COUNTRY_ROWS, COUNTRY_ROWS, COUNTRY_TABLE
+from streamjoin.local.samples.datasets import Dataset
+from streamjoin.local.samples.orders import CHANGED_COUNTRY_ROWS, COUNTRY_ROWS, COUNTRY_TABLE
 from streamjoin.local.tables import create_table, put_items
 
 if TYPE_CHECKING:

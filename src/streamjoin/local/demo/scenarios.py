@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamjoin.local.names import DatasetName
-from streamjoin.local.orders import COUNTRY_TABLE
+from streamjoin.local.samples.names import DatasetName
+from streamjoin.local.samples.orders import COUNTRY_TABLE
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamjoin.local.flights import AIRLINES_REFERENCE, AIRPORTS_REFERENCE, FLIGHTS_RECORDS, PLANES_REFERENCE, flights
-from streamjoin.local.names import DatasetName
-from streamjoin.local.orders import COUNTRY_REFERENCE, orders
+from streamjoin.local.samples.flights import (
+    AIRLINES_REFERENCE,
+    AIRPORTS_REFERENCE,
+    FLIGHTS_RECORDS,
+    PLANES_REFERENCE,
+    flights,
+)
+from streamjoin.local.samples.names import DatasetName
+from streamjoin.local.samples.orders import COUNTRY_REFERENCE, orders
 from streamjoin.local.tables import ReferenceTable
 
 

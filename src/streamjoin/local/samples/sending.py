@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SourceError
-from streamjoin.local.datasets import DATASETS
-from streamjoin.local.names import DatasetName
-from streamjoin.local.produce import Produced, produce
+from streamjoin.local.samples.datasets import DATASETS
+from streamjoin.local.samples.names import DatasetName
+from streamjoin.local.samples.produce import Produced, produce
 
 
 def produce_dataset(

@@ -9,7 +9,7 @@ from typing import Any
 from streamjoin.dynamodb.attribute_types import exact
 from streamjoin.dynamodb.change_values import NotAnItemError, is_number, read_item
 from streamjoin.errors import SinkError
-from streamjoin.local.samples import SampleName
+from streamjoin.local.samples.samples import SampleName
 from streamjoin.local.tables import Item
 
 

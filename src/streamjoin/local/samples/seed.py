@@ -15,8 +15,8 @@ from botocore.exceptions import NoRegionError
 from streamjoin.aws.clients import aws_client
 from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.errors import SinkError
-from streamjoin.local.samples import SAMPLES, SampleName
-from streamjoin.local.seed_file import read_items
+from streamjoin.local.samples.samples import SAMPLES, SampleName
+from streamjoin.local.samples.seed_file import read_items
 from streamjoin.local.tables import ITEMS_PER_WRITE, Item, create_table, put_items
 
 
