@@ -130,7 +130,7 @@ def job_config(stream_name: str, base_path: str, table_type: str) -> dict[str, A
 
 
 class CaptureWay:
-    """`streamjoin.pipelines.capture.run`, a batch at a time.
+    """`streamjoin.capture.pipeline.run`, a batch at a time.
 
     Args:
         spark: The session.

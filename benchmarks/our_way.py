@@ -78,7 +78,7 @@ def job_config(
 
 
 class OurWay:
-    """`streamjoin.pipelines.enrich.run`, a batch at a time.
+    """`streamjoin.enrich.pipeline.run`, a batch at a time.
 
     Args:
         spark: The session.

@@ -1,10 +1,10 @@
 import json
 from pathlib import Path
 
+from streamjoin.enrich import rewrite
 from streamjoin.enrich.pipeline import STEPS
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
-from streamjoin.streaming import rewrite
 from tests.e2e.scenario import COUNTRIES, Scenario, events
 
 CRASH_JOB = str(Path(__file__).parent / "crash_job.py")

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from streamjoin.aws.storage import open_path
+from streamjoin.capture import pipeline as capture
 from streamjoin.config import BackfillConfig, CaptureConfig, parse_job
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.query import read_table
-from streamjoin.streaming import capture
 
 KEYS = {"PK": "S", "SK": "S"}
 WATERMARK_MS = 1_562_148_836_036

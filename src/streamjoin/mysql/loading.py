@@ -9,8 +9,8 @@ from pymysql.cursors import SSCursor
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable, Value
 from streamjoin.errors import SourceError
-from streamjoin.mysql import binlog_json
 from streamjoin.mysql.address import errors_of
+from streamjoin.mysql.binlog import json as binlog_json
 from streamjoin.mysql.binlog.charsets import Charsets, decode_utf8
 from streamjoin.mysql.binlog.values import shortest_float
 from streamjoin.mysql.changes import ChunkBounds, LoadedChunk, Row

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.job import EnrichJob, Output
 from streamjoin.enrich.redrive import RedriveReport, redrive
 from streamjoin.history import checkpoint
@@ -19,7 +20,6 @@ from streamjoin.letters.listing import LetterFilter
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.schema.columns import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position
-from streamjoin.streaming import enrich
 from tests.oracle import EVENT_SCHEMA, Record
 from tests.reference_faults import FakeDynamoDb
 from tests.reference_faults import settings as reference_settings

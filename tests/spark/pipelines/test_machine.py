@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pyspark.sql import SparkSession
 
 from streamjoin.config import parse_config
+from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.pipeline import process_batch, starting_point
 from streamjoin.enrich.rewrite import rewrite
 from streamjoin.history.ledger import Ledger
@@ -20,7 +21,6 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import BatchLimits, Stream
 from streamjoin.shards.position import ShardRange
-from streamjoin.streaming import enrich
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest

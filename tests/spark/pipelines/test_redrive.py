@@ -13,12 +13,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich import pipeline as enrich
+from streamjoin.enrich import redrive
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter
-from streamjoin.streaming import enrich, redrive
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines.harness import ARRIVED, CrashError, check, crash_at, dead_letters_of, rows_of
 from tests.spark.pipelines.redriving import COUNTRIES, World, country_reference

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.job import Ordering
 from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
 from streamjoin.query import query
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange
-from streamjoin.streaming import enrich
 from streamjoin.streaming.batch import Batch
 from tests.oracle import Record, expected_table
 from tests.spark.pipelines import test_rewrite

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
+from streamjoin.enrich import pipeline as enrich
+from streamjoin.enrich import rewrite
 from streamjoin.enrich.config.rewriting import RewritingPlan
 from streamjoin.enrich.job import EnrichJob, Output
 from streamjoin.history import checkpoint
@@ -19,7 +21,6 @@ from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.query import query
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference
-from streamjoin.streaming import enrich, rewrite
 from tests.oracle import Record, expected_versions
 from tests.reference_faults import FakeDynamoDb, reference_settings_of
 from tests.spark.pipelines.harness import CrashError, batch_of, crash_at, make_job, rows_of

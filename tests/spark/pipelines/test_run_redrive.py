@@ -6,13 +6,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.assembly import assemble, resolve_schema
 from streamjoin.enrich.redrive import run_redrive
 from streamjoin.errors import SinkError
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
 from streamjoin.query import query
-from streamjoin.streaming import enrich
 from tests.oracle import Record
 from tests.spark.pipelines.harness import batch_of
 

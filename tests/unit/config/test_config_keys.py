@@ -8,9 +8,10 @@ from pyspark.sql.types import StructType
 
 from streamjoin.config import OWNED_HUDI_OPTIONS, GlueCatalogSchema, load_config, parse_config
 from streamjoin.config.values import RESERVED_COLUMNS
+from streamjoin.enrich import order
 from streamjoin.errors import ConfigError
 from streamjoin.hudi.write import HudiTable
-from streamjoin.records import events, order
+from streamjoin.records import events
 
 
 def test_the_example_has_no_problem_and_its_defaults(config):

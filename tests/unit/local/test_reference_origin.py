@@ -14,8 +14,7 @@ from streamjoin.dms import SourceColumn, SourceTable, TableMappings
 from streamjoin.dms.source_table import ColumnKind
 from streamjoin.errors import ConfigError, StreamJoinError
 from streamjoin.local import mariadb, mariadb_program
-from streamjoin.local.demo import reference_origin
-from streamjoin.local.demo.enrich import demo
+from streamjoin.local.demo.enrich import demo, reference_origin
 from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.demo.reference_origin import (
     MAPPINGS,

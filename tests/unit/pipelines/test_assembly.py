@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from streamjoin.config import load_config
+from streamjoin.enrich import assembly
 from streamjoin.enrich.assembly import check_services
 from streamjoin.errors import SourceError
 from streamjoin.kinesis.stream import Stream
-from streamjoin.streaming import assembly
 from tests.reference_faults import FakeDynamoDb, client_error
 from tests.stream_faults import FakeTableStream
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from streamjoin.capture import sources as capture_sources
 from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.capture.start import NotedMoment, noted_moment
 from streamjoin.config import CaptureConfig, load_job
@@ -13,7 +14,6 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import Stream
 from streamjoin.shards.position import Position, PositionKind
-from streamjoin.streaming import capture_sources
 from tests.faults import FakeClock, FakeKinesis
 from tests.stream_faults import FakeTableStream
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from streamjoin.config import ReferenceSettings
+from streamjoin.enrich import references
 from streamjoin.enrich.references import references_of
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.streaming import references
 from tests.reference_faults import FakeDynamoDb, FakeSpark, settings
 
 

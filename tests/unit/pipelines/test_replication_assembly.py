@@ -7,8 +7,8 @@ import pytest
 
 from streamjoin.config import ReplicateConfig, parse_job
 from streamjoin.errors import SourceError
+from streamjoin.replicate import assembly as replication_assembly
 from streamjoin.replicate.assembly import assemble
-from streamjoin.streaming import replication_assembly
 from tests.item_faults import FakeTables
 from tests.unit.dms.rules import file_of, mapping, selection, source
 

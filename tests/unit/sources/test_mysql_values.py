@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.mysql import binlog_json, binlog_temporal
+from streamjoin.mysql.binlog import json as binlog_json
+from streamjoin.mysql.binlog import temporal as binlog_temporal
 from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.values import decimal_decoder, set_decoder, shortest_float
 from streamjoin.mysql.gtids import MariaDbGtids, MysqlGtids

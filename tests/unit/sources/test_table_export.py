@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamjoin.dynamodb.read import export as table_export
 from streamjoin.dynamodb.read.export import TableExport
 from streamjoin.dynamodb.read.export_manifest import ExportManifest
 from streamjoin.errors import SourceError
-from streamjoin.kinesis import table_export
 from streamjoin.moments import iso_us
 from tests.scan_faults import items_of
 from tests.table_exports import EXPORT_ID, EXPORT_TIME, write_export

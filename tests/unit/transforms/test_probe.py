@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.records import probe
+from streamjoin.reference import probe
 from streamjoin.reference.probe import Layer, ShippedLayer, key_text, merged
 
 KEYS = st.text(max_size=3)

@@ -12,7 +12,9 @@ import zstandard
 
 from streamjoin.dms.source_table import SourceTable
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.mysql import binlog_rows, binlog_table, statements
+from streamjoin.mysql import statements
+from streamjoin.mysql.binlog import rows as binlog_rows
+from streamjoin.mysql.binlog import table as binlog_table
 from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.dump import BinlogEvent
 from streamjoin.mysql.binlog.payload import inner_events

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
-from streamjoin.mysql import binlog_json, binlog_temporal, binlog_values
+from streamjoin.mysql.binlog import json as binlog_json
+from streamjoin.mysql.binlog import temporal as binlog_temporal
+from streamjoin.mysql.binlog import values as binlog_values
 from streamjoin.mysql.binlog.charsets import BINARY_COLLATION, Charsets, decode_utf8
 from streamjoin.mysql.binlog.column_types import ColumnType
 from streamjoin.mysql.binlog.values import Decoder

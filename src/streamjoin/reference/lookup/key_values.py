@@ -1,6 +1,6 @@
 """The key that an event's value is in DynamoDB: the one whose item the join then finds equal to the event.
 
-What is equal is the join's to say (`transforms.enrich`): texts by their characters, numbers by value, a text and an
+What is equal is the join's to say (`enrich.join`): texts by their characters, numbers by value, a text and an
 integer when the text is the number's own. A value that no key can have (empty, too long, NaN, too many digits) is no
 key at all: the service would refuse the whole call for one of them.
 
