@@ -20,7 +20,7 @@ setup: .venv/.locked ## the environment in .venv, with the streamjoin command in
 	@touch $@
 
 .venv/.jars: .venv/.locked # fetched once, before two processes would do it at the same time
-	@$(BIN)/python -c "from streamjoin.session import local_session; local_session(s3=True).stop()" 2> /dev/null
+	@$(BIN)/python -c "from streamjoin.spark.session import local_session; local_session(s3=True).stop()" 2> /dev/null
 	@touch $@
 
 demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARGS="--dataset flights"

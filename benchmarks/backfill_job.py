@@ -14,8 +14,9 @@ from own_process import spark_for
 from process_memory import memory_of
 from report import versions
 
+from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.backfill.pipeline import run
-from streamjoin.config import BackfillConfig, parse_job
+from streamjoin.entry import parse_job
 
 _SAMPLE_SECONDS = 0.5
 

@@ -12,9 +12,10 @@ from stopwatch import Stopwatch
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.assembly import assemble, batch_limits
+from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.pipeline import process_batch, starting_point
 from streamjoin.capture.sources import source_of
-from streamjoin.config import CaptureConfig, load_job
+from streamjoin.entry import load_job
 from streamjoin.local.samples.orders import orders
 from streamjoin.streaming.pace import Pace
 

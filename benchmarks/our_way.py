@@ -8,9 +8,9 @@ from pyspark.sql import SparkSession
 from stopwatch import Stopwatch
 from todays_way import DROPPED, ORDER_SCHEMA
 
-from streamjoin.config import parse_config
 from streamjoin.enrich.assembly import assemble, check_formats, check_services, resolve_schema
 from streamjoin.enrich.pipeline import process_batch, starting_point
+from streamjoin.entry import parse_config
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.local.samples.orders import COUNTRY_TABLE
 from streamjoin.streaming.metrics import BatchReport

@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamjoin.config import load_config
     from streamjoin.enrich.join import enrich
     from streamjoin.enrich.notebook import load_reference, read_kinesis, upsert
     from streamjoin.enrich.order import keep_latest
+    from streamjoin.entry import load_config
     from streamjoin.records.decode import decode
     from streamjoin.spark.session import local_session
 

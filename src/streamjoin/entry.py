@@ -1,20 +1,46 @@
-"""What every way of starting a job shares: its log, its exit codes, and the text of an error instead of a traceback."""
+"""The one place that knows all jobs: from a file to the job of its `job:`, with log and exit codes.
 
+A job's own modules are imported once its file is known to be good: Spark takes its seconds to start.
+"""
+
+import argparse
+import importlib.util
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from importlib import import_module
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from streamjoin.errors import ConfigError, StreamJoinError
 
 if TYPE_CHECKING:
-    from streamjoin.replicate.runner import ReplicationSummary
-    from streamjoin.streaming.runner import RunSummary
+    import pyarrow as pa
+
+    from streamjoin.backfill.config.backfill import BackfillConfig
+    from streamjoin.capture.config.capture import CaptureConfig
+    from streamjoin.config.file import RawConfig
+    from streamjoin.config.job_file import JobFile
+    from streamjoin.enrich.config.enrich import EnrichConfig
+    from streamjoin.query.tables import QueryTables
+    from streamjoin.replicate.config import ReplicateConfig
+
+    JobConfig: TypeAlias = EnrichConfig | CaptureConfig | BackfillConfig | ReplicateConfig
 
 log = logging.getLogger(__name__)
+
+# The value of `job:` -> the module that says how its file is checked.
+_JOB_FILES: Final = {
+    "enrich": "streamjoin.enrich.config.file",
+    "capture": "streamjoin.capture.config.file",
+    "backfill": "streamjoin.backfill.config.file",
+    "replicate": "streamjoin.replicate.config",
+}
+JOBS: Final = list(_JOB_FILES)
 
 
 class ExitCode(IntEnum):
@@ -38,126 +64,173 @@ def exit_code_of(action: Callable[[], object]) -> ExitCode:
     return ExitCode.DONE
 
 
-def run_enrich(config: str, *, until_caught_up: bool = False, max_batches: int | None = None) -> None:
+def load_job(source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None) -> "JobConfig":
+    """Read and check the configuration of any job.
+
+    Args:
+        source: A path, local or `s3://bucket/key`; or text of YAML (more than one line, or `{…}`); or a mapping.
+        environ: Where `${VAR}` and `${VAR:-default}` are looked up. Default: the environment of the process.
+
+    Raises:
+        ConfigError: Lists every problem.
+    """
+    from streamjoin.config.file import read_config  # noqa: PLC0415
+
+    return _checked(read_config(source, os.environ if environ is None else environ))
+
+
+def load_config(source: str | Path | Mapping[str, Any], environ: Mapping[str, str] | None = None) -> "EnrichConfig":
+    """Read and check the configuration of a job that writes a table: `job: enrich`; as `load_job` does.
+
+    Raises:
+        ConfigError: Lists every problem, or it is another job's.
+    """
+    return _enrich(load_job(source, environ), source if isinstance(source, str | Path) else "configuration")
+
+
+def parse_job(values: Mapping[str, Any], where: str = "configuration") -> "JobConfig":
+    """Check the configuration of any job that is a mapping already; variables are not looked up.
+
+    Raises:
+        ConfigError: Lists every problem.
+    """
+    from streamjoin.config.file import substitute  # noqa: PLC0415
+
+    return _checked(substitute(values, where, None))
+
+
+def parse_config(values: Mapping[str, Any], where: str = "configuration") -> "EnrichConfig":
+    """Check the configuration of `job: enrich` that is a mapping already; variables are not looked up.
+
+    Raises:
+        ConfigError: Lists every problem, or it is another job's.
+    """
+    return _enrich(parse_job(values, where), where)
+
+
+def summary(config: "JobConfig") -> str:
+    """Return a sentence that says what a checked job reads and writes.
+
+    Raises:
+        ConfigError: The table mappings of a replication have problems.
+    """
+    return f"Job '{config.name}', {_file_of(config.job).summary(config)}"
+
+
+def json_schema(job: str = "enrich") -> dict[str, Any]:
+    """Return the JSON Schema of the file of a `job`, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_file_of(job).model.model_json_schema(by_alias=True),
+    }
+
+
+def tables_of(target: "str | Path | JobConfig") -> "QueryTables":
+    """Return the Hudi tables of a base path, of a configuration, or of the file of one.
+
+    Raises:
+        ConfigError: The configuration is wrong, or its job writes no Hudi table.
+        SinkError: The place of a template's tables can't be listed.
+    """
+    from streamjoin.query.tables import QueryTables  # noqa: PLC0415
+
+    # A bare path is answered without pydantic.
+    if isinstance(target, str | Path) and not str(target).endswith((".yaml", ".yml")):
+        return QueryTables.of_path(str(target))
+    config = load_job(target) if isinstance(target, str | Path) else target
+    tables = _file_of(config.job).tables
+    if tables is None:
+        where = str(target) if isinstance(target, str | Path) else "configuration"
+        raise ConfigError([f"job: found '{config.job}', which writes no Hudi table"], where)
+    return QueryTables.named(tables(config))
+
+
+def query(target: "str | Path | JobConfig", sql: str) -> "pa.Table":
+    """Run `sql` on the Hudi tables of a base path, of a configuration, or of the file of one.
+
+    Args:
+        target: A table's base path, or a job's configuration, or the path of its file.
+        sql: As `query.query` takes it.
+
+    Columns out: those of the query; times with zone are UTC.
+
+    Raises:
+        SinkError: There is no Hudi table, it can't be read, or DuckDB refuses the SQL.
+        ConfigError: The configuration is wrong, or its job writes no Hudi table.
+    """
+    from streamjoin.query import query as run_query  # noqa: PLC0415
+
+    return run_query(tables_of(target), sql)
+
+
+def run_job(
+    config: str,
+    *,
+    job: str | None = None,
+    until_caught_up: bool = False,
+    max_batches: int | None = None,
+    reload: bool = False,
+) -> None:
     """Run the job that the file `config` describes; log what it does.
 
     Args:
         config: A local path or `s3://…`.
-        until_caught_up: Stop when there is nothing left to read.
-        max_batches: Stop after so many micro-batches.
-
-    Raises:
-        ConfigError: The configuration is wrong; nothing was started.
-        StreamJoinError: The job can't go on.
-    """
-    # Spark isn't imported before the configuration is known to be good.
-    from streamjoin.config import load_config  # noqa: PLC0415
-
-    settings = load_config(config)
-    configure_logging()
-    from streamjoin.enrich.pipeline import run  # noqa: PLC0415
-
-    _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches))
-
-
-def run_capture(config: str, *, until_caught_up: bool = False, max_batches: int | None = None) -> None:
-    """Run the job `capture` that the file `config` describes; arguments and errors as those of `run_enrich`."""
-    from streamjoin.config import CaptureConfig, load_job  # noqa: PLC0415
-
-    settings = load_job(config)
-    if not isinstance(settings, CaptureConfig):
-        raise _another_job(settings.job, "capture", config)
-    configure_logging()
-    from streamjoin.capture.pipeline import run  # noqa: PLC0415
-
-    _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches))
-
-
-def run_backfill(config: str) -> None:
-    """Run the job `backfill` that the file `config` describes to its end; the report is its last line.
-
-    Args:
-        config: A local path or `s3://…`.
-
-    Raises:
-        ConfigError: The configuration is wrong, or it is another job's; nothing was started.
-        StreamJoinError: The job can't go on; the next start does.
-    """
-    from streamjoin.config import BackfillConfig, load_job  # noqa: PLC0415
-
-    settings = load_job(config)
-    if not isinstance(settings, BackfillConfig):
-        raise _another_job(settings.job, "backfill", config)
-    configure_logging()
-    from streamjoin.backfill.pipeline import run  # noqa: PLC0415
-
-    run(settings)
-
-
-def run_replicate(
-    config: str, *, until_caught_up: bool = False, max_batches: int | None = None, reload: bool = False
-) -> None:
-    """Run the job `replicate` that the file `config` describes; log what it does.
-
-    Args:
-        config: A local path or `s3://…`.
-        until_caught_up: Stop when all has been written that was in the binlog when following it began.
-        max_batches: Stop after so many batches.
-        reload: Load all tables first, whatever was loaded before.
-
-    Raises:
-        ConfigError: The configuration is wrong, or it is another job's; nothing was started.
-        StreamJoinError: The job can't go on.
-    """
-    from streamjoin.config import ReplicateConfig, load_job  # noqa: PLC0415
-
-    settings = load_job(config)
-    if not isinstance(settings, ReplicateConfig):
-        raise _another_job(settings.job, "replicate", config)
-    configure_logging()
-    from streamjoin.replicate.pipeline import run  # noqa: PLC0415
-
-    _log_end(settings.name, run(settings, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload))
-
-
-def run_job(
-    config: str, *, until_caught_up: bool = False, max_batches: int | None = None, reload: bool = False
-) -> None:
-    """Run the job that the file `config` describes, whichever it is; errors as those of the job's own function.
-
-    Args:
-        config: A local path or `s3://…`.
+        job: Which one it must be. Default: any.
         until_caught_up: Stop when there is nothing left to read; a backfill does so anyway.
         max_batches: Stop after so many micro-batches; a backfill has none.
-        reload: Load all tables first; for `job: replicate` alone.
+        reload: Load all tables first, whatever was loaded before; for `job: replicate` alone.
+
+    Raises:
+        ConfigError: The configuration is wrong, or it is another job's; nothing was started.
+        StreamJoinError: The job can't go on.
     """
-    from streamjoin.config import load_job  # noqa: PLC0415
-
-    job = load_job(config).job
-    if reload and job != "replicate":
-        raise ConfigError([f"--reload: allowed with job: replicate only; found job: {job}"], config)
-    if max_batches is not None and job == "backfill":
+    settings = load_job(config)
+    if job is not None and settings.job != job:
+        raise ConfigError([f"job: found '{settings.job}'; expected here: {job}"], config)
+    if reload and settings.job != "replicate":
+        raise ConfigError([f"--reload: allowed with job: replicate only; found job: {settings.job}"], config)
+    if max_batches is not None and settings.job == "backfill":
         raise ConfigError(["--max-batches: found with job: backfill, which ends by itself; leave it out"], config)
-    match job:
-        case "enrich":
-            run_enrich(config, until_caught_up=until_caught_up, max_batches=max_batches)
-        case "capture":
-            run_capture(config, until_caught_up=until_caught_up, max_batches=max_batches)
-        case "backfill":
-            run_backfill(config)
-        case "replicate":
-            run_replicate(config, until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
-
-
-def _another_job(found: str, expected: str, config: str) -> ConfigError:
-    return ConfigError([f"job: found '{found}'; expected here: {expected}"], config)
-
-
-def _log_end(name: str, summary: "RunSummary | ReplicationSummary") -> None:
+    configure_logging()
+    pipeline = import_module(f"streamjoin.{settings.job}.pipeline")
+    if settings.job == "backfill":
+        pipeline.run(settings)
+        return
+    options = {"reload": reload} if settings.job == "replicate" else {}
+    ended = pipeline.run(settings, until_caught_up=until_caught_up, max_batches=max_batches, **options)
     log.info(
         "job=%s ended batches=%d records=%d caught_up=%s",
-        *(name, summary.batches, summary.records, summary.caught_up),
+        *(settings.name, ended.batches, ended.records, ended.caught_up),
     )
+
+
+def run_script(job: str, arguments: Sequence[str] | None = None) -> None:
+    """Be the entry script of a `job`: on Glue, under spark-submit, or with plain Python.
+
+    Args:
+        job: What `job:` in the file must be.
+        arguments: The script's name and what follows it. Default: those of the process.
+    """
+    found = sys.argv if arguments is None else arguments
+    code = exit_code_of(lambda: run_job(config_argument(found), job=job))
+    # Glue takes any SystemExit, even of 0, for a failed run.
+    if code:
+        sys.exit(code)
+
+
+def config_argument(arguments: Sequence[str]) -> str:
+    """Return the value of `--config`; what else Glue passes to a script is left alone.
+
+    Args:
+        arguments: As `sys.argv`, the script's name first.
+    """
+    if importlib.util.find_spec("awsglue") is not None:
+        from awsglue.utils import getResolvedOptions  # noqa: PLC0415  (on Glue alone)
+
+        return str(getResolvedOptions(list(arguments), ["config"])["config"])
+    parser = argparse.ArgumentParser(prog=Path(arguments[0]).name, allow_abbrev=False)
+    parser.add_argument("--config", required=True)
+    return str(parser.parse_known_args(arguments[1:])[0].config)
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -173,10 +246,38 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 def report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print one line for an error that nobody foresaw; for `sys.excepthook`, after which Python exits with 1."""
+    """Print one line for an error that was not foreseen; for `sys.excepthook`, after which Python exits with 1."""
     del trace
     _say(f"unexpected {kind.__name__}: {error}\nRun it as `streamjoin --debug …` to see where it came from.")
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _file_of(job: str) -> "JobFile[Any]":
+    found: JobFile[Any] = import_module(_JOB_FILES[job]).JOB_FILE
+    return found
+
+
+def _checked(raw: "RawConfig") -> "JobConfig":
+    from streamjoin.config.problems import Unset, shown  # noqa: PLC0415
+    from streamjoin.config.values import did_you_mean  # noqa: PLC0415
+
+    job = raw.values.get("job") if isinstance(raw.values, Mapping) else None
+    if job is None or isinstance(job, Unset):
+        job = "enrich"
+    if isinstance(job, str) and job in _JOB_FILES:
+        config: JobConfig = _file_of(job).checked(raw)
+        return config
+    # Of one job the keys of another would all be unknown.
+    refusal = f"job: found {shown(raw.written.get(('job',), job))}; {did_you_mean(job, JOBS)}allowed: {', '.join(JOBS)}"
+    raise ConfigError([raw.redact(line) for line in (*raw.problems, refusal)], raw.where)
+
+
+def _enrich(config: "JobConfig", where: str | Path) -> "EnrichConfig":
+    if config.job == "enrich":
+        return config
+    writes = {"capture": "many tables", "backfill": "its table once"}
+    what = writes.get(config.job, "DynamoDB tables and no Hudi table")
+    raise ConfigError([f"job: found '{config.job}', which writes {what}; expected here: enrich"], str(where))

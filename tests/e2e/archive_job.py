@@ -4,8 +4,8 @@ import sys
 
 from pyspark import SparkContext
 
-from streamjoin.config import load_config
 from streamjoin.enrich.pipeline import run
+from streamjoin.entry import load_config
 
 run(load_config(sys.argv[1]), until_caught_up=True)
 context = SparkContext._active_spark_context

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-from streamjoin.config import load_config
 from streamjoin.enrich.pipeline import run
+from streamjoin.entry import load_config
 
 config, deadly_step, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
 seen = 0

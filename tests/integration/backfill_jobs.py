@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from streamjoin.aws.storage import open_path
+from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.capture import pipeline as capture
-from streamjoin.config import BackfillConfig, CaptureConfig, parse_job
+from streamjoin.capture.config.capture import CaptureConfig
+from streamjoin.entry import parse_job
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.query import read_table

@@ -10,9 +10,10 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.pipeline import run
-from streamjoin.config import CaptureConfig, journal_path, load_job
 from streamjoin.dynamodb.attribute_json import from_json
+from streamjoin.entry import load_job
 from streamjoin.query import query
 from streamjoin.streaming.runner import RunSummary
 from streamjoin.verify import verify_journal

@@ -7,8 +7,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.config import load_config
 from streamjoin.enrich.pipeline import run
+from streamjoin.entry import load_config
 from streamjoin.history import checkpoint
 from streamjoin.local.tables import create_table, put_items
 from streamjoin.query import query

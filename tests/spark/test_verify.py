@@ -8,8 +8,9 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.set_position import StartAfter, StartAt, set_position
+from streamjoin.entry import parse_config
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger

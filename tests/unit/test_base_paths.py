@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
-from streamjoin.config import load_config
+from streamjoin.entry import load_config
 from streamjoin.errors import ConfigError
 
 

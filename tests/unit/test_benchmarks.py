@@ -20,7 +20,7 @@ import report  # noqa: E402
 import todays_way  # noqa: E402
 from stopwatch import Stopwatch  # noqa: E402
 
-from streamjoin.config import parse_config  # noqa: E402
+from streamjoin.entry import parse_config  # noqa: E402
 
 RESULT_KEYS = {"versions", "machine", "measured_at", "parameters", "variants", "ratio_of_medians", "problems"}
 

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
-from streamjoin.config import BackfillConfig, parse_job
+from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.dynamodb.read.export import TableExport
 from streamjoin.dynamodb.read.export_manifest import ExportManifest
+from streamjoin.entry import parse_job
 from tests.local_faults import FakeTable
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

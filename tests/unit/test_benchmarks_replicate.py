@@ -146,7 +146,8 @@ def test_items_that_are_wrong_missing_or_too_many_are_told():
 
 
 def test_the_job_has_the_defaults_of_its_configuration_and_no_password(tmp_path, monkeypatch):
-    from streamjoin.config import ReplicateConfig, load_job  # noqa: PLC0415
+    from streamjoin.entry import load_job  # noqa: PLC0415
+    from streamjoin.replicate.config import ReplicateConfig  # noqa: PLC0415
 
     server = MagicMock(host="127.0.0.1", port=3306, user="u", password="the-password")  # noqa: S106
     path = replicate_job.write_config(tmp_path, server)

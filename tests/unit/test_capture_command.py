@@ -9,9 +9,8 @@ from typer.testing import CliRunner
 
 from streamjoin import entry
 from streamjoin.cli import app
-from streamjoin.config import load_job
 from streamjoin.enrich.redrive import RedriveReport
-from streamjoin.entry import ExitCode, exit_code_of, run_backfill, run_capture, run_job
+from streamjoin.entry import ExitCode, exit_code_of, load_job, run_backfill, run_capture, run_job
 from streamjoin.errors import ConfigError, SinkError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +29,7 @@ def started(monkeypatch):
     """Return which job was started with what."""
     calls = []
     for name in ("capture", "backfill"):
-        pipeline = importlib.import_module(f"streamjoin.pipelines.{name}")
+        pipeline = importlib.import_module(f"streamjoin.{name}.pipeline")
 
         def run(config, **options):
             calls.append((config.name, options))

@@ -12,7 +12,7 @@ import yaml
 
 import streamjoin
 from streamjoin.cli import app
-from streamjoin.config import json_schema, load_config, load_job, parse_config
+from streamjoin.entry import json_schema, load_config, load_job, parse_config
 from streamjoin.errors import ConfigError, RejectReason
 from tests.documents import CONFIGURATION, OTHER_JOBS, ROOT, code_blocks, keys_of, quoted, table_rows
 

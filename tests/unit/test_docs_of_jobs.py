@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from streamjoin.config import json_schema
+from streamjoin.entry import json_schema
 from tests.documents import OTHER_JOBS, code_blocks, keys_of, quoted, table_rows
 
 

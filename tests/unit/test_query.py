@@ -6,8 +6,9 @@ import sys
 import pyarrow as pa
 import pytest
 
+from streamjoin.entry import query
 from streamjoin.errors import ConfigError, SinkError
-from streamjoin.query import query, run_sql, storage_options
+from streamjoin.query import run_sql, storage_options
 
 TABLE = pa.table({"uuid": ["a", "b", "c"], "units": [1, 2, 3]})
 

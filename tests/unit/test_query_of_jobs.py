@@ -3,10 +3,8 @@ import importlib
 import pyarrow as pa
 import pytest
 
-from streamjoin.config import parse_job
+from streamjoin.entry import parse_job, query, tables_of
 from streamjoin.errors import ConfigError, SinkError
-from streamjoin.query import query
-from streamjoin.query.tables import tables_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.config import load_config
+from streamjoin.entry import load_config
 from streamjoin.errors import ConfigError, StreamJoinError
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import Stream

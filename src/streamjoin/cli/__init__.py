@@ -66,7 +66,7 @@ def run(
 @app.command()
 def validate(config: Config) -> None:
     """Check CONFIG without touching any service; every problem is listed."""
-    from streamjoin.config import load_job, summary  # noqa: PLC0415
+    from streamjoin.entry import load_job, summary  # noqa: PLC0415
 
     typer.echo(f"{config}: valid. {summary(load_job(config))}")
 
@@ -78,7 +78,7 @@ def query(
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
 ) -> None:
     """Run SQL on a Hudi table, or on those of a job, without Spark."""
-    from streamjoin.query import query as run_query  # noqa: PLC0415
+    from streamjoin.entry import query as run_query  # noqa: PLC0415
     from streamjoin.rendering import write  # noqa: PLC0415
 
     write(run_query(target, sql), form, terminal())
@@ -93,7 +93,7 @@ def verify(
 
     Reads ledger or journal, timeline and dead letters, without Spark and without the stream; writes nothing.
     """
-    from streamjoin.config import CaptureConfig, journal_path  # noqa: PLC0415
+    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
 
     settings = load_stream_job(config)
     if isinstance(settings, CaptureConfig):
@@ -116,7 +116,7 @@ def verify(
 @app.command()
 def schema(job: Annotated[JobKind, typer.Option(help="Of which job.")] = JobKind.ENRICH) -> None:
     """Print the JSON Schema of a job's configuration, for editors."""
-    from streamjoin.config import json_schema  # noqa: PLC0415
+    from streamjoin.entry import json_schema  # noqa: PLC0415
 
     typer.echo(json.dumps(json_schema(job.value), indent=2))
 

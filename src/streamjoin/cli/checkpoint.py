@@ -22,7 +22,7 @@ def show(
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.TABLE,
 ) -> None:
     """Show where the job of CONFIG will go on, and what its newest commit holds."""
-    from streamjoin.config import CaptureConfig  # noqa: PLC0415
+    from streamjoin.capture.config.capture import CaptureConfig  # noqa: PLC0415
     from streamjoin.rendering import as_tree  # noqa: PLC0415
 
     settings = load_stream_job(config)
@@ -60,7 +60,7 @@ def set_(
     The change is a commit of its own, or an entry of the journal, which says who made it: `streamjoin verify` reports
     it.
     """
-    from streamjoin.config import CaptureConfig, journal_path  # noqa: PLC0415
+    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
 
     target = _target(at_timestamp, sequence_number or [], latest, trim_horizon)
     settings = load_stream_job(config)

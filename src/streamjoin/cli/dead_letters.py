@@ -50,7 +50,7 @@ def list_(
 @app.command("redrive")
 def redrive(config: Config, reason: Reasons = None, since: Since = None, until: Until = None) -> None:
     """Feed dead letters in again: those that fit by now become rows, the others stay. The job must not run."""
-    from streamjoin.config import CaptureConfig  # noqa: PLC0415
+    from streamjoin.capture.config.capture import CaptureConfig  # noqa: PLC0415
     from streamjoin.entry import configure_logging  # noqa: PLC0415
     from streamjoin.letters.listing import LetterFilter  # noqa: PLC0415
 
@@ -73,7 +73,8 @@ def redrive(config: Config, reason: Reasons = None, since: Since = None, until: 
 
 
 def _letters_of(config: str) -> str:
-    from streamjoin.config import BackfillConfig, load_job  # noqa: PLC0415
+    from streamjoin.backfill.config.backfill import BackfillConfig  # noqa: PLC0415
+    from streamjoin.entry import load_job  # noqa: PLC0415
 
     found = load_job(config)
     return (found if isinstance(found, BackfillConfig) else load_stream_job(config)).dead_letters.base_path

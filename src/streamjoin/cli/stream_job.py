@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamjoin.config import CaptureConfig, EnrichConfig
+    from streamjoin.capture.config.capture import CaptureConfig
+    from streamjoin.enrich.config.enrich import EnrichConfig
 
 
 def load_stream_job(config: str) -> "EnrichConfig | CaptureConfig":
@@ -12,7 +13,10 @@ def load_stream_job(config: str) -> "EnrichConfig | CaptureConfig":
     Raises:
         ConfigError: It is wrong, or another job's.
     """
-    from streamjoin.config import BackfillConfig, CaptureConfig, EnrichConfig, load_job  # noqa: PLC0415
+    from streamjoin.backfill.config.backfill import BackfillConfig  # noqa: PLC0415
+    from streamjoin.capture.config.capture import CaptureConfig  # noqa: PLC0415
+    from streamjoin.enrich.config.enrich import EnrichConfig  # noqa: PLC0415
+    from streamjoin.entry import load_job  # noqa: PLC0415
     from streamjoin.errors import ConfigError  # noqa: PLC0415
 
     found = load_job(config)

@@ -11,8 +11,9 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
-from streamjoin.config import EnrichConfig, PayloadSettings, check_columns
 from streamjoin.dynamodb.stream.stream import TableStream
+from streamjoin.enrich.config.columns import check_columns
+from streamjoin.enrich.config.enrich import EnrichConfig, PayloadSettings
 from streamjoin.enrich.config.rewriting import rewriting_plan
 from streamjoin.enrich.config.versions import version_columns
 from streamjoin.enrich.job import EnrichJob, Ordering, Output

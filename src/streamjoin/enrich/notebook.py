@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.config import ReferenceSettings
+from streamjoin.config.stages import ReferenceSettings
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis

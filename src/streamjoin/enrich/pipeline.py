@@ -10,8 +10,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.config import EnrichConfig
 from streamjoin.enrich.assembly import batch_limits, check_services, locked, prepare, resolve_schema
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.joining import join, version_literals
 from streamjoin.enrich.order import (

@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
-from streamjoin.config import EnrichConfig
 from streamjoin.enrich.assembly import batch_limits, locked, prepare, resolve_schema
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.joining import join, version_literals
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order

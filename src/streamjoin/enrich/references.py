@@ -7,8 +7,7 @@ from typing import TypeAlias
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.config import ReferenceSettings
-from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
+from streamjoin.config.stages import DynamoDbSettings, ReferenceSettings, RefreshSettings
 from streamjoin.enrich.job import AnyReference
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference, own_feed

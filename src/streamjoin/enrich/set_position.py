@@ -13,8 +13,8 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import as_hadoop_path, is_s3
-from streamjoin.config import EnrichConfig
 from streamjoin.enrich.assembly import assemble, resolve_schema
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.change import describe_change

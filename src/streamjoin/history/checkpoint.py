@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamjoin.aws.storage import open_path
-from streamjoin.config import EnrichConfig
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from streamjoin.config import CaptureConfig, journal_path
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.history.journal import Journal
 
 

@@ -4,35 +4,29 @@ What is shown is what Athena shows: the newest committed row of every record key
 """
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from streamjoin.errors import SinkError
 from streamjoin.query.reading import read_table
 from streamjoin.query.sql import run_sql_on
-from streamjoin.query.tables import QueryTables, tables_of
-
-if TYPE_CHECKING:
-    from streamjoin.config import JobConfig
+from streamjoin.query.tables import QueryTables
 
 
-def query(target: "str | Path | JobConfig", sql: str) -> pa.Table:
+def query(target: str | QueryTables, sql: str) -> pa.Table:
     """Run `sql` on the newest commits of Hudi tables.
 
     Args:
-        target: A table's base path, or a job's configuration, or the path of its file.
-        sql: A single table is called `t`; with a configuration each is called by its `sink.table_name`. Read-only in
-            effect: what a statement makes is gone with the answer.
+        target: A table's base path, or the tables of a job.
+        sql: A single table is called `t`; those of a job by their `sink.table_name`. Read-only in effect: what a
+            statement makes is gone with the answer.
 
     Columns out: those of the query; times with zone are UTC.
 
     Raises:
         SinkError: There is no Hudi table, it can't be read, or DuckDB refuses the SQL.
-        ConfigError: The configuration is wrong, or its job writes no Hudi table.
     """
-    tables = tables_of(target)
+    tables = QueryTables.of_path(target) if isinstance(target, str) else target
     found = {base_path: read_table(base_path) for base_path in _needed(tables, sql)}
     by_name = {name: found[path] for name, path in tables.by_name.items() if path in found}
     try:

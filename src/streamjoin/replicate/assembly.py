@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.config import ReplicateConfig, read_table_mappings
 from streamjoin.dms import ItemMapping
 from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.dynamodb.write.items import ItemWriter
@@ -14,7 +13,7 @@ from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError
 from streamjoin.lock.holder import Holder
 from streamjoin.mysql import MysqlAddress, MysqlServer
-from streamjoin.replicate.config import MySqlSettings, TlsSettings
+from streamjoin.replicate.config import MySqlSettings, ReplicateConfig, TlsSettings, read_table_mappings
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.job import ChangeLimits, ReplicateJob
 from streamjoin.replicate.letters import LetterFolder

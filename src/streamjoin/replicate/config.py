@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJ
 from pydantic_core import CoreSchema, core_schema
 
 from streamjoin.config.file import RawConfig, read_text
+from streamjoin.config.job_file import JobFile
 from streamjoin.config.schema_forms import Stage
 from streamjoin.config.stages import JobName, MetricSettings, Region, RoleArn, TableName
 from streamjoin.config.values import Choice, Count, Path, Seconds, SecondsOrZero, SizeBytes, Text, refuse
@@ -191,3 +192,12 @@ def read_table_mappings(config: ReplicateConfig) -> "TableMappings":
     from streamjoin.dms import TableMappings  # noqa: PLC0415  (the other jobs don't need it)
 
     return TableMappings.parse(read_text(config.table_mappings), config.table_mappings)
+
+
+def _summary(config: ReplicateConfig) -> str:
+    read_table_mappings(config)
+    mysql, table = config.source.mysql, config.target.dynamodb.control_table
+    return f"server '{mysql.host}:{mysql.port}', table mappings: {config.table_mappings}, control table '{table}'"
+
+
+JOB_FILE = JobFile(ReplicateConfig, replicate_problems, _summary, located=with_located_mappings)

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from streamjoin.config import ReplicateConfig
 from streamjoin.mysql.changes import BinlogPosition, Truncated
 from streamjoin.replicate.assembly import assemble, released
 from streamjoin.replicate.changes import ChangeBatch, TableChange
+from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.items import items_of_changes
 from streamjoin.replicate.job import ReplicateJob

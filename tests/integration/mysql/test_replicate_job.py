@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import ReplicateConfig, parse_job
+from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError
+from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.load import LOAD_STEPS
 from streamjoin.replicate.pipeline import STEPS, run
 

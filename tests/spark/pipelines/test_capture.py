@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from streamjoin.capture.assembly import assemble
+from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.pipeline import STEPS, process_batch, starting_point
-from streamjoin.config import CaptureConfig, load_job
+from streamjoin.entry import load_job
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
 from streamjoin.lock import TableLock

@@ -7,9 +7,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.capture.assembly import assemble
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.pipeline import process_batch
 from streamjoin.capture.redrive import STEPS, run_redrive
-from streamjoin.config import CaptureConfig, journal_path, parse_job
+from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.journal import Journal

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from pyspark.sql import SparkSession
 
-from streamjoin.config import parse_config
 from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.pipeline import process_batch, starting_point
 from streamjoin.enrich.rewrite import rewrite
+from streamjoin.entry import parse_config
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient

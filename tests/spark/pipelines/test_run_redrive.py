@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.config import EnrichConfig, parse_config
 from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.assembly import assemble, resolve_schema
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.redrive import run_redrive
+from streamjoin.entry import parse_config
 from streamjoin.errors import SinkError
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import BackfillConfig, CaptureConfig, EnrichConfig, parse_config, parse_job
+from streamjoin.backfill.config.backfill import BackfillConfig
+from streamjoin.capture.config.capture import CaptureConfig
+from streamjoin.enrich.config.enrich import EnrichConfig
+from streamjoin.entry import parse_config, parse_job
 from streamjoin.errors import ConfigError
 
 EXAMPLE: dict[str, Any] = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.config import load_config, parse_job, summary
+from streamjoin.entry import load_config, parse_job, summary
 from streamjoin.errors import ConfigError
 from streamjoin.moments import epoch_us, iso_us
 

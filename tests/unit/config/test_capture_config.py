@@ -2,15 +2,8 @@ import json
 
 import pytest
 
-from streamjoin.config import (
-    journal_path,
-    json_schema,
-    load_config,
-    parse_config,
-    parse_job,
-    settings_of_table,
-    summary,
-)
+from streamjoin.capture.config.capture import journal_path, settings_of_table
+from streamjoin.entry import json_schema, load_config, parse_config, parse_job, summary
 from streamjoin.errors import ConfigError
 
 STREAM = {"dynamodb_stream": {"table_name": "orders"}}

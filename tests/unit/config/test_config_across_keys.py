@@ -1,6 +1,6 @@
 import pytest
 
-from streamjoin.config import check_columns
+from streamjoin.enrich.config.columns import check_columns
 from streamjoin.errors import ConfigError
 from streamjoin.schema.columns import parse_schema
 

@@ -6,7 +6,7 @@ import yaml
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from streamjoin.config import file as config_file
-from streamjoin.config import load_config
+from streamjoin.entry import load_config
 from streamjoin.errors import ConfigError
 
 TEXT = """\

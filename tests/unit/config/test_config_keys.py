@@ -6,9 +6,11 @@ import pytest
 from pydantic import ValidationError
 from pyspark.sql.types import StructType
 
-from streamjoin.config import OWNED_HUDI_OPTIONS, GlueCatalogSchema, load_config, parse_config
+from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
+from streamjoin.config.schema_forms import GlueCatalogSchema
 from streamjoin.config.values import RESERVED_COLUMNS
 from streamjoin.enrich import order
+from streamjoin.entry import load_config, parse_config
 from streamjoin.errors import ConfigError
 from streamjoin.hudi.write import HudiTable
 from streamjoin.records import events

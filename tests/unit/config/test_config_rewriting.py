@@ -2,7 +2,8 @@ import copy
 
 import pytest
 
-from streamjoin.config import RewritingPlan, check_columns, rewriting_plan
+from streamjoin.enrich.config.columns import check_columns
+from streamjoin.enrich.config.rewriting import RewritingPlan, rewriting_plan
 from streamjoin.errors import ConfigError
 from streamjoin.schema.columns import parse_schema
 

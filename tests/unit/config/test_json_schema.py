@@ -1,7 +1,7 @@
 import json
 from collections.abc import Iterator
 
-from streamjoin.config import json_schema
+from streamjoin.entry import json_schema
 
 
 def objects(schema: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:

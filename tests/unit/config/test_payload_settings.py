@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import parse_config
+from streamjoin.entry import parse_config
 from streamjoin.schema.columns import parse_schema
 
 UUID = {"name": "uuid", "type": "string"}

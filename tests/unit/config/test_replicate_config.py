@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from streamjoin.config import ReplicateConfig, json_schema, load_config, load_job, parse_config, parse_job
+from streamjoin.entry import json_schema, load_config, load_job, parse_config, parse_job
 from streamjoin.errors import ConfigError
-from streamjoin.replicate.config import TlsSettings
+from streamjoin.replicate.config import ReplicateConfig, TlsSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "zq7Kv0xWJt-5pRmQ2"  # noqa: S105  (made up)

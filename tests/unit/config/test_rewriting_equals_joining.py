@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from streamjoin.config import EnrichConfig, RewritingPlan, parse_config, rewriting_plan
+from streamjoin.enrich.config.enrich import EnrichConfig
+from streamjoin.enrich.config.rewriting import RewritingPlan, rewriting_plan
 from streamjoin.enrich.config.sql_names import names_used
+from streamjoin.entry import parse_config
 from streamjoin.errors import ConfigError
 
 Row = dict[str, str]

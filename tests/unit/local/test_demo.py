@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from streamjoin.config import parse_config
+from streamjoin.entry import parse_config
 from streamjoin.errors import StreamJoinError
 from streamjoin.local.demo.enrich import PATIENCE_SECONDS, Loads, loads, wait_for_rows
 from streamjoin.local.demo.job_process import JobProcess

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from streamjoin.errors import LocalStackError
+from streamjoin.local.samples import flights as module
 from streamjoin.local.samples.datasets import DATASETS
 from streamjoin.local.samples.flights import (
     FLIGHTS_RECORDS,
@@ -18,7 +19,6 @@ from streamjoin.local.samples.flights import (
     renamed_airlines,
 )
 from streamjoin.local.samples.names import DatasetName
-from streamjoin.local.samples import flights as module
 
 
 def test_every_flight_of_the_package_is_an_event_with_its_own_key():

@@ -9,9 +9,9 @@ import yaml
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from streamjoin.config import ReplicateConfig, load_job
 from streamjoin.dms import SourceColumn, SourceTable, TableMappings
 from streamjoin.dms.source_table import ColumnKind
+from streamjoin.entry import load_job
 from streamjoin.errors import ConfigError, StreamJoinError
 from streamjoin.local import mariadb, mariadb_program
 from streamjoin.local.demo.enrich import demo, reference_origin
@@ -26,6 +26,7 @@ from streamjoin.local.demo.reference_origin import (
 from streamjoin.local.mariadb_program import MariaDbProgram
 from streamjoin.local.samples.names import DatasetName
 from streamjoin.local.samples.orders import COUNTRY_REFERENCE, COUNTRY_ROWS
+from streamjoin.replicate.config import ReplicateConfig
 
 PASSWORD = "secret-of-the-server"  # noqa: S105
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
-from streamjoin.local.samples import SAMPLES, SampleName
 from streamjoin.local.samples import seed as seeding
+from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.local.samples.seed import Blocks, Key, seed_table
 from streamjoin.local.samples.seed_file import read_items
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import load_config
 from streamjoin.enrich import assembly
 from streamjoin.enrich.assembly import check_services
+from streamjoin.entry import load_config
 from streamjoin.errors import SourceError
 from streamjoin.kinesis.stream import Stream
 from tests.reference_faults import FakeDynamoDb, client_error

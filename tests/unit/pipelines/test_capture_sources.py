@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from streamjoin.capture import sources as capture_sources
+from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.capture.start import NotedMoment, noted_moment
-from streamjoin.config import CaptureConfig, load_job
+from streamjoin.entry import load_job
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.table import CapturedTable
 from streamjoin.capture.tables import CapturedTables
-from streamjoin.config import CaptureConfig, load_job
+from streamjoin.entry import load_job
 from streamjoin.errors import ConfigError
 from streamjoin.hudi.partition import PartitionColumn
 

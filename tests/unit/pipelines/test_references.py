@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import ReferenceSettings
+from streamjoin.config.stages import ReferenceSettings
 from streamjoin.enrich import references
 from streamjoin.enrich.references import references_of
 from streamjoin.reference.followed.reference import Reference

@@ -190,7 +190,7 @@ def test_without_a_place_for_dead_letters_the_first_one_stops_the_job_and_names_
 def test_a_batch_is_one_line_of_the_log_without_values(world, server, caplog):
     caught_up(world)
     fill(server, "country", 1, 1, value="sesame")
-    with caplog.at_level(logging.INFO, logger="streamjoin.pipelines"):
+    with caplog.at_level(logging.INFO, logger="streamjoin.replicate"):
         caught_up(world)
     (line,) = [record.getMessage() for record in caplog.records if "changes=" in record.getMessage()]
     assert line.startswith("job=job changes=2 puts=1 deletes=0 superseded=1 dead_letters=0 lag_seconds=2.00 position=")

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from streamjoin.config import ReplicateConfig, parse_job
+from streamjoin.entry import parse_job
 from streamjoin.errors import SourceError
 from streamjoin.replicate import assembly as replication_assembly
 from streamjoin.replicate.assembly import assemble
+from streamjoin.replicate.config import ReplicateConfig
 from tests.item_faults import FakeTables
 from tests.unit.dms.rules import file_of, mapping, selection, source
 

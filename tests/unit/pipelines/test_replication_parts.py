@@ -6,8 +6,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.config import parse_job
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
+from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError, SourceError
 from streamjoin.mysql.changes import BinlogPosition, Committed, RowChange
 from streamjoin.replicate.assembly import mysql_address, password_of

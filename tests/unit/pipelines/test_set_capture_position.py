@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.set_position import set_capture_position
-from streamjoin.config import CaptureConfig, journal_path, parse_job
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.enrich.set_position import StartAfter, StartAt, Target
+from streamjoin.entry import parse_job
 from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.history.journal import Journal
 from streamjoin.kinesis.client import StreamClient

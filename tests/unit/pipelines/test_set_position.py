@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin.config import EnrichConfig, parse_config
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.set_position import StartAfter, StartAt, Target, set_position, target_position
+from streamjoin.entry import parse_config
 from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream

@@ -178,3 +178,11 @@ class BackfillConfig(Stage):
     """Bounds of one commit."""
     metrics: MetricSettings = MetricSettings()
     """Where metrics go."""
+
+
+def where_text(where: WhereSettings | None) -> str:
+    """Return in words which items are taken."""
+    if where is None:
+        return "all items"
+    bounds = (("before", where.before), ("until", where.until), ("after", where.after), ("from", where.from_))
+    return f"items with {where.attribute} " + " and ".join(f"{key} {value}" for key, value in bounds if value)

@@ -10,8 +10,7 @@ from streamjoin.capture.config.columns import table_problems
 from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings
 from streamjoin.config.paths import TEMPLATE_MARK, overlap
 from streamjoin.config.problems import shown
-from streamjoin.config.stages import KinesisSettings
-from streamjoin.enrich.config.checks import kinesis_problems
+from streamjoin.config.stages import KinesisSettings, kinesis_problems
 
 
 def capture_problems(config: CaptureConfig) -> list[str]:

@@ -1,5 +1,6 @@
 """How a captured table is set up: what `tables` of `job: capture` and `job: backfill` have in common."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field
@@ -139,3 +140,12 @@ class CaptureTableSettings(Stage):
 def catalog_name(table_name: str) -> str:
     """Return the name of a DynamoDB table as Athena can take it: lower case, with _ for . and -."""
     return table_name.lower().replace(".", "_").replace("-", "_")
+
+
+def summary_of_tables(tables: Iterable[CaptureTableSettings]) -> str:
+    """Return in words where the changes of each table go."""
+    return ", ".join(
+        f"{'all other tables' if t.table_name == ALL_OTHERS else repr(t.table_name)} ({t.layout}) into "
+        f"'{t.sink.hudi.table_name}' at {t.sink.hudi.base_path}"
+        for t in tables
+    )

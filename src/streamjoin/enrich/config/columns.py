@@ -8,11 +8,13 @@ from pyspark.sql import types as T
 
 from streamjoin.config.problems import Unset, dotted
 from streamjoin.config.stage_columns import Column, Columns
-from streamjoin.config.stages import EnrichConfig, ReferenceSettings
+from streamjoin.config.stages import ReferenceSettings
 from streamjoin.config.values import did_you_mean, reserved_problem
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.config.rewriting import rewriting_problems
 from streamjoin.enrich.config.sql_names import JAVA_FUNCTIONS, calls_java
 from streamjoin.enrich.config.versions import named_versions, version_problems
+from streamjoin.errors import ConfigError
 
 # Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
 _STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -227,3 +229,14 @@ def _names(output: Columns) -> Iterator[str]:
                 f"{column.key}: Hudi can't store a column named '{column.name}'; drop it, or give it a name of "
                 "letters, digits and _ (a payload's column: by output.derive)"
             )
+
+
+def check_columns(config: EnrichConfig, payload_schema: T.StructType) -> None:
+    """Check the columns that `config` names, once a schema from a catalog is known.
+
+    Raises:
+        ConfigError: Lists every problem.
+    """
+    found = column_problems(config, payload_schema)
+    if found:
+        raise ConfigError(found)

@@ -6,8 +6,8 @@ from typing import Final
 from pyspark.sql import types as T
 
 from streamjoin.config.problems import Unset
-from streamjoin.config.stages import PayloadSettings
 from streamjoin.enrich.config.avro_file import AvroFile
+from streamjoin.enrich.config.enrich import PayloadSettings
 from streamjoin.errors import SchemaError
 from streamjoin.records.avro.resolution import RowReader
 

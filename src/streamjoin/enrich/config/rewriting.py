@@ -13,7 +13,8 @@ from pyspark.sql import types as T
 
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import Columns
-from streamjoin.config.stages import EnrichConfig, ReferenceSettings
+from streamjoin.config.stages import ReferenceSettings
+from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.config.sql_names import ALL_COLUMNS, UNSTABLE_FUNCTIONS, names_used, words_in
 
 DEFAULT_MAX_ROWS_PER_PASS: Final = 100_000

@@ -6,8 +6,8 @@ from pyspark.sql import types as T
 
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import Column, Columns
-from streamjoin.config.stages import EnrichConfig
 from streamjoin.config.values import did_you_mean
+from streamjoin.enrich.config.enrich import EnrichConfig
 
 _KEY = "output.reference_version"
 

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.entry import query
 from streamjoin.errors import SinkError
 from streamjoin.local.demo.comparison import items_by_key, wait_until_equal
 from streamjoin.local.demo.job_process import JobProcess
@@ -19,7 +20,6 @@ from streamjoin.local.samples.samples import SampleName
 from streamjoin.local.samples.seed import seed_table
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream
-from streamjoin.query import query
 from streamjoin.rendering import as_table
 
 DIRECTORY: Final = Path(".demo") / "capture"

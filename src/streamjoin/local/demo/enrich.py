@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.entry import query
 from streamjoin.errors import ConfigError, SinkError, StreamJoinError
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
@@ -24,7 +25,7 @@ from streamjoin.local.samples.names import DatasetName
 from streamjoin.local.samples.produce import produce
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream
-from streamjoin.query import query, read_table
+from streamjoin.query import read_table
 from streamjoin.rendering import as_table
 from streamjoin.verify import verify
 
