@@ -14,7 +14,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
 from streamjoin.spark.session import local_session
-from tests.dynamodb_local import DynamoDbLocal, dynamodb_local
+from tests.services.dynamodb_local import DynamoDbLocal, dynamodb_local
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from streamjoin import entry
+from streamjoin.entry import config_argument
+
 JOBS = Path(__file__).resolve().parents[2] / "jobs"
-# Script -> the function that it hands its configuration to.
+# Script -> the job that it runs.
 SCRIPTS = {
-    JOBS / "enrich_stream.py": "run_enrich",
-    JOBS / "capture_stream.py": "run_capture",
-    JOBS / "backfill.py": "run_backfill",
-    JOBS / "replicate.py": "run_replicate",
+    JOBS / "enrich_stream.py": "enrich",
+    JOBS / "capture_stream.py": "capture",
+    JOBS / "backfill.py": "backfill",
+    JOBS / "replicate.py": "replicate",
 }
 
 # What Glue puts on the command line of a streaming job besides the job's own arguments.
@@ -41,17 +44,9 @@ def script(request):
 
 
 @pytest.fixture
-def job(script):
-    spec = importlib.util.spec_from_file_location(f"{script.stem}_script", script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def without_awsglue(job, monkeypatch):
-    find = job.importlib.util.find_spec
-    monkeypatch.setattr(job.importlib.util, "find_spec", lambda name: None if name == "awsglue" else find(name))
+def without_awsglue(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(entry.importlib.util, "find_spec", lambda name: None if name == "awsglue" else find(name))
 
 
 def test_every_script_is_tried():
@@ -59,46 +54,45 @@ def test_every_script_is_tried():
 
 
 def test_the_script_is_thin(script):
-    assert len(script.read_text().splitlines()) < 40
+    assert len(script.read_text().splitlines()) < 15
 
 
-def test_glue_arguments_are_read_with_the_libraries_of_glue(job, script):
-    assert "awsglue.utils" not in dir(job)
-    found = job.config_of([str(script), *GLUE_ARGUMENTS, "--config", "s3://bucket/conf/orders.yaml"])
+def test_glue_arguments_are_read_with_the_libraries_of_glue(script):
+    found = config_argument([str(script), *GLUE_ARGUMENTS, "--config", "s3://bucket/conf/orders.yaml"])
     assert found == "s3://bucket/conf/orders.yaml"
     assert "awsglue.utils" in sys.modules
 
 
-def test_glue_refuses_a_run_without_a_configuration(job, script):
+def test_glue_refuses_a_run_without_a_configuration(script):
     from awsglue.utils import GlueArgumentError  # noqa: PLC0415
 
     with pytest.raises(GlueArgumentError, match="--config"):
-        job.config_of([str(script), *GLUE_ARGUMENTS])
+        config_argument([str(script), *GLUE_ARGUMENTS])
 
 
 @pytest.mark.usefixtures("without_awsglue")
 @pytest.mark.parametrize("others", [[], GLUE_ARGUMENTS])
-def test_elsewhere_the_same_arguments_are_read_without_them(job, script, others):
-    assert job.config_of([str(script), *others, "--config", "conf/orders.yaml"]) == "conf/orders.yaml"
+def test_elsewhere_the_same_arguments_are_read_without_them(script, others):
+    assert config_argument([str(script), *others, "--config", "conf/orders.yaml"]) == "conf/orders.yaml"
 
 
 @pytest.mark.usefixtures("without_awsglue")
-def test_elsewhere_a_run_without_a_configuration_is_wrong_usage(job, script, capsys):
+def test_elsewhere_a_run_without_a_configuration_is_wrong_usage(script, capsys):
     with pytest.raises(SystemExit) as end:
-        job.config_of([str(script), "--JOB_NAME", "orders"])
+        config_argument([str(script), "--JOB_NAME", "orders"])
     assert end.value.code == 2
     assert "--config" in capsys.readouterr().err
 
 
 def run_as_script(script, tmp_path, text):
-    """Run the job file as Glue does, with the function of `streamjoin.entry` that it calls replaced by `text`."""
+    """Run the job file as Glue does, with what runs a job replaced by `text`."""
     starter = tmp_path / "starter.py"
     starter.write_text(
         "import runpy, sys\n"
         "import streamjoin.entry as entry\n"
         "from streamjoin.errors import ConfigError, SinkError\n"
-        f"def run(config):\n    {text}\n"
-        f"entry.{SCRIPTS[script]} = run\n"
+        f"def run(config, job):\n    assert job == {SCRIPTS[script]!r}\n    {text}\n"
+        "entry.run_job = run\n"
         f"sys.argv = [{str(script)!r}, '--JOB_NAME', 'orders', '--config', 'job.yaml']\n"
         "try:\n"
         f"    runpy.run_path({str(script)!r}, run_name='__main__')\n"

@@ -5,7 +5,7 @@ power failure leave it torn, and Hudi then fails at every write. Each file is tu
 that has not happened yet, which Hudi rolls back by itself; a clean or a rollback that is still to be done; a plan that
 was never made. On S3 an object appears whole or not at all.
 
-Source: Hudi 1.0.2, timeline layout version 1, which table version 6 has; tests/spark/sinks/test_hudi_torn.py.
+Source: Hudi 1.0.2, timeline layout version 1, which table version 6 has; tests/spark/hudi/test_hudi_torn.py.
 """
 
 import io

@@ -24,7 +24,7 @@ _TABLE_SETTINGS = {
     # The frame has one row a key already.
     "hoodie.combine.before.upsert": "false",
     # What a dead process wrote is found by listing, not by markers: those may be gone after a power failure, and files
-    # that a rollback leaves come back to life when their instant is archived (tests/spark/sinks/test_hudi_torn.py).
+    # that a rollback leaves come back to life when their instant is archived (tests/spark/hudi/test_hudi_torn.py).
     "hoodie.rollback.using.markers": "false",
 }
 

@@ -12,8 +12,8 @@ from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.replicate.control_table import ControlState, ControlTable, LoadProgress
+from tests.faults.sink import FakeTime
 from tests.integration.conftest import Emulator
-from tests.sink_faults import FakeTime
 
 STATE = ControlState(
     position={"file": "binlog.000012", "offset": 4, "gtid": "0-1-16"},

@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 from streamjoin.local.mariadb import MariaDb
-from tests.integration.listening import listening
+from tests.integration.lock.listening import listening
 from tests.integration.mysql.conftest import DEADLINE_SECONDS
 
 OWNER = """

@@ -2,7 +2,7 @@ import pytest
 
 from streamjoin.errors import LocalStackError
 from streamjoin.local.tables import WRITE_ATTEMPTS, backoff_seconds, put_items
-from tests.local_faults import FakeTable
+from tests.faults.local import FakeTable
 
 
 def test_items_that_a_table_leaves_unprocessed_are_sent_again():

@@ -6,7 +6,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, Rea
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.table import KeyAttribute, describe, scan
-from tests.reference_faults import FakeClock, FakeDynamoDb, client_error, country
+from tests.faults.reference import FakeClock, FakeDynamoDb, client_error, country
 
 ITEMS = [country(f"C{number:03}", f"country {number}") for number in range(50)]
 

@@ -7,8 +7,8 @@ from streamjoin.history.ledger import Ledger
 from streamjoin.verify import VerifyReport
 from streamjoin.verify.proof import prove
 from streamjoin.verify.rejects import RejectCheck
+from tests.faults.ledger import FakeTable
 from tests.history import JobHistory, Metadata
-from tests.ledger_faults import FakeTable
 
 Prove = Callable[..., VerifyReport]
 

@@ -10,8 +10,8 @@ import pytest
 from streamjoin.errors import SinkError
 from streamjoin.history.ledger import Ledger
 from streamjoin.verify import VerifyReport, ViolationKind, verify
+from tests.faults.ledger import FakeTable
 from tests.history import JobHistory, Metadata
-from tests.ledger_faults import FakeTable
 
 Prove = Callable[..., VerifyReport]
 

@@ -5,8 +5,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.reference.lookup.calls import ITEMS_PER_KEY, TRIES_WITHOUT_PROGRESS, ItemReader
-from tests.lookup_faults import FakeItemTable, global_index, target_of, throttled
-from tests.reference_faults import client_error, country
+from tests.faults.lookup import FakeItemTable, global_index, target_of, throttled
+from tests.faults.reference import client_error, country
 
 COUNTRIES = [country(f"C{number:05}", f"country {number}", area={"N": str(number)}) for number in range(1_000)]
 FREE = ReadUnits(None)

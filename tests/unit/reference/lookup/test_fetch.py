@@ -12,8 +12,8 @@ from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetch import FetchItems, KeyColumn
 from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching
 from streamjoin.schema.columns import parse_type
-from tests.lookup_faults import FakeItemTable, target_of, throttled
-from tests.reference_faults import FakeClock, client_error, country
+from tests.faults.lookup import FakeItemTable, target_of, throttled
+from tests.faults.reference import FakeClock, client_error, country
 
 COUNTRIES = [country(f"C{number:05}", f"country {number}", area={"N": str(number)}) for number in range(1_000)]
 FREE = ReadUnits(None)

@@ -3,8 +3,8 @@ import pytest
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.keys import describe_index, no_access, plan_lookup, require_projected
 from streamjoin.reference.table import KeyAttribute, describe
-from tests.lookup_faults import FakeItemTable, global_index
-from tests.reference_faults import client_error
+from tests.faults.lookup import FakeItemTable, global_index
+from tests.faults.reference import client_error
 
 CODE, YEAR, NAME, CITY = (
     KeyAttribute("code", "S"),

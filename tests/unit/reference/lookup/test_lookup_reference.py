@@ -17,9 +17,9 @@ from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import RETRY_SECONDS, Fetcher
 from streamjoin.reference.lookup.reference import LookupReference, newest
 from streamjoin.schema.columns import parse_schema
-from tests.lookup_faults import FakeItemTable, global_index, throttled
+from tests.faults.lookup import FakeItemTable, global_index, throttled
+from tests.faults.reference import FakeClock, client_error, country, settings
 from tests.lookup_frames import FakeEvents, FakeSession
-from tests.reference_faults import FakeClock, client_error, country, settings
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 INDIA, FRANCE = country("IN", "India"), country("FR", "France")

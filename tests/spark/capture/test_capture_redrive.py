@@ -1,0 +1,152 @@
+"""Dead letters of a capture job fed in again: under its lock, once each, and however often the redrive dies."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from streamjoin.capture.assembly import assemble
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
+from streamjoin.capture.pipeline import process_batch
+from streamjoin.capture.redrive import STEPS, run_redrive
+from streamjoin.entry import parse_job
+from streamjoin.errors import SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.journal import Journal
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.listing import LetterFilter, count_by_reason
+from streamjoin.lock import TableLock
+from streamjoin.query import query
+from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.streaming.batch import Batch
+from streamjoin.verify import verify_journal
+from tests.change_samples import pipe_record
+from tests.oracle import Record
+from tests.spark.harness import CrashError, crash_at, frame
+
+SHARD = "shard-0"
+NOTHING: dict[str, Any] = {"read": 0, "kept": 0, "superseded": 0, "rejected": 0, "rejected_by_reason": {}}
+
+
+class Captured:
+    """A job over records in memory, whose configuration may be mended."""
+
+    def __init__(self, folder: Path, spark: SparkSession) -> None:
+        self._folder, self._spark = folder, spark
+        self._read = 0
+        begin = Position("s", {SHARD: TRIM_HORIZON})
+        self.journal = Journal(journal_path(self.config()))
+        self.journal.append({"batch_id": "start", **checkpoint.to_metadata(begin, (), {}, NOTHING)})
+
+    def config(self, *tables: str) -> CaptureConfig:
+        found = parse_job(
+            {
+                "job": "capture",
+                "name": "c",
+                "source": {"kinesis": {"stream_name": "s"}},
+                "tables": [
+                    {
+                        "table_name": table,
+                        "schema": "id string, units int",
+                        "sink": {"hudi": {"base_path": str(self._folder / table), "table_name": table}},
+                    }
+                    for table in ("orders", *tables)
+                ],
+                "dead_letters": {"base_path": str(self._folder / "dead")},
+            }
+        )
+        assert isinstance(found, CaptureConfig)
+        return found
+
+    def batch(self, config: CaptureConfig, *payloads: bytes) -> None:
+        after, self._read = self._read, self._read + len(payloads)
+        records = [Record(SHARD, after + 1 + number, payload) for number, payload in enumerate(payloads)]
+        read = ShardRange(
+            *(SHARD, str(after + 1), str(self._read), len(payloads), 0),
+            drained=False,
+            millis_behind_latest=0,
+            read_at_ms=0,
+            after=str(after) if after else None,
+        )
+        place = ShardPosition(PositionKind.AFTER, sequence_number=str(self._read))
+        job = assemble(config)
+        process_batch(
+            job, Batch(f"batch-{self._read}", frame(self._spark, records), Position("s", {SHARD: place}), (read,))
+        )
+
+    def letters(self) -> dict[str, int]:
+        return count_by_reason(str(self._folder / "dead"))
+
+    def rows(self, table: str) -> dict[str, int]:
+        return {
+            row["id"]: row["units"] for row in query(str(self._folder / table), "SELECT id, units FROM t").to_pylist()
+        }
+
+    def violations(self) -> list[object]:
+        return list(verify_journal(journal_path(self.config()), str(self._folder / "dead")).violations)
+
+
+def change(table: str, key: str, units: object, number: int) -> bytes:
+    item = {"id": key, "units": units}
+    return pipe_record(table, "MODIFY", {"id": key}, item, created_s=1_738_281_600 + number, sequence_number=number)
+
+
+@pytest.fixture
+def captured(spark: SparkSession, tmp_path: Path) -> Captured:
+    return Captured(tmp_path, spark)
+
+
+def test_letters_that_fit_by_now_become_rows_unless_a_newer_change_is_there_and_the_others_stay(
+    captured: Captured,
+) -> None:
+    mended = captured.config("receipts")
+    old, other = change("receipts", "r1", 1, 1), change("receipts", "r2", 2, 2)
+    captured.batch(captured.config(), change("orders", "o1", 1, 3), change("orders", "o2", "many", 4), old, other, b"{")
+    captured.batch(mended, change("receipts", "r1", 9, 9))
+    assert captured.letters() == {"UNLISTED_TABLE": 2, "WRONG_TYPE": 1, "MALFORMED_JSON": 1}
+    with TableLock(journal_path(mended), job="c"), pytest.raises(SinkError, match="'c'"):
+        run_redrive(mended)
+    report = run_redrive(mended, LetterFilter.of(["UNLISTED_TABLE", "WRONG_TYPE"]))
+    assert (report.redriven, report.stayed, report.waiting) == ({"UNLISTED_TABLE": 2}, {"WRONG_TYPE": 1}, 0)
+    assert captured.letters() == {"WRONG_TYPE": 1, "MALFORMED_JSON": 1}
+    assert (captured.rows("orders"), captured.rows("receipts")) == ({"o1": 1}, {"r1": 9, "r2": 2})
+    newest = captured.journal.newest()
+    assert newest is not None
+    assert (newest.position.shards[SHARD].sequence_number, newest.counts["redriven"]) == ("6", 2)
+    assert run_redrive(mended).redriven == {}
+    assert captured.violations() == []
+
+
+def test_a_redrive_that_died_is_finished_by_the_next_whatever_it_had_done(captured: Captured) -> None:
+    mended = captured.config("receipts")
+    for number, step in enumerate(STEPS):
+        captured.batch(captured.config(), change("receipts", f"r{number}", number, number))
+        with pytest.raises(CrashError):
+            run_redrive(mended, at=crash_at(step))
+        assert captured.violations() == [], step
+        run_redrive(mended)
+        assert captured.letters() == {}, step
+        assert captured.rows("receipts") == {f"r{each}": each for each in range(number + 1)}
+        assert Intents(journal_path(mended)).pending() == []
+        assert captured.violations() == [], step
+
+
+def test_letters_of_a_batch_that_is_not_in_the_journal_are_left_to_the_job(captured: Captured) -> None:
+    unlisted, mended = captured.config(), captured.config("receipts")
+    captured.batch(unlisted, change("orders", "o1", 1, 1))
+    job = assemble(unlisted)
+    late = frame(captured._spark, [Record(SHARD, 7, change("receipts", "r1", 1, 7))])
+    job.dead_letters.write(
+        late.selectExpr("*", "'UNLISTED_TABLE' AS reason", "'' AS detail"), batch_id="not-in-the-journal"
+    )
+    report = run_redrive(mended)
+    assert (report.tried, report.waiting) == (0, 1)
+    assert captured.letters() == {"UNLISTED_TABLE": 1}
+
+
+def test_before_the_first_start_there_is_nothing_to_feed_in(captured: Captured, tmp_path: Path) -> None:
+    values = captured.config().model_dump(mode="json", by_alias=True)
+    config = parse_job({**values, "journal": {"base_path": str(tmp_path / "another")}})
+    assert isinstance(config, CaptureConfig)
+    assert run_redrive(config).tried == 0

@@ -1,0 +1,343 @@
+"""Rows already written under changes of the reference, on real Spark and Hudi, against the oracle."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from streamjoin.enrich import pipeline as enrich
+from streamjoin.enrich import rewrite
+from streamjoin.enrich.config.rewriting import RewritingPlan
+from streamjoin.enrich.job import EnrichJob, Output
+from streamjoin.history import checkpoint
+from streamjoin.hudi.partition import PartitionColumn
+from streamjoin.query import query
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.reference import Reference
+from tests.faults.reference import FakeDynamoDb, reference_settings_of
+from tests.faults.stream import FakeTableStream
+from tests.oracle import Record, expected_versions
+from tests.spark.harness import CrashError, batch_of, crash_at, make_job, rows_of
+
+_example = itertools.count()
+
+
+def item(code: str, name: str, value: str) -> dict[str, dict[str, Any]]:
+    return {"code": {"S": code}, "countryname": {"S": name}, "combinedname": {"S": value}}
+
+
+class World:
+    """A table with a stream, a job over it that can be started again, and what the oracle needs to know.
+
+    `countries` of an example have a prefix of their own, since all examples share one lake.
+    """
+
+    def __init__(
+        self, spark: SparkSession, folder: Path, *, on_change: str = "rewrite_rows", how: str = "left"
+    ) -> None:
+        self.spark, self.folder, self.on_change, self.max_rows, self.how = spark, folder, on_change, 2, how
+        self.stream = FakeTableStream(keys=("code",), shards=2)
+        self.table = FakeDynamoDb([], stream={
+            "StreamSpecification": {"StreamEnabled": True, "StreamViewType": self.stream.view_type},
+            "LatestStreamArn": self.stream.arn,
+        })  # fmt: skip
+        self.table.items = self.stream.items
+        self.numbers = itertools.count(1)
+        self.seen: list[tuple[Record, dict[str, str]]] = []
+        self.job = self.start()
+
+    def start(self) -> EnrichJob:
+        """Return the job as a new process has it."""
+        chosen = reference_settings_of(on_change=self.on_change, how=self.how)
+        feed = TableFeed(chosen.dynamodb, chosen.refresh, client=self.table, streams=lambda: self.stream)
+        reference = Reference(chosen, client=self.table, spark=self.spark, feed=feed)
+        plan = RewritingPlan(("country",), {}, ("combinedname",), self.max_rows)
+        job = make_job(self.folder, reference, rewriting=plan if self.on_change == "rewrite_rows" else None)
+        found = checkpoint.read(job.table.base_path)
+        if found is not None:
+            reference.restore(found.references.get("country"))
+        return job
+
+    def put(self, code: str, name: str, value: str) -> None:
+        self.stream.put(item(code, name, value))
+
+    def delete(self, code: str) -> None:
+        self.stream.delete({"code": {"S": code}})
+
+    def reference(self) -> dict[str, str]:
+        """Return what the table says now: of several items with one name the one with the lowest code counts."""
+        items = sorted(self.stream.items, key=lambda item: item["code"]["S"], reverse=True)
+        return {item["countryname"]["S"]: item["combinedname"]["S"] for item in items}
+
+    def send(self, *events: dict[str, Any], at: Callable[[str], None] = lambda step: None) -> None:
+        """Process one batch; an event that lacks a time has the same as all others."""
+        records = [
+            Record("shard-0", next(self.numbers), json.dumps({"at": "1/1/10", "amount": 1, **each}).encode())
+            for each in events
+        ]
+        batch = batch_of(self.spark, records[0].sequence, records)
+        try:
+            enrich.process_batch(self.job, batch, at=at)
+        except CrashError:
+            self.job = self.start()
+            found = checkpoint.read(self.job.table.base_path)
+            is_committed = found is not None and found.position == batch.position
+            if not is_committed:
+                enrich.process_batch(self.job, batch)
+        self.seen += [(record, self.reference()) for record in records]
+
+    def rewrite(self, at: Callable[[str], None] = lambda step: None) -> rewrite.RewriteReport:
+        try:
+            return rewrite.rewrite(self.job, self.spark, at=at)
+        except CrashError:
+            self.job = self.start()
+            return rewrite.RewriteReport(0, is_complete=False)
+
+    def settle(self) -> int:
+        """Rewrite until nothing is left; return how many rows that were."""
+        rows = 0
+        for _ in range(50):
+            report = self.rewrite()
+            rows += report.rows
+            if report.is_complete:
+                return rows
+        pytest.fail("rewriting comes to no end")
+
+    def check(self, prefix: str = "") -> None:
+        now = self.reference() if self.on_change == "rewrite_rows" else None
+        expected = expected_versions(self.seen, now)
+        rows = {key: row for key, row in expected.rows.items() if key.startswith(prefix)}
+        assert rows_of(self.job, prefix) == rows
+
+
+@pytest.fixture
+def world(spark: SparkSession, tmp_path: Path) -> World:
+    return World(spark, tmp_path)
+
+
+def event(key: str, country: str, at: str = "1/1/10") -> dict[str, Any]:
+    return {"id": key, "country": country, "at": at}
+
+
+def test_rows_follow_inserts_updates_and_deletes_of_the_reference(world: World) -> None:
+    world.put("IN", "India", "IN-India")
+    world.send(event("a", "India"), event("b", "USA"), event("c", "Atlantis"))
+    world.put("IN", "India", "IN-IND-India")
+    world.put("US", "USA", "US-USA")
+    assert world.settle() == 2
+    world.check()
+    assert rows_of(world.job)["b"]["combinedname"] == "US-USA"
+    world.delete("US")
+    assert world.settle() == 1
+    world.check()
+    assert rows_of(world.job)["b"]["combinedname"] is None
+
+
+def test_a_rewrite_commits_position_and_counts_and_advances_only_rewritten_up_to(world: World) -> None:
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"))
+    before = checkpoint.read(world.job.table.base_path)
+    world.put("IN", "India", "2")
+    world.settle()
+    after = checkpoint.read(world.job.table.base_path)
+    assert before is not None
+    assert after is not None
+    assert after.instant > before.instant
+    assert (after.position, after.ranges) == (before.position, ())
+    assert after.counts == {
+        "read": 0, "kept": 0, "superseded": 0, "rejected": 0, "rejected_by_reason": {}, "unmatched": {}, "rewritten": 1,
+    }  # fmt: skip
+    assert before.references["country"]["rewritten"]["version"] == 1
+    assert after.references["country"]["rewritten"]["version"] == 2
+
+
+def test_a_reference_without_a_change_causes_no_commit(world: World) -> None:
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"))
+    before = checkpoint.read(world.job.table.base_path)
+    assert world.rewrite() == rewrite.RewriteReport(0, is_complete=True)
+    # A change that no row uses, and one that is undone, are nothing to write either.
+    world.put("FR", "France", "1")
+    assert world.settle() == 0
+    assert checkpoint.read(world.job.table.base_path) == before
+
+
+def test_a_rewrite_keeps_the_ordering_so_that_a_newer_event_wins_and_an_older_one_does_not(world: World) -> None:
+    world.put("IN", "India", "1")
+    world.send(event("a", "India", "5/5/10"), event("b", "India", "5/5/10"))
+    world.put("IN", "India", "2")
+    world.settle()
+    world.send(event("a", "USA", "4/4/10"), event("b", "USA", "6/6/10"))
+    world.check()
+    assert {key: row["at"] for key, row in rows_of(world.job).items()} == {"a": "5/5/10", "b": "6/6/10"}
+
+
+def test_a_pass_is_bounded_and_goes_on_with_the_oldest_change_first(world: World) -> None:
+    world.put("IN", "India", "1")
+    world.put("US", "USA", "1")
+    world.send(*[event(f"i{n}", "India") for n in range(3)], *[event(f"u{n}", "USA") for n in range(2)])
+    world.put("US", "USA", "2")
+    world.job.references[0].current()
+    world.put("IN", "India", "2")
+    assert world.rewrite() == rewrite.RewriteReport(2, is_complete=False)
+    assert {key for key, row in rows_of(world.job).items() if row["combinedname"] == "2"} == {"u0", "u1"}
+    assert world.settle() == 3
+    world.check()
+
+
+def test_after_a_restart_the_changes_made_meanwhile_are_found_in_the_stream_alone(world: World) -> None:
+    # In the table before its stream was enabled.
+    world.stream.items += [item("IN", "India", "1"), item("US", "USA", "1")]
+    world.send(event("a", "India"), event("b", "USA"))
+    world.put("US", "USA", "2")
+    world.job = world.start()
+    snapshot = world.job.references[0].current()
+    assert snapshot.pending is not None
+    assert set(snapshot.pending.keys) == {"USA"}
+    assert not snapshot.pending.everything
+    assert world.settle() == 1
+    world.check()
+
+
+def test_after_a_restart_with_a_trimmed_stream_every_row_is_compared(world: World) -> None:
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"), event("b", "Atlantis"))
+    world.put("IN", "India", "2")
+    for shard in world.stream.open_shards():
+        world.stream.rotate(shard)
+        world.stream.trim(shard)
+    world.job = world.start()
+    snapshot = world.job.references[0].current()
+    assert snapshot.pending is not None
+    assert snapshot.pending.everything
+    assert world.settle() == 1
+    world.check()
+
+
+def test_switching_rewriting_on_makes_the_rows_true_that_were_written_without(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, on_change="new_rows")
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"))
+    world.put("IN", "India", "2")
+    world.check()
+    world.on_change = "rewrite_rows"
+    world.job = world.start()
+    assert world.settle() == 1
+    world.check()
+
+
+def test_rows_say_with_which_version_they_were_joined(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path)
+    world.job = replace(world.job, version_columns={"country": "seen"})
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"), event("b", "USA"))
+    world.put("IN", "India", "2")
+    world.settle()
+    found = query(world.job.table.base_path, "select id, seen from t order by id").to_pylist()
+    assert found == [{"id": "a", "seen": 2}, {"id": "b", "seen": 1}]
+
+
+def test_with_an_inner_join_values_reach_the_rows_and_a_delete_empties_them(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, how="inner")
+    world.put("IN", "India", "1")
+    world.put("US", "USA", "1")
+    world.send(event("a", "India"), event("b", "USA"), event("c", "France"))
+    world.put("IN", "India", "2")
+    world.delete("US")
+    # Its event is a dead letter, not a row.
+    world.put("FR", "France", "1")
+    assert world.settle() == 2
+    found = {key: row["combinedname"] for key, row in rows_of(world.job).items()}
+    assert found == {"a": "2", "b": None}
+
+
+def test_derived_columns_are_computed_again_and_the_others_stay(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path)
+    derive = {"doubled": "amount * 2", "label": "concat(id, '/', combinedname)", "amount": "amount + 1"}
+    plan = RewritingPlan(("country",), {"label": derive["label"]}, ("label",), 10)
+    world.job = replace(world.job, output=Output(derive=derive, drop=["combinedname"]), rewriting=plan)
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"))
+    world.put("IN", "India", "2")
+    assert world.settle() == 1
+    found = query(world.job.table.base_path, "select doubled, label, amount from t").to_pylist()
+    assert found == [{"doubled": 2, "label": "a/2", "amount": 2}]
+
+
+COUNTRIES = ["India", "USA", "France"]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[str, list[tuple[Any, ...]]]:
+    """Batches, changes and crashes in any order. A code may move to another name, and two codes may share one."""
+    prefix = f"e{next(_example)}-"
+    country = st.sampled_from([prefix + name for name in COUNTRIES])
+    row = st.builds(
+        event, st.sampled_from([f"{prefix}{n}" for n in range(4)]), country, st.sampled_from(["1/1/10", "2/2/11"])
+    )
+    code = st.sampled_from([prefix + c for c in "ABCD"])
+    step = st.one_of(
+        st.tuples(st.just("send"), st.lists(row, min_size=1, max_size=4), st.sampled_from([None, *enrich.STEPS])),
+        st.tuples(st.just("put"), code, country, st.sampled_from("12345")),
+        st.tuples(st.just("delete"), code),
+        st.tuples(st.just("rewrite"), st.sampled_from([None, *rewrite.STEPS])),
+        st.tuples(st.just("restart")),
+    )
+    return prefix, draw(st.lists(step, min_size=4, max_size=9))
+
+
+@pytest.fixture(scope="module", params=["rewrite_rows", "new_rows"])
+def shared(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: Any) -> Iterator[World]:
+    """One table for all examples, each with record keys and countries of its own."""
+    yield World(spark, tmp_path_factory.mktemp("shared"), on_change=request.param)
+
+
+# Each step is a real commit: a failing example is worth more than the smallest one.
+@settings(max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(histories())
+def test_any_interleaving_of_events_changes_and_crashes_gives_the_oracles_table(
+    shared: World, history: tuple[str, list[tuple[Any, ...]]]
+) -> None:
+    prefix, steps = history
+    for step in steps:
+        match step:
+            case ("send", rows, crash):
+                shared.send(*rows, at=crash_at(crash))
+            case ("put", code, name, value):
+                shared.put(code, name, value)
+            case ("delete", code):
+                shared.delete(code)
+            case ("rewrite", crash):
+                shared.rewrite(at=crash_at(crash))
+            case ("restart",):
+                shared.job = shared.start()
+    shared.settle()
+    shared.check(prefix)
+
+
+def test_only_partitions_and_row_groups_that_may_have_the_keys_are_read(spark: SparkSession, tmp_path: Path) -> None:
+    world = World(spark, tmp_path)
+    partitioned = replace(world.job.table, partition_by=("country",))
+    columns = (PartitionColumn("country"),)
+    world.job = replace(world.job, table=partitioned, partition_by=columns)
+    world.put("IN", "India", "1")
+    world.send(event("a", "India"), event("b", "USA"), event("c", "France"))
+    world.put("IN", "India", "2")
+    snapshot = world.job.references[0].current()
+    assert snapshot.pending is not None
+    stored = rewrite._stored_rows(world.job, spark, {"country": snapshot.pending}, list(world.job.references))
+    plan = stored._jdf.queryExecution().executedPlan().toString()
+    assert "PartitionFilters: [isnotnull(country" in plan or "PartitionFilters: [(country" in plan, plan
+    assert [row["id"] for row in stored.collect()] == ["a"]
+    assert world.settle() == 1

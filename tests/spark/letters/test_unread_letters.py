@@ -1,0 +1,64 @@
+"""Dead letters of a batch that died before its commit, when its records are rows by the time they are read again."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from streamjoin.enrich.job import EnrichJob
+from streamjoin.enrich.pipeline import process_batch
+from streamjoin.history import checkpoint
+from tests.oracle import Record
+from tests.spark.harness import CrashError, batch_of, crash_at, dead_letters_of, make_job, rows_of
+
+NARROW = "id string, country string, at string, amount int, combinedname string"
+WIDE = NARROW.replace("amount int", "amount string")
+TEXT = b'{"id": "b", "at": "1/1/10", "amount": "7"}'
+
+
+def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, schema=NARROW)
+    kept = [Record("shard-0", 1, b'{"id": "a", "at": "1/1/10"}'), Record("shard-0", 2, b"{")]
+    process_batch(job, batch_of(spark, 1, kept))
+    with pytest.raises(CrashError):
+        process_batch(job, batch_of(spark, 2, [Record("shard-0", 3, TEXT)]), at=crash_at("dead_letters_written"))
+    assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2), ("shard-0", 3)}
+
+    mended = make_job(tmp_path, schema=WIDE)
+    start(mended, spark)
+    process_batch(mended, batch_of(spark, 2, [Record("shard-0", 3, TEXT)]))
+    assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2)}
+    assert set(rows_of(mended)) == {"a", "b"}
+
+
+def test_letters_stay_until_their_records_are_read_again_and_where_these_are_still_rejected(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    job = make_job(tmp_path, schema=NARROW)
+    process_batch(job, batch_of(spark, 1, [Record("shard-0", 1, b"{")]))
+    unread = [Record("shard-0", 2, TEXT), Record("shard-0", 3, b"["), Record("child", 9, TEXT)]
+    with pytest.raises(CrashError):
+        process_batch(job, batch_of(spark, 2, unread), at=crash_at("dead_letters_written"))
+
+    mended = make_job(tmp_path, schema=WIDE)
+    start(mended, spark)
+    all_of_them = {("shard-0", 1), ("shard-0", 2), ("shard-0", 3), ("child", 9)}
+    assert set(dead_letters_of(job, ["shard-0", "child"])) == all_of_them
+    # Smaller batches than before, of which one dies too.
+    with pytest.raises(CrashError):
+        process_batch(mended, batch_of(spark, 3, unread[:2]), at=crash_at("dead_letters_written"))
+    mended = make_job(tmp_path, schema=WIDE)
+    start(mended, spark)
+    process_batch(mended, batch_of(spark, 3, unread[:2]))
+    # A shard that no commit knew.
+    process_batch(mended, batch_of(spark, 4, unread[2:]))
+    assert set(dead_letters_of(job, ["shard-0", "child"])) == {("shard-0", 1), ("shard-0", 3)}
+
+
+def start(job: EnrichJob, spark: SparkSession) -> None:
+    """Do what a start does."""
+    found = checkpoint.read(job.table.base_path)
+    assert found is not None
+    job.unread_letters.find(spark, found.position)

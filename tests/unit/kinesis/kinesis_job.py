@@ -1,0 +1,59 @@
+"""The loop of a pipeline over a fake stream."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.client import StreamClient
+from streamjoin.kinesis.stream import BatchLimits, Stream
+from streamjoin.shards.position import Position
+from tests.faults.kinesis import FakeClock, FakeKinesis
+
+HOUR_SECONDS = 3600
+PLENTY = BatchLimits(1_000_000, 1 << 30)
+
+
+class Job:
+    """The loop of a pipeline, without the rest of it: plan, fetch, advance; `restart` is a new process."""
+
+    def __init__(self, shards=1, fail_on_data_loss=True, **stream):
+        self.clock = FakeClock()
+        self.service = FakeKinesis(self.clock, shards, **stream)
+        self.stream = Stream("orders", fail_on_data_loss=fail_on_data_loss)
+        self.rows = []
+        self.restart()
+        self.start()
+
+    @property
+    def shard(self):
+        return min(self.service.shards)
+
+    def restart(self):
+        self.client = self.restarted()
+
+    def restarted(self):
+        """Another process's client."""
+        return StreamClient(self.stream, self.service, self.clock, jitter=lambda: 0.5)
+
+    def start(self, starting_position="TRIM_HORIZON", timestamp=None):
+        wanted = SimpleNamespace(starting_position=starting_position, timestamp=timestamp)
+        self.position = kinesis.start(self.stream, wanted, self.clock.now_ms(), self.client)
+
+    def plan(self, limits=PLENTY):
+        return kinesis.plan(self.stream, self.position, limits, client=self.client)
+
+    def batch(self, limits=PLENTY, *, commit=True):
+        plan = self.plan(limits)
+        fetched = kinesis.fetch(plan, self.client)
+        if commit:
+            self.position = Position.from_json(plan.position.advance(fetched.ranges).to_json())
+            self.rows += fetched.table.to_pylist()
+        self.ranges = {r.shard_id: r for r in fetched.ranges}
+        return fetched
+
+    def numbers(self, shard_id=None):
+        return [row["sequence_number"] for row in self.rows if shard_id in {None, row["shard_id"]}]
+
+
+def at_ms(job):
+    return datetime.fromtimestamp(job.clock.now_ms() / 1000, UTC)

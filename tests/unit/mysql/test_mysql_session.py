@@ -1,0 +1,152 @@
+"""What is asked of a MySQL server, which the tests have none of: statements, ids, places to load from."""
+
+import pytest
+
+from streamjoin.errors import DataLossError, SourceError
+from streamjoin.mysql import MysqlServer, preflight
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.positions import StartBy, end_position, start_by
+from streamjoin.mysql.snapshots import Snapshots
+from tests.faults.mysql import UUID, FakeConnection, fake_session
+
+PARSE_ERROR, DENIED = 1064, 1227
+STATUS = [(b"binlog.000009", b"157", b"", b"", f"{UUID.upper()}:1-5,\n{UUID}:7".encode())]
+FILES = [(b"binlog.000008", b"500", b"No"), (b"binlog.000009", b"157", b"No")]
+HERE = BinlogPosition("binlog.000008", 400, f"{UUID}:1-4")
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def nowhere(position: BinlogPosition) -> BinlogPosition:
+    raise DataLossError("purged")
+
+
+@pytest.mark.parametrize("known", ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"])
+def test_the_binlogs_end_is_asked_in_the_words_of_old_and_new_servers(known):
+    session, _ = fake_session({known: STATUS, "SHOW": PARSE_ERROR})
+    assert end_position(session) == BinlogPosition("binlog.000009", 157, f"{UUID}:1-5:7")
+
+
+def test_ids_with_tags_are_left_out_of_a_position():
+    status = [(*STATUS[0][:4], f"{UUID}:tag:1-5".encode())]
+    session, _ = fake_session({"STATUS": status})
+    assert end_position(session).gtid is None
+
+
+def test_a_refusal_is_not_taken_for_an_unknown_statement():
+    session, connection = fake_session({"STATUS": DENIED})
+    with pytest.raises(SourceError, match="1227"):
+        end_position(session)
+    assert [sql for sql in connection.asked if "STATUS" in sql] == ["SHOW BINARY LOG STATUS"]
+
+
+def test_file_and_offset_lead_on_where_the_server_has_the_transactions():
+    session, _ = fake_session({"SHOW BINARY LOGS": FILES, "GTID_SUBSET": [(1,)]})
+    assert start_by(session, HERE, nowhere) == StartBy.OFFSET
+
+
+def test_ids_lead_on_only_forward():
+    session, _ = fake_session({"SHOW BINARY LOGS": FILES, "GTID_SUBSET": [(0,)]})
+    assert start_by(session, HERE, lambda _: BinlogPosition("other.000009", 4)) == StartBy.GTID
+    with pytest.raises(DataLossError, match=r"another transaction.*--reload"):
+        start_by(session, HERE, lambda _: BinlogPosition("other.000007", 4))
+
+
+@pytest.mark.parametrize(
+    "position", [BinlogPosition("binlog.000001", 4, HERE.gtid), BinlogPosition("binlog.000008", 501)]
+)
+def test_a_place_that_is_gone_is_data_loss(position):
+    session, _ = fake_session({"SHOW BINARY LOGS": FILES, "GTID_SUBSET": [(1,)]})
+    with pytest.raises(DataLossError, match=r"first file is 'binlog\.000008'.*--reload.*binlog_expire_logs_seconds"):
+        start_by(session, position, nowhere)
+
+
+def test_a_load_waits_for_what_is_in_the_binlog_and_not_yet_seen():
+    owned = iter([f"{UUID}:8#31:9#32", f"{UUID}:9#32:10#33", f"{UUID}:10#33"])
+    clock = Clock()
+    session, connection = fake_session(
+        {"gtid_mode": [(b"ON",)], "STATUS": STATUS, "gtid_owned": lambda: [(next(owned).encode(),)]}
+    )
+    with Snapshots(session, sleep=clock.sleep, monotonic=clock.monotonic).snapshot() as position:
+        assert position.order == (9, 157)
+    # 10 came after the position was noted, so that nobody waits for it.
+    assert connection.asked.count("SELECT @@global.gtid_owned") == 3
+    noted = next(index for index, sql in enumerate(connection.asked) if "STATUS" in sql)
+    begun = next(index for index, sql in enumerate(connection.asked) if "START TRANSACTION" in sql)
+    assert noted < connection.asked.index("SELECT @@global.gtid_owned") < begun
+    assert connection.asked[-1] == "COMMIT"
+
+
+def test_a_commit_that_hangs_is_an_error_that_may_pass():
+    clock = Clock()
+    owned = [(f"{UUID}:8#31".encode(),)]
+    session, _ = fake_session({"gtid_mode": [(b"ON",)], "STATUS": STATUS, "gtid_owned": owned})
+    with pytest.raises(SourceError, match="has been committing for 60 s") as error:
+        Snapshots(session, sleep=clock.sleep, monotonic=clock.monotonic).snapshot().__enter__()
+    assert error.value.retryable
+
+
+def test_without_ids_commits_are_stopped_once_a_load():
+    session, connection = fake_session({"gtid_mode": [(b"OFF",)], "STATUS": STATUS})
+    snapshots = Snapshots(session)
+    for _ in range(3):
+        with snapshots.snapshot() as position:
+            assert position.order == (9, 157)
+    locking = [sql for sql in connection.asked if "LOCK" in sql]
+    assert locking == ["FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"]
+
+
+def test_without_ids_the_right_to_stop_commits_is_needed():
+    session, _ = fake_session({"gtid_mode": [(b"OFF",)], "FLUSH": DENIED})
+    with pytest.raises(SourceError, match=r"GRANT RELOAD ON \*\.\*"):
+        Snapshots(session).snapshot().__enter__()
+
+
+def test_settings_of_mysql_that_lose_columns_or_changes_are_named():
+    variables = {
+        "log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_value_options": "PARTIAL_JSON",
+        "log_replica_updates": "OFF",
+    }  # fmt: skip
+    session, _ = fake_session(
+        {
+            "SHOW GLOBAL VARIABLES": [(name.encode(), value.encode()) for name, value in variables.items()],
+            "REPLICA STATUS": PARSE_ERROR,
+            "SLAVE STATUS": [(b"Waiting",)],
+            "information_schema": [],
+            "STATUS": DENIED,
+            "CURRENT_USER": [(b"reader@%",)],
+        }
+    )
+    with pytest.raises(SourceError) as error:
+        preflight.check(session, lambda schema, name: True)
+    for part in ("binlog_row_metadata isn't known", "JSON is logged in parts", "log_slave_updates is OFF",
+                 "REPLICATION CLIENT is not granted", "TO 'reader'@'%';"):  # fmt: skip
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(("value", "folds_case"), [(b"0", False), (b"1", True), (b"2", True)])
+def test_whether_names_have_case_is_asked_once(value, folds_case):
+    session, connection = fake_session({"lower_case_table_names": [(value,)]})
+    server = MysqlServer(session.address)
+    server._session = session
+    assert [server.folds_case(), server.folds_case()] == [folds_case] * 2
+    assert connection.asked == ["SELECT @@global.lower_case_table_names"]
+
+
+def test_a_closed_session_connects_again():
+    session, connection = fake_session({"SELECT 1": [(1,)]})
+    assert isinstance(connection, FakeConnection)
+    session.ask("SELECT 1")
+    session.close()
+    assert session.ask("SELECT 1") == ((1,),)

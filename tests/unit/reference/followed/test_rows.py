@@ -1,0 +1,212 @@
+import random
+from decimal import Decimal
+
+import pytest
+
+from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.errors import ReferenceTableError, SchemaError
+from streamjoin.reference.followed.layout import check_types, json_key_warnings, lay_out
+from streamjoin.reference.followed.rows import build_rows
+from streamjoin.reference.table import KeyAttribute, TableDescription
+from streamjoin.schema.columns import parse_schema
+from tests.faults.reference import country
+
+TABLE = TableDescription("countries", KeyAttribute("code", "S"), None, 0, 0, None, None)
+ON, COLUMNS = {"country": "countryname"}, {"code": "country_code"}
+
+
+def rows_of(items, *, on=ON, columns=COLUMNS, types=None, table=TABLE, fail_on_duplicate=False):
+    layout = lay_out(on, columns)
+    return build_rows(
+        items, table, layout, types or infer_schema(items, layout.attributes), fail_on_duplicate=fail_on_duplicate
+    )
+
+
+def test_a_row_has_the_output_columns_and_the_join_key():
+    rows = rows_of([country("IN", "India"), country("FR", "France")])
+
+    assert rows.table.to_pylist() == [
+        {"country_code": "IN", "countryname": "India"},
+        {"country_code": "FR", "countryname": "France"},
+    ]
+    assert rows.schema.simpleString() == "struct<country_code:string,countryname:string>"
+    assert (rows.duplicates, rows.misfits, rows.without_key, rows.warnings) == (0, 0, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("on", "columns", "join_columns", "names"),
+    [
+        ({"a": "key"}, {"x": "out"}, {"a": "key"}, ["out", "key"]),
+        # one attribute under one name, compared and added
+        ({"a": "key"}, {"key": "key"}, {"a": "key"}, ["key"]),
+        # one attribute under two names
+        ({"a": "key"}, {"key": "out"}, {"a": "key"}, ["out", "key"]),
+        # the join attribute's name is taken by another attribute, or taken but for case
+        ({"a": "key"}, {"x": "key"}, {"a": "key_key"}, ["key", "key_key"]),
+        ({"a": "key"}, {"x": "KEY"}, {"a": "key_key"}, ["KEY", "key_key"]),
+        ({"a": "key", "b": "KEY"}, {}, {"a": "key", "b": "KEY_key"}, ["key", "KEY_key"]),
+        # two event columns, one attribute
+        ({"a": "key", "b": "key"}, {}, {"a": "key", "b": "key"}, ["key"]),
+    ],
+)
+def test_every_column_has_a_name_of_its_own(on, columns, join_columns, names):
+    layout = lay_out(on, columns)
+
+    assert layout.on == join_columns
+    assert list(layout.columns) == names
+    assert layout.outputs == tuple(columns.values())
+    for event_column, attribute in on.items():
+        assert layout.columns[layout.on[event_column]] == attribute
+
+
+def test_of_two_items_with_one_join_key_the_lowest_primary_key_counts_in_any_order():
+    items = [country(code, "India") for code in ("IX", "IN", "IO")] + [country("FR", "France")]
+    for seed in range(6):
+        shuffled = random.Random(seed).sample(items, len(items))
+
+        rows = rows_of(shuffled)
+
+        found = {row["countryname"]: row["country_code"] for row in rows.table.to_pylist()}
+        assert found == {"India": "IN", "France": "FR"}
+        assert rows.duplicates == 1
+        assert len(rows.warnings) == 1
+        assert "1 join keys have more than one item" in rows.warnings[0]
+        assert "countryname='India' has code='IN' before code='I" in rows.warnings[0]
+
+
+def test_the_lowest_primary_key_is_by_number_where_the_key_is_one():
+    table = TableDescription("t", KeyAttribute("code", "S"), KeyAttribute("year", "N"), 0, 0, None, None)
+    items = [country("IN", "India", year={"N": year}) for year in ("10", "9")]
+
+    rows = rows_of(items, columns={"year": "year"}, table=table)
+
+    assert [row["year"] for row in rows.table.to_pylist()] == [9]
+
+
+def test_duplicates_fail_where_they_are_not_allowed_and_both_items_are_named():
+    items = [country("IX", "India"), country("IN", "India")]
+
+    with pytest.raises(
+        ReferenceTableError, match=r"countryname='India'.*code='IN' and code='IX'.*on_duplicate"
+    ) as raised:
+        rows_of(items, fail_on_duplicate=True)
+
+    assert not raised.value.retryable
+
+
+def test_items_without_a_join_key_have_no_row_and_are_no_duplicates():
+    items = [{"code": {"S": "A"}}, {"code": {"S": "B"}, "countryname": {"NULL": True}}, {"code": {"S": "C"}}]
+
+    rows = rows_of([*items, country("D", "")], fail_on_duplicate=True)
+
+    assert rows.table.to_pylist() == [{"country_code": "D", "countryname": ""}]
+    assert (rows.without_key, rows.duplicates) == (3, 0)
+
+
+def test_a_composite_key_needs_all_of_its_parts():
+    on = {"a": "x", "b": "y"}
+    items = [
+        {"code": {"S": "1"}, "x": {"S": "k"}, "y": {"N": "1"}},
+        {"code": {"S": "2"}, "x": {"S": "k"}, "y": {"N": "2"}},
+        {"code": {"S": "3"}, "x": {"S": "k"}},
+    ]
+
+    rows = rows_of(items, on=on)
+
+    assert [row["country_code"] for row in rows.table.to_pylist()] == ["1", "2"]
+    assert (rows.duplicates, rows.without_key) == (0, 1)
+
+
+def test_an_item_that_doesnt_fit_is_counted_and_named_and_its_neighbours_are_rows():
+    items = [country(f"C{n}", f"n{n}", area={"S": "?"}) for n in range(4)] + [country("OK", "ok", area={"N": "1.50"})]
+    types = parse_schema("code string, countryname string, area decimal(5,2)")
+
+    rows = rows_of(items, columns={"area": "area"}, types=types)
+
+    assert rows.table.to_pylist() == [{"area": Decimal("1.50"), "countryname": "ok"}]
+    assert rows.misfits == 4
+    (warning,) = rows.warnings
+    assert "4 items do not fit" in warning
+    assert all(f"code='C{n}': attribute 'area' of type S does not fit decimal(5,2)" in warning for n in range(3))
+    assert "C3" not in warning
+
+
+def test_a_misfit_doesnt_stand_in_the_way_of_the_next_item_of_its_key():
+    items = [country("A", "India", area={"S": "?"}), country("B", "India", area={"N": "1"})]
+
+    rows = rows_of(
+        items, columns={"code": "code", "area": "area"}, types=parse_schema("code string, countryname string, area int")
+    )
+
+    assert [row["code"] for row in rows.table.to_pylist()] == ["B"]
+    assert (rows.misfits, rows.duplicates) == (1, 0)
+
+
+def test_no_items_give_no_rows_with_the_right_columns():
+    rows = rows_of([])
+
+    assert rows.table.num_rows == 0
+    assert rows.table.column_names == ["country_code", "countryname"]
+
+
+def test_the_hash_is_of_the_rows_not_of_their_order():
+    items = [
+        country(f"C{n}", f"n{n}", tags={"SS": ["b", "a"]}, m={"M": {"x": {"N": "1"}, "y": {"S": ""}}}) for n in range(9)
+    ]
+    again = [
+        country(f"C{n}", f"n{n}", tags={"SS": ["a", "b"]}, m={"M": {"y": {"S": ""}, "x": {"N": "1"}}}) for n in range(9)
+    ]
+    columns = {"code": "code", "tags": "tags", "m": "m"}
+    declared = parse_schema("code string, countryname string, tags array<string>, m map<string,string>")
+
+    for types in (None, declared):
+        first, second = (rows_of(each, columns=columns, types=types) for each in (items, again[::-1]))
+        assert first.content_hash == second.content_hash
+
+
+def test_the_hash_tells_any_change():
+    def hash_of(*items, **options):
+        return rows_of(list(items), **options).content_hash
+
+    base = country("IN", "India")
+    hashes = [
+        hash_of(base),
+        hash_of(country("IN", "india")),
+        hash_of(country("", "India")),
+        hash_of(base, country("FR", "France")),
+        hash_of(base, columns={"code": "other_name"}),
+        hash_of(country("1", "India"), types=parse_schema("code string, countryname string")),
+        hash_of(country("1", "India"), columns={"code": "country_code", "none": "n"}),
+    ]
+
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_the_hash_is_the_same_on_every_machine():
+    assert rows_of([country("IN", "India")]).content_hash == "e23fca3e4f92fa04e89b7f8919b06603"
+
+
+def test_a_schema_without_a_needed_attribute_is_refused():
+    with pytest.raises(
+        SchemaError, match=r"reference 'country': the schema has no 'countryname'; it has 'code', 'CountryName'"
+    ):
+        check_types(
+            lay_out(ON, COLUMNS),
+            parse_schema("code string, CountryName string"),
+            "country",
+        )
+
+
+def test_a_nested_join_attribute_is_refused():
+    with pytest.raises(SchemaError, match="join attribute 'countryname' is array<string>"):
+        check_types(lay_out(ON, COLUMNS), parse_schema("code string, countryname array<string>"), "country")
+
+
+def test_a_join_attribute_that_became_json_text_is_told():
+    items = [country("A", "x"), {"code": {"S": "B"}, "countryname": {"N": "1"}}]
+    layout = lay_out(ON, COLUMNS)
+
+    (warning,) = json_key_warnings(layout, infer_schema(items, layout.attributes))
+
+    assert "join attribute 'countryname'" in warning
+    assert json_key_warnings(layout, infer_schema(items[:1], layout.attributes)) == ()

@@ -1,0 +1,59 @@
+"""What a replication is made of before it begins."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamjoin.entry import parse_job
+from streamjoin.errors import SourceError
+from streamjoin.replicate import assembly as replication_assembly
+from streamjoin.replicate.assembly import assemble
+from streamjoin.replicate.config import ReplicateConfig
+from tests.faults.items import FakeTables
+from tests.unit.dms.rules import file_of, mapping, selection, source
+
+
+class FakeServer:
+    """A server without tables."""
+
+    folds = False
+
+    def __init__(self, address: object) -> None:
+        self.selects: Any = None
+
+    def folds_case(self) -> bool:
+        return self.folds
+
+    def preflight(self, selects: Any) -> None:
+        self.selects = selects
+        if not selects("shop", "person"):
+            raise SourceError("no selected table is to be seen")
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReplicateConfig:
+    monkeypatch.setattr(replication_assembly, "MysqlServer", FakeServer)
+    monkeypatch.setattr(replication_assembly, "aws_client", lambda *_: FakeTables())
+    path = tmp_path / "mappings.json"
+    path.write_text(file_of(selection("SHOP", "PERSON"), {
+        **mapping(), "object-locator": {"schema-name": "SHOP", "table-name": "PERSON"},
+    }))  # fmt: skip
+    mysql = {"host": "h", "user": "u", "password": "p"}
+    found = parse_job({"job": "replicate", "name": "n", "source": {"mysql": mysql}, "table_mappings": str(path)})
+    assert isinstance(found, ReplicateConfig)
+    return found
+
+
+def test_rules_find_tables_of_a_server_without_case_however_they_are_spelled(
+    config: ReplicateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeServer, "folds", True)
+    routes = assemble(config).routes
+    assert routes.selects("shop", "person")
+    assert routes.mapping(source()).target_table == "people"
+
+
+def test_rules_have_case_where_the_servers_names_have(config: ReplicateConfig) -> None:
+    with pytest.raises(SourceError, match="no selected table"):
+        assemble(config)
