@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
 from streamjoin.errors import SourceError
 from streamjoin.mysql.address import text
-from streamjoin.mysql.known_tables import SYSTEM_SCHEMAS
+from streamjoin.mysql.binlog.known_tables import SYSTEM_SCHEMAS
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.sql_text import quoted_text
 

@@ -9,8 +9,8 @@ from streamjoin.mysql import catalog, loading, positions, preflight
 from streamjoin.mysql.address import MysqlAddress, text
 from streamjoin.mysql.binlog.decoder import BinlogDecoder
 from streamjoin.mysql.binlog.dump import BinlogDump
+from streamjoin.mysql.binlog.known_tables import KnownTables
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
-from streamjoin.mysql.known_tables import KnownTables
 from streamjoin.mysql.positions import StartBy
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.stream import ChangeStream

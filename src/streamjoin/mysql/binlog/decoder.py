@@ -17,6 +17,7 @@ from streamjoin.mysql.binlog import rows as binlog_rows
 from streamjoin.mysql.binlog import table as binlog_table
 from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.dump import BinlogEvent
+from streamjoin.mysql.binlog.known_tables import KnownTables
 from streamjoin.mysql.binlog.payload import inner_events
 from streamjoin.mysql.binlog.query import Query, read_query
 from streamjoin.mysql.binlog.rows import RowsType
@@ -24,7 +25,6 @@ from streamjoin.mysql.binlog.table import TableLayout, UnreadableTableError
 from streamjoin.mysql.binlog.xa import XaTransactions
 from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Truncated
 from streamjoin.mysql.gtids import read_gtids
-from streamjoin.mysql.known_tables import KnownTables
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from streamjoin.dms.source_table import ColumnKind
 from streamjoin.errors import SourceError
 from streamjoin.mysql.binlog.decoder import BinlogDecoder
 from streamjoin.mysql.binlog.dump import BinlogEvent
+from streamjoin.mysql.binlog.known_tables import KnownTables
 from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, RowChange, Truncated
-from streamjoin.mysql.known_tables import KnownTables
 from tests.faults.mysql import (
     CHARSETS,
     QUERY,
