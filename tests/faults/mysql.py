@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pymysql
+from pymysql.protocol import MysqlPacket
 
 from streamjoin.mysql import MysqlAddress
 from streamjoin.mysql.binlog.charsets import Charsets
@@ -95,6 +96,33 @@ class FakeConnection:
 
     def fetchall(self) -> Sequence[Any]:
         return self._rows
+
+
+END_PACKET = b"\xfe\0\0\2\0"
+
+
+class DumpConnection(FakeConnection):
+    """A connection that is asked for the binlog, and gets these packets; then it is lost."""
+
+    def __init__(self, *packets: bytes) -> None:
+        super().__init__({"binlog_checksum": [(b"NONE",)]})
+        self.packets = list(packets)
+
+    def fetchone(self) -> Any:
+        return self._rows[0]
+
+    def _execute_command(self, command: int, request: bytes) -> None:
+        self.asked.append(f"command {command}")
+
+    def _read_packet(self) -> MysqlPacket:
+        if not self.packets:
+            raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+        return MysqlPacket(self.packets.pop(0), "utf8")
+
+
+def event_packet(kind: int, body: bytes, end: int = 0) -> bytes:
+    """Return an event as the server sends it to a replica, without checksum."""
+    return b"\0" + struct.pack("<IBIIIH", 1_700_000_000, kind, 1, 19 + len(body), end, 0) + body
 
 
 def fake_session(answers: dict[str, Sequence[Any] | int | Callable[[], Any]]) -> tuple[Session, FakeConnection]:

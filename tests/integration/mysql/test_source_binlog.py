@@ -137,6 +137,24 @@ def test_a_restarted_server_is_a_retryable_error_and_nothing_is_lost() -> None:
         assert rows_of(database.changes_since(last)) == [2]
 
 
+def test_a_killed_dump_is_a_retryable_error_and_nothing_is_lost(database: Database, table: str) -> None:
+    server = database.server()
+    start = server.position()
+    database.run("INSERT INTO t (id) VALUES (1)")
+    with server.changes(start, database.selects, ()) as stream:
+        taken = collect(stream, server.position())
+        dumps = "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"
+        for (number,) in database.run(dumps):
+            database.run(f"KILL {int(number)}")
+        with pytest.raises(SourceError) as killed:
+            while True:
+                taken += stream.take(10, 30.0)
+    assert killed.value.retryable
+    database.run("INSERT INTO t (id) VALUES (2)")
+    last = [change.position for change in taken if isinstance(change, Committed)][-1]
+    assert rows_of(taken) + rows_of(database.changes_since(last)) == [1, 2]
+
+
 def test_what_is_not_selected_moves_the_position_on(database: Database, table: str) -> None:
     server = database.server()
     with server.changes(server.position(), lambda schema, name: False, ()) as stream:

@@ -72,12 +72,15 @@ class BinlogDump:
     Args:
         address: The server.
         server_id: The one we pretend to be; another replica of the same number would be cut off by us, and we by it.
+        open_connection: Opens a connection; another one in tests.
     """
 
-    def __init__(self, address: MysqlAddress, server_id: int) -> None:
-        self._address, self._server_id = address, server_id
+    def __init__(
+        self, address: MysqlAddress, server_id: int, open_connection: Callable[..., "pymysql.Connection[Any]"] = connect
+    ) -> None:
+        self._address, self._server_id, self._open = address, server_id, open_connection
         self._connection: pymysql.Connection[Any] | None = None
-        self._has_checksum = False
+        self._has_checksum = self._follows = False
 
     def start(self, position: BinlogPosition, *, is_mariadb: bool, by_gtid: bool, follow: bool = True) -> None:
         """Ask for everything from a position on.
@@ -88,7 +91,8 @@ class BinlogDump:
             by_gtid: The position's `gtid` counts, whatever the files are called.
             follow: Wait for what comes later, instead of ending where the binlog does.
         """
-        self._connection = connect(self._address, read_timeout_seconds=READ_TIMEOUT_SECONDS)
+        self._follows = follow
+        self._connection = self._open(self._address, read_timeout_seconds=READ_TIMEOUT_SECONDS)
         with errors_of(self._address, "asking for the binlog"), self._connection.cursor() as cursor:
             cursor.execute("SELECT @@global.binlog_checksum")
             self._has_checksum = bytes(cursor.fetchone()[0]) != b"NONE"
@@ -131,11 +135,12 @@ class BinlogDump:
         return head + name + struct.pack("<I", len(encoded)) + encoded
 
     def events(self) -> Iterator[BinlogEvent]:
-        """Return the events as they come; ends only where it was not asked to follow.
+        """Return the events as they come; without an error they end only if `start` was not asked to follow.
 
         Raises:
             DataLossError: The server no longer has the place asked for.
-            SourceError: The connection was lost, which may be tried again; or the server refuses.
+            SourceError: The server ended the binlog while it was followed, or the connection was lost, which both may
+                be tried again; or the server refuses.
         """
         connection = self._connection
         if connection is None:
@@ -158,6 +163,13 @@ class BinlogDump:
                 message = f"source '{self._address}': reading the binlog failed: the connection was lost ({error})"
                 raise SourceError(message, retryable=True) from error
             if packet.is_eof_packet():
+                if self._follows:
+                    # So MySQL says goodbye: the connection is of no more use.
+                    message = (
+                        f"source '{self._address}': the server ended the binlog, which was to be followed: it is being "
+                        "shut down, or the connection was ended there (KILL)"
+                    )
+                    raise SourceError(message, retryable=True)
                 return
             yield self._event(packet.get_all_data())
 
