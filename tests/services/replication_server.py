@@ -173,10 +173,6 @@ class Stream:
         self._next += len(taken)
         return [event for event in taken if self._is_selected(event)]
 
-    def is_at(self, position: BinlogPosition) -> bool:
-        events = self._server.binlog[self._next :]
-        return not any(event.position.order <= position.order for event in events)
-
     def _is_selected(self, event: Any) -> bool:
         if isinstance(event, Committed):
             return True

@@ -212,6 +212,26 @@ def test_a_wish_to_stop_is_granted_after_the_batch_in_hand(world, server):
     caught_up(world)
 
 
+def test_a_run_goes_on_and_saves_its_position_while_other_tables_change_without_end(world, server):
+    server.create("other")
+    caught_up(world)
+    start, stop, takes = position_of(world.control.saved[-1]), StopRequest(), 0
+
+    def meanwhile(step: str) -> None:
+        nonlocal takes
+        takes += step == "take"
+        assert takes < 1_000, "neither stopped nor caught up"
+        server.write("other", (None, takes, "x"))
+        if takes == 500:
+            stop.make()
+
+    server.meanwhile = meanwhile
+    caught_up(world)
+    assert start.order < position_of(world.control.saved[-1]).order
+    replicate(world.job(), stop, Until())
+    assert takes < 600
+
+
 class Pauses(StopRequest):
     def __init__(self) -> None:
         super().__init__()

@@ -48,9 +48,6 @@ class Given:
         taken, self.changes = self.changes[:max_changes], self.changes[max_changes:]
         return taken
 
-    def is_at(self, position):
-        return not self.changes
-
 
 def change(offset: int, value: str = "x") -> RowChange:
     place = BinlogPosition("binlog.000001", offset)
@@ -78,11 +75,23 @@ def test_only_the_first_change_is_waited_for():
 
 
 def test_a_replay_ends_behind_the_end_that_was_noted():
-    reader = ChangeReader(
-        Given(change(10), change(11), change(12)), START, BinlogPosition("binlog.000001", 11), ChangeLimits(1, 10**6)
-    )
-    assert [reader.next(0.0).is_replay for _ in range(3)] == [True, True, False]
-    assert reader.is_caught_up
+    stream = Given(change(10), change(11), commit(11), change(12))
+    reader = ChangeReader(stream, START, BinlogPosition("binlog.000001", 11), ChangeLimits(1, 10**6))
+    found = [(reader.next(0.0).is_replay, reader.is_caught_up) for _ in range(3)]
+    assert found == [(True, False), (True, False), (False, True)]
+
+
+def test_transactions_of_other_tables_without_end_do_not_keep_a_batch_from_ending():
+    class Endless:
+        offset = 4
+
+        def take(self, max_changes, timeout_seconds):
+            self.offset += 1
+            assert self.offset < 1_000, "still reading"
+            return [commit(self.offset)]
+
+    reader = ChangeReader(Endless(), START, BinlogPosition("binlog.000001", 40), ChangeLimits(20, 10**6))
+    assert [(reader.next(1.0).position.offset, reader.is_caught_up) for _ in range(2)] == [(25, False), (46, True)]
 
 
 def test_tables_are_loaded_in_the_order_of_the_rules():
