@@ -8,7 +8,7 @@ from streamjoin.errors import SourceError
 from streamjoin.mysql import BinlogPosition, MysqlAddress
 from streamjoin.mysql.binlog.decoder import BinlogDecoder
 from streamjoin.mysql.binlog.dump import BinlogDump
-from streamjoin.mysql.known_tables import KnownTables
+from streamjoin.mysql.binlog.known_tables import KnownTables
 from streamjoin.mysql.stream import ChangeStream
 from tests.faults.mysql import CHARSETS, END_PACKET, XID, DumpConnection, event_packet
 
