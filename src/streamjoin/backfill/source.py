@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from botocore.exceptions import ClientError
-
+from streamjoin.aws.errors import code_of
 from streamjoin.backfill.config.backfill import BackfillConfig, TableScanSettings, WhereSettings
 from streamjoin.capture.layout import capture_layout
 from streamjoin.dynamodb.read.export import TableExport
@@ -127,9 +126,7 @@ def _key_names(config: BackfillConfig, manifest: ExportManifest) -> tuple[str, .
     try:
         facts: TableFacts = describe(TableAddress(manifest.table_name, manifest.region).client(), manifest.table_arn)
     except SourceError as error:
-        cause = error.__cause__
-        is_gone = isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ResourceNotFoundException"
-        if not is_gone or not layout.record_key:
+        if code_of(error) != "ResourceNotFoundException" or not layout.record_key:
             message = (
                 f"export at '{manifest.path}': it doesn't say what the primary key of '{manifest.table_name}' is, and "
                 f"the table can't be asked: {error} Of a table that is gone, tables[0].sink.hudi.record_key has to "

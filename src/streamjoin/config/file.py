@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from botocore.exceptions import BotoCoreError, ClientError
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.errors import SDK_ERRORS, said_by
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.problems import KeyPath, Unset, dotted, is_secret, shown
 from streamjoin.errors import ConfigError
-from streamjoin.redaction import sdk_text
 
 _NAME: Final = r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
 _VARIABLE: Final = re.compile(r"\$\$\{|\$\{" + _NAME + r"(?::-(?P<default>[^}]*))?\}|(?P<broken>\$\{)")
@@ -116,11 +115,8 @@ def read_text(path: str) -> str:
         reason = f"byte {error.start} is not UTF-8; save the file as UTF-8"
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        reason = f"{details.get('Code', 'error')}: {sdk_text(details.get('Message', ''))}"
-    except (BotoCoreError, ValueError) as error:
-        reason = sdk_text(error)
+    except (*SDK_ERRORS, ValueError) as error:
+        reason = said_by(error)
     raise ConfigError([f"the file can't be read: {reason}"], path)
 
 

@@ -11,21 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from typing import Any
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.errors import THROTTLED, Remedies, translated
 from streamjoin.errors import SourceError
 from streamjoin.kinesis.clock import Clock, SystemClock
 from streamjoin.kinesis.pace import CallPace
 from streamjoin.kinesis.plan import Stream
-from streamjoin.redaction import sdk_text
 from streamjoin.shards.lineage import Shard, is_outdated
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-
-if TYPE_CHECKING:
-    from streamjoin.kinesis.shard import ShardReading
 
 MAX_RECORDS_PER_CALL = 10_000
 LISTING_MAX_AGE_SECONDS = 60.0
@@ -33,9 +28,15 @@ LISTING_MAX_AGE_SECONDS = 60.0
 CHILDREN_AWAITED_SECONDS = 60.0
 _LISTING_ATTEMPTS = 3
 
-_ACTIONS = "kinesis:ListShards, kinesis:GetShardIterator, kinesis:GetRecords, kinesis:DescribeStreamSummary"
-_THROTTLED = {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
-_DENIED = {"AccessDeniedException", "AccessDenied", "KMSAccessDeniedException"}
+_REMEDIES = Remedies(
+    missing="Check source.kinesis.stream_name, stream_arn and region.",
+    denied=(
+        "Allow kinesis:ListShards, kinesis:GetShardIterator, kinesis:GetRecords and kinesis:DescribeStreamSummary on "
+        "the stream to the job's role, or set source.kinesis.role_arn to a role that has them."
+    ),
+    throttled="See what else reads or lists this stream.",
+    unreachable="Check the network, the credentials, source.kinesis.region and AWS_ENDPOINT_URL.",
+)
 
 
 class IteratorExpiredError(Exception):
@@ -75,7 +76,7 @@ class ShardMemory:
 
     Args:
         place: `ShardPosition.place` that the iterator belongs to.
-        iterator: None when it must be opened anew.
+        iterator: None when it must be opened again.
         expected: A sequence number that the iterator's first record must still prove to be held.
         seen: Stream records, user records and payload bytes of the last read, to size the next request.
     """
@@ -100,7 +101,8 @@ class StreamClient:
     Attributes:
         memory: What is kept of each shard between two batches.
         pace: When each shard may be asked again.
-        readings: The shards that are being read, also those left behind; guarded by `readings_lock`.
+        readings: What `ShardReadings` reads in this process, by shard id, also what it left behind; guarded by
+            `readings_lock`. Of no use to the client, which lives as long.
         slow: The shards left behind, until they answer in time again.
     """
 
@@ -117,7 +119,7 @@ class StreamClient:
         self.clock: Clock = clock or SystemClock()
         self.memory: dict[str, ShardMemory] = {}
         self.pace = CallPace(self.clock, jitter)
-        self.readings: dict[str, ShardReading] = {}
+        self.readings: dict[str, Any] = {}
         self.readings_lock = threading.Lock()
         self.slow: set[str] = set()
         self._client, self._shard_client = client, shard_client or client
@@ -163,7 +165,7 @@ class StreamClient:
     def _listed(self) -> Iterator[Shard]:
         arguments: Mapping[str, Any] = {**self._address, "ShardFilter": {"Type": "FROM_TRIM_HORIZON"}}
         while True:
-            with self._errors():
+            with self._errors("ListShards"):
                 answer = self._client.list_shards(**arguments)
             for listed in answer["Shards"]:
                 parents = (listed.get("ParentShardId"), listed.get("AdjacentParentShardId"))
@@ -186,7 +188,7 @@ class StreamClient:
         return self._retention_ms
 
     def _summary(self) -> dict[str, Any]:
-        with self._errors():
+        with self._errors("DescribeStreamSummary"):
             answer = self._client.describe_stream_summary(**self._address)
         return dict(answer["StreamDescriptionSummary"])
 
@@ -207,7 +209,7 @@ class StreamClient:
         # A shard's beginning is always held: refusing that means another mistake.
         not_held = None if position.kind is PositionKind.TRIM_HORIZON else "InvalidArgumentException"
         self.pace.await_turn("GetShardIterator", shard_id)
-        with self._errors(shard_id, not_held):
+        with self._errors("GetShardIterator", shard_id, not_held):
             answer = self._shard_client.get_shard_iterator(**self._address, ShardId=shard_id, **kind)
         return str(answer["ShardIterator"])
 
@@ -224,55 +226,30 @@ class StreamClient:
         if self.stream.arn:
             arguments["StreamARN"] = self.stream.arn
         self.pace.await_turn("GetRecords", shard_id)
-        with self._errors(shard_id):
+        with self._errors("GetRecords", shard_id):
             answer = self._shard_client.get_records(**arguments)
         # A service that doesn't report the lag can't be read to its end by it: an empty page has to do.
         behind = answer.get("MillisBehindLatest", 1 if answer["Records"] else 0)
         return Page(answer["Records"], answer.get("NextShardIterator"), int(behind))
 
     @contextmanager
-    def _errors(self, shard_id: str | None = None, not_held: str | None = None) -> Iterator[None]:
+    def _errors(self, operation: str, shard_id: str | None = None, not_held: str | None = None) -> Iterator[None]:
+        meanings: dict[str, Callable[[str], Exception]] = {"ExpiredNextTokenException": ListingExpiredError}
+        if shard_id is not None:
+            meanings |= dict.fromkeys(THROTTLED, ThrottledError)
+            meanings |= {"ExpiredIteratorException": IteratorExpiredError, "ResourceNotFoundException": ShardGoneError}
+            if not_held is not None:
+                meanings[not_held] = SequenceNumberNotHeldError
+        place = self.stream.region or "the SDK's default region"
+        shard = f" shard '{shard_id}'" if shard_id else ""
+        failed = f"stream '{self.stream.name}'{shard} in {place}: {operation}"
         try:
-            yield
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code == "ExpiredNextTokenException":
-                raise ListingExpiredError from error
-            if shard_id is not None:
-                if code == "ExpiredIteratorException":
-                    raise IteratorExpiredError from error
-                if code in _THROTTLED:
-                    raise ThrottledError from error
-                if code == not_held:
-                    raise SequenceNumberNotHeldError(str(error)) from error
-                if code == "ResourceNotFoundException":
-                    # The same code says that the stream is missing: then this raises, and says so.
-                    self._summary()
-                    raise ShardGoneError from error
-            raise _source_error(self.stream, error, code, shard_id) from error
-        except BotoCoreError as error:
-            retryable = isinstance(error, HTTPClientError | ConnectionError)
-            message = f"{_where(self.stream, shard_id)} can't be reached: {sdk_text(error)}"
-            raise SourceError(message, retryable=retryable) from error
-
-
-def _source_error(stream: Stream, error: ClientError, code: str, shard_id: str | None) -> SourceError:
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    where = _where(stream, shard_id)
-    text = sdk_text(error.response.get("Error", {}).get("Message", ""))
-    if code == "ResourceNotFoundException":
-        place = stream.region or "the SDK's default region"
-        return SourceError(
-            f"{where} not found in {place}: {text}. Check source.kinesis.stream_name, stream_arn and region."
-        )
-    if code in _DENIED:
-        return SourceError(f"{where}: access denied to {error.operation_name}: {text}. Allow {_ACTIONS} on it.")
-    retryable = status >= 500 or code in _THROTTLED or code in {"InternalFailureException", "ResourceInUseException"}
-    return SourceError(f"{where}: {error.operation_name} failed with {code}: {text}", retryable=retryable)
-
-
-def _where(stream: Stream, shard_id: str | None) -> str:
-    return f"stream '{stream.name}'" + (f" shard '{shard_id}'" if shard_id else "")
+            with translated(SourceError, failed, _REMEDIES, meanings):
+                yield
+        except ShardGoneError:
+            # The same code says that the stream is missing: then this raises, and says so.
+            self._summary()
+            raise
 
 
 @cache
@@ -282,13 +259,9 @@ def stream_client(stream: Stream) -> StreamClient:
     Raises:
         SourceError: No client can be made, as without a region.
     """
-    try:
+    with translated(SourceError, f"stream '{stream.name}': making a client", _REMEDIES):
         place = (stream.region, stream.role_arn)
         # A shard's calls are tried again by its reading, at the shard's own pace: the SDK's retries would look like
         # hanging. An answer of 10 MiB at 2 MiB/s takes 5 s.
         shard_client = aws_client("kinesis", *place, read_timeout_seconds=10, attempts=1)
         return StreamClient(stream, aws_client("kinesis", *place), shard_client=shard_client)
-    except BotoCoreError as error:
-        said = sdk_text(error)
-        message = f"stream '{stream.name}': no Kinesis client: {said} Set source.kinesis.region or AWS_DEFAULT_REGION."
-        raise SourceError(message) from error

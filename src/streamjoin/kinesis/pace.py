@@ -7,6 +7,7 @@ shard, shared by all consumers; likewise 5 `GetShardIterator`.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from streamjoin.aws.backoff import back_off_seconds
 from streamjoin.kinesis.clock import Clock
 
 SECONDS_BETWEEN_CALLS = 0.2
@@ -55,7 +56,7 @@ class CallPace:
     def throttled(self, shard_id: str) -> None:
         """Take note that the service refused a call for the shard's throughput; it passes, however long it takes."""
         shard = self._shard(shard_id)
-        longest_seconds = min(_LONGEST_BACK_OFF_SECONDS, _FIRST_BACK_OFF_SECONDS * 2.0**shard.faults)
+        longest_seconds = back_off_seconds(shard.faults, _FIRST_BACK_OFF_SECONDS, _LONGEST_BACK_OFF_SECONDS)
         shard.faults += 1
         shard.resumes_at = self._clock.monotonic() + longest_seconds * (0.5 + self._jitter() / 2)
 

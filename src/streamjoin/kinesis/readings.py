@@ -58,11 +58,12 @@ class ShardReadings:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go of the shards; a reading that is still at work, as after an interrupt, is left behind."""
-        self._leave(self._readings)
-        with self._client.readings_lock:
-            for shard_id in self._readings:
-                del self._client.readings[shard_id]
-        self._readings = {}
+        try:
+            self._leave(self._readings)
+        finally:
+            # A shard that stayed claimed would be left out of all later batches of this process, unsaid.
+            for shard_id in list(self._readings):
+                self._let_go(shard_id)
 
     @property
     def readings(self) -> list[ShardReading]:
@@ -103,7 +104,7 @@ class ShardReadings:
 
     def _claim(self, read: ShardRead) -> ShardReading | None:
         """Return the shard's reading: a new one, or the one left behind if it continues here and is over."""
-        earlier = self._client.readings.get(read.shard_id)
+        earlier: ShardReading | None = self._client.readings.get(read.shard_id)
         if earlier is None:
             return ShardReading(self._client, read)
         if not earlier.is_left or not earlier.work.done():
@@ -129,7 +130,11 @@ class ShardReadings:
                 return
 
     def _leave(self, readings: Mapping[str, ShardReading]) -> None:
-        """Sort the readings: over, failed, never begun (another batch's turn), or left behind."""
+        """Sort the readings: over, failed, never begun (another batch's turn), or left behind.
+
+        What failed for no fault of the service is raised when all are sorted.
+        """
+        mistakes: list[BaseException] = []
         for shard_id, reading in list(readings.items()):
             if reading.work.cancel():
                 # Nothing was asked, so that an earlier round's answers stand; without one there is nothing to report.
@@ -142,11 +147,14 @@ class ShardReadings:
             elif not reading.work.cancelled():
                 self._client.slow.discard(shard_id)
                 failure = reading.work.exception()
+                if failure is not None:
+                    self._let_go(shard_id)
                 if isinstance(failure, SourceError):
                     self.errors[shard_id] = failure
-                    self._let_go(shard_id)
                 elif failure is not None:
-                    raise failure
+                    mistakes.append(failure)
+        if mistakes:
+            raise mistakes[0]
 
     def _let_go(self, shard_id: str) -> None:
         del self._readings[shard_id]

@@ -10,8 +10,9 @@ from functools import partial
 from threading import Event
 from typing import Any, Generic, Protocol, TypeVar
 
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.read_pace import ReadUnits
-from streamjoin.dynamodb.service import Item, Remedies, translated
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import ReferenceTableError
 
 Kept = TypeVar("Kept")

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dms import ItemMapping
-from streamjoin.dynamodb.service import Remedies, translated
 from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.dynamodb.write.tables import TableClient, ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.replicate.control_lease import LeaseEntry, LeaseOwner, described, held, lost, unreadable
@@ -209,7 +209,7 @@ class ControlTable:
             try:
                 self._client.put_item(TableName=self._table_name, Item=item, **condition)
             except ClientError as error:
-                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                if code_of(error) == "ConditionalCheckFailedException":
                     return False
                 raise
         return True

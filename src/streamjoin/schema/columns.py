@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-from botocore.exceptions import BotoCoreError, ClientError
 from pyspark.sql import types as T
 
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.errors import SchemaError
-from streamjoin.redaction import sdk_text
 from streamjoin.schema.ddl import ALLOWED_TYPES, parse_schema, parse_type, to_ddl
 
 __all__ = [
@@ -43,7 +42,12 @@ RECORD_SCHEMA: Final = T.StructType(
 SEQUENCE_NUMBER_DIGITS: Final = 64
 RECORD_FIELDS: Final = tuple(RECORD_SCHEMA.names)
 
-_RETRYABLE: Final = {"ThrottlingException", "InternalServiceException", "OperationTimeoutException"}
+_GLUE_REMEDIES: Final = Remedies(
+    missing="Check payload.schema.glue_catalog and the region.",
+    denied="Allow glue:GetTable on it, its database and the catalog.",
+    throttled="Start the job again.",
+    unreachable="Check the network, the credentials, the region and AWS_ENDPOINT_URL.",
+)
 
 
 def schema_from_columns(columns: Sequence[Mapping[str, str]]) -> T.StructType:
@@ -87,20 +91,8 @@ def schema_from_glue(client: Any, database: str, table: str) -> T.StructType:
         SchemaError: No such table, access denied, or a column of a type that a payload can't have.
     """
     where = f"Glue catalog table '{database}.{table}'"
-    try:
+    with translated(SchemaError, f"{where}: GetTable", _GLUE_REMEDIES):
         answer = client.get_table(DatabaseName=database, Name=table)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code == "EntityNotFoundException":
-            message = f"{where}: not found; check payload.schema.glue_catalog and the region"
-        elif code == "AccessDeniedException":
-            message = f"{where}: access denied; allow glue:GetTable on it, its database and the catalog"
-        else:
-            message = f"{where}: can't be read: {sdk_text(error)}"
-        raise SchemaError(message, retryable=code in _RETRYABLE) from error
-    except BotoCoreError as error:
-        message = f"{where}: can't be read: {sdk_text(error)}"
-        raise SchemaError(message, retryable=True) from error
     columns = answer["Table"].get("StorageDescriptor", {}).get("Columns", [])
     try:
         return schema_from_columns([{"name": c["Name"], "type": _without_length(c["Type"])} for c in columns])

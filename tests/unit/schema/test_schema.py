@@ -174,10 +174,18 @@ def test_a_catalog_table_is_a_schema_without_its_partition_keys():
 @pytest.mark.parametrize(
     ("client", "message", "retryable"),
     [
-        (GlueClient(error=denied("EntityNotFoundException")), "not found; check payload.schema.glue_catalog", False),
-        (GlueClient(error=denied("AccessDeniedException")), "access denied; allow glue:GetTable", False),
-        (GlueClient(error=denied("ThrottlingException")), "can't be read", True),
-        (GlueClient(error=EndpointConnectionError(endpoint_url="http://x")), "can't be read", True),
+        (
+            GlueClient(error=denied("EntityNotFoundException")),
+            "of this name (EntityNotFoundException: because). Check payload",
+            False,
+        ),
+        (
+            GlueClient(error=denied("AccessDeniedException")),
+            "was denied (AccessDeniedException: because). Allow glue:G",
+            False,
+        ),
+        (GlueClient(error=denied("ThrottlingException")), "was throttled", True),
+        (GlueClient(error=EndpointConnectionError(endpoint_url="http://x")), "could not reach the service", True),
         (GlueClient(), "no columns", False),
         (GlueClient([("a", "interval")]), "column 'a': character 1: found 'interval'", False),
     ],

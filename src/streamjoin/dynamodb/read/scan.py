@@ -12,13 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from botocore.exceptions import BotoCoreError
-
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.read.item_staging import ItemPage
-from streamjoin.dynamodb.service import Item, Remedies, pack, translated
+from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import SourceError
-from streamjoin.redaction import sdk_text
 
 MOST_SEGMENTS: Final = 1_000_000
 # A segment is what is read again after a crash: a minute or two of reading.
@@ -75,14 +73,8 @@ class TableAddress:
         Raises:
             SourceError: No client can be made, as without a region.
         """
-        try:
+        with translated(SourceError, f"table '{self.table_name}': making a client", _remedies("Scan")):
             client: ScanClient = aws_client("dynamodb", self.region, self.role_arn, attempts=_ATTEMPTS)
-        except BotoCoreError as error:
-            message = (
-                f"table '{self.table_name}': no DynamoDB client: {sdk_text(error)} Set source.dynamodb_table.region or "
-                "AWS_DEFAULT_REGION."
-            )
-            raise SourceError(message) from error
         return client
 
 
@@ -199,9 +191,8 @@ def _read_units(answer: Mapping[str, Any], items: Sequence[Item]) -> float:
     return math.ceil(sum(len(pack(item)) for item in items) / _BYTES_PER_UNIT) / 2
 
 
-def _errors_of(client: ScanClient, table_name: str, operation: str) -> AbstractContextManager[None]:
-    region = client.meta.region_name
-    remedies = Remedies(
+def _remedies(operation: str) -> Remedies:
+    return Remedies(
         missing="Set source.dynamodb_table.table_name and region to those of an existing table.",
         denied=(
             f"Allow dynamodb:{operation} on the table to the job's role, or set source.dynamodb_table.role_arn to a "
@@ -213,4 +204,8 @@ def _errors_of(client: ScanClient, table_name: str, operation: str) -> AbstractC
         ),
         unreachable="Check the network, the credentials, source.dynamodb_table.region and AWS_ENDPOINT_URL.",
     )
-    return translated(SourceError, f"table '{table_name}' in region '{region}': {operation}", remedies)
+
+
+def _errors_of(client: ScanClient, table_name: str, operation: str) -> AbstractContextManager[None]:
+    failed = f"table '{table_name}' in region '{client.meta.region_name}': {operation}"
+    return translated(SourceError, failed, _remedies(operation))

@@ -6,15 +6,14 @@ call; .../API_streams_GetShardIterator.html: iterators live 15 minutes; .../API_
 a page, 10 calls a second.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol, cast, get_args
 
-from botocore.exceptions import ClientError
-
-from streamjoin.dynamodb.service import Item, Remedies, translated
+from streamjoin.aws.errors import Remedies, translated
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SourceError
 from streamjoin.shards.lineage import Shard
 from streamjoin.shards.position import PositionKind, ShardPosition
@@ -244,24 +243,17 @@ class StreamService:
             created_at_ms=None if created_at is None else round(created_at.timestamp() * 1000),
         )
 
-    @contextmanager
-    def _errors(self, operation: str, shard_id: str | None = None) -> Iterator[None]:
+    def _errors(self, operation: str, shard_id: str | None = None) -> AbstractContextManager[None]:
         where = self.name if shard_id is None else f"{self.name} shard '{shard_id}'"
         failed = f"{where} in region '{self._client.meta.region_name}': {operation}"
-        with translated(SourceError, failed, self._remedies):
-            try:
-                yield
-            except ClientError as error:
-                code = error.response.get("Error", {}).get("Code")
-                if code == "ExpiredIteratorException":
-                    raise _IteratorExpiredError from error
-                if code == "TrimmedDataAccessException":
-                    message = f"{where}: records after the position were trimmed unread; the stream keeps 24 hours"
-                    raise StreamLostError(message) from error
-                if code == "ResourceNotFoundException":
-                    message = f"{where}: {operation} found it gone; the table or its stream was deleted, or trimmed"
-                    raise StreamLostError(message) from error
-                raise
+        trimmed = f"{where}: records after the position were trimmed unread; the stream keeps 24 hours"
+        gone = f"{where}: {operation} found it gone; the table or its stream was deleted, or trimmed"
+        meanings: dict[str, Callable[[str], Exception]] = {
+            "ExpiredIteratorException": _IteratorExpiredError,
+            "TrimmedDataAccessException": lambda said: StreamLostError(trimmed),
+            "ResourceNotFoundException": lambda said: StreamLostError(gone),
+        }
+        return translated(SourceError, failed, self._remedies, meanings)
 
 
 def _shard(listed: Mapping[str, Any]) -> Shard:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.stream.stream import StreamsClient, TableStream
 from streamjoin.errors import SourceError
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from streamjoin.dynamodb.service import Remedies
+from streamjoin.aws.errors import Remedies
 from streamjoin.dynamodb.stream.client import (
     REFERENCE_REMEDIES,
     ChangeRecord,

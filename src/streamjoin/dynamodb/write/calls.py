@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.dynamodb.write.changes import ItemChange, Put, condition_of, named
 from streamjoin.dynamodb.write.requests import action, batch_request, renewal_request, single_request
 from streamjoin.dynamodb.write.tries import Tries
@@ -116,7 +116,7 @@ class ItemCalls:
             try:
                 answer = self.call(table, "BatchWriteItem", call, tries)
             except SinkError as error:
-                if _code(error) != "ValidationException":
+                if code_of(error) != "ValidationException":
                     raise
                 # One of them can't be stored: sent alone, it is named.
                 return self.write_in_turn(changes, stop, conditional=False)
@@ -146,7 +146,7 @@ class ItemCalls:
             try:
                 reasons = self.call(table, "TransactWriteItems", partial(self._transact, left), tries)
             except SinkError as error:
-                if _code(error) != "ValidationException":
+                if code_of(error) != "ValidationException":
                     raise
                 break
             if reasons is None:
@@ -198,7 +198,7 @@ class ItemCalls:
                 return call()
         except SinkError as error:
             # What can't be reached was waited for long enough by the SDK; the service's own failures pass.
-            if _code(error) in _CONFLICTS:
+            if code_of(error) in _CONFLICTS:
                 tries.wait(SinkError(str(error), retryable=True))
             elif error.retryable and isinstance(error.__cause__, ClientError):
                 tries.wait(error)
@@ -229,7 +229,7 @@ class ItemCalls:
             try:
                 call()
             except ClientError as error:
-                if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                if code_of(error) == "ConditionalCheckFailedException":
                     return False
                 raise
             return True
@@ -245,7 +245,7 @@ class ItemCalls:
         try:
             self._client.transact_write_items(TransactItems=[action(change) for change in changes])
         except ClientError as error:
-            if error.response["Error"]["Code"] != "TransactionCanceledException":
+            if code_of(error) != "TransactionCanceledException":
                 raise
             reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons") or ({},)
             return [reason.get("Code") or _NO_REASON for reason in reasons]
@@ -253,11 +253,6 @@ class ItemCalls:
 
     def _failed(self, table: str, operation: str) -> str:
         return f"table '{table}' in region '{self._client.meta.region_name}': {operation}"
-
-
-def _code(error: SinkError) -> str | None:
-    cause = error.__cause__
-    return cause.response["Error"]["Code"] if isinstance(cause, ClientError) else None
 
 
 def _remedies(operation: str, table: str) -> Remedies:

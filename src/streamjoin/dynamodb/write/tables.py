@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.errors import SinkError
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def _described(client: TableClient, name: str) -> Mapping[str, Any] | None:
         try:
             table: Mapping[str, Any] = client.describe_table(TableName=name)["Table"]
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            if code_of(error) == "ResourceNotFoundException":
                 return None
             raise
         return table
@@ -114,7 +114,7 @@ def _make(client: TableClient, name: str, key_types: Mapping[str, str], *, strea
             )
         except ClientError as error:
             # Somebody else made it meanwhile, or our own call did and its answer was lost.
-            if error.response["Error"]["Code"] != "ResourceInUseException":
+            if code_of(error) != "ResourceInUseException":
                 raise
         else:
             log.info("table '%s': made, with the key %s", name, _text(key_types))

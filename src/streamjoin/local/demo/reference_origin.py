@@ -11,6 +11,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.errors import code_of
 from streamjoin.errors import StreamJoinError
 from streamjoin.local import mariadb_program
 from streamjoin.local.demo.job_process import JobProcess
@@ -211,6 +212,6 @@ def count_items(table: str) -> int:
     try:
         return int(aws_client("dynamodb").scan(TableName=table, Select="COUNT", ConsistentRead=True)["Count"])
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if code_of(error) != "ResourceNotFoundException":
             raise
         return 0

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import NoRegionError
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.dynamodb.service import Remedies, translated
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.errors import SinkError
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.local.samples.seed_file import read_items

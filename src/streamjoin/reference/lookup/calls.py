@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.read_pace import ReadUnits
-from streamjoin.dynamodb.service import Item, Remedies, translated
+from streamjoin.dynamodb.service import Item
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.keys import Key, KeyAccess
 from streamjoin.reference.table import KeyAttribute
