@@ -237,6 +237,6 @@ def test_a_shard_split_by_the_emulator_with_its_records_is_data_loss(stream, put
 
 
 def test_a_stream_that_is_not_there_is_named(stack):
-    with pytest.raises(SourceError, match="stream 'nowhere' in .* found nothing of this name") as caught:
+    with pytest.raises(SourceError, match=r"stream 'nowhere' in .* found nothing of this name") as caught:
         start(Stream("nowhere"))
     assert not caught.value.retryable

@@ -129,7 +129,7 @@ def test_a_missing_stream_is_named_also_when_it_vanishes_while_read():
     job.batch()
     job.service.exists = False
     for _ in range(2):
-        with pytest.raises(SourceError, match="'orders' in .* found nothing of this name .*stream_name") as caught:
+        with pytest.raises(SourceError, match=r"'orders' in .* found nothing of this name .*stream_name") as caught:
             job.batch()
         assert not isinstance(caught.value, DataLossError)
         assert not caught.value.retryable
