@@ -7,7 +7,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e soak explore audit format bench bench-reference bench-long bench-replicate bench-capture bench-backfill build clean
+.PHONY: help setup demo test check unit spark integration e2e soak explore audit format commands bench bench-reference bench-long bench-replicate bench-capture bench-backfill build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ audit: setup ## known advisories against the locked dependencies; where no datab
 format: setup ## let ruff format and sort
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+commands: setup ## docs/commands.md, from the program's own help
+	@$(BIN)/python scripts/commands.py
 
 bench: setup ## today's way beside this one; writes benchmarks/results/
 	@$(BIN)/python benchmarks/micro_batches.py

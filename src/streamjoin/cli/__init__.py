@@ -16,6 +16,7 @@ from streamjoin.rendering import OutputFormat
 
 app = typer.Typer(
     help="Kinesis events, joined with changing DynamoDB reference data, upserted into Apache Hudi exactly once.",
+    epilog="Exit codes: 0 done, 1 the job failed, 2 the configuration or the command line is wrong.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -23,7 +24,6 @@ app = typer.Typer(
 app.add_typer(local.app, name="local")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(dead_letters.app, name="dead-letters")
-app.command("seed-table")(seed_table)
 
 Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
 
@@ -57,7 +57,7 @@ def run(
     ] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Load all tables first; job replicate only.")] = False,
 ) -> None:
-    """Run the job of CONFIG. Ctrl-C and SIGTERM finish the batch in hand."""
+    """Run the job of CONFIG. Ctrl-C and SIGTERM finish the batch in hand; a second one stops at once."""
     from streamjoin.entry import run_job  # noqa: PLC0415
 
     run_job(str(config), until_caught_up=until_caught_up, max_batches=max_batches, reload=reload)
@@ -138,6 +138,9 @@ def produce(
         stream_name, dataset, records=records, start=start, seed=seed, records_per_second=rate, region=region
     )
     typer.echo(f"stream '{stream_name}': {summary}")
+
+
+app.command("seed-table")(seed_table)
 
 
 @app.command()
