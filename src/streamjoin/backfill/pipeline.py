@@ -11,13 +11,12 @@ from typing import Final
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
-from streamjoin.backfill.batches import parts_of
 from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.backfill.report import BackfillReport, ScanTotals
 from streamjoin.backfill.scan import Scan
 from streamjoin.backfill.source import BackfillSource, backfill_source
 from streamjoin.backfill.table import BackfilledTable
-from streamjoin.backfill.writing import Writing, Written
+from streamjoin.backfill.writing import Writing, Written, parts_of
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
@@ -99,7 +98,7 @@ class Backfill:
         table: Where rows go.
         dead_letters: Where rejected items go.
         limits: What a commit has at most.
-        stop: Whether somebody asked to stop.
+        stop: Whether the job was asked to stop.
         at: Called with the name of each step that has been done.
     """
 

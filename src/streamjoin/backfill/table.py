@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import open_path
+from streamjoin.backfill.config.backfill import BackfillTableSettings
 from streamjoin.capture.backfill_note import Noted
 from streamjoin.capture.changes.layouts import to_rows
 from streamjoin.capture.changes.schema import found_columns, widened
-from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
@@ -45,8 +45,8 @@ class BackfilledTable(CapturedTable):
     REMOVE that capture commits is either seen by the look, or comes after the rows and deletes them.
     """
 
-    def __init__(self, settings: CaptureTableSettings, *, job: str, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(settings, job=job, clock=clock)
+    def __init__(self, settings: BackfillTableSettings, *, job: str, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(settings, job=job, fixed_partition=settings.fixed_partition, clock=clock)
         self._tombstone_hours, self._clock = settings.tombstone_hours, clock
         self._held: TableLock | None = None
 

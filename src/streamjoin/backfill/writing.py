@@ -3,21 +3,22 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.backfill.batches import StagedPart, items_of, next_parts
+from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.backfill.letters import letters_of
 from streamjoin.backfill.source import BackfillSource
 from streamjoin.backfill.table import BackfilledTable, Span
 from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.capture.changes.read import changes_of_items
 from streamjoin.capture.table import TURN_SECONDS
+from streamjoin.dynamodb.read.item_files import ITEM, ItemFolder, Segment
 from streamjoin.errors import SourceError
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis.plan import BatchLimits
@@ -31,6 +32,39 @@ log = logging.getLogger(__name__)
 
 # A task's rows pass through it one after the other; more tasks than that only make more files.
 _ITEMS_PER_TASK = 250_000
+
+
+@dataclass(frozen=True)
+class StagedPart:
+    """One staged file: where it is, its items, and their size, packed."""
+
+    path: str
+    items: int
+    bytes: int
+
+
+def parts_of(folder: ItemFolder, segments: Iterable[Segment]) -> list[StagedPart]:
+    """Return the files of finished segments, always in the same order: a number says which of them are done."""
+    return [
+        StagedPart(path, file.items, file.bytes)
+        for segment in sorted(segments, key=lambda each: each.segment)
+        for path, file in zip(folder.paths(segment), segment.files, strict=True)
+    ]
+
+
+def next_parts(left: Sequence[StagedPart], limits: BatchLimits) -> Sequence[StagedPart]:
+    """Return as many of `left` as fit into the limits, the first in any case."""
+    items = size_bytes = 0
+    for index, part in enumerate(left):
+        items, size_bytes = items + part.items, size_bytes + part.bytes
+        if index and (items > limits.records or size_bytes > limits.bytes):
+            return left[:index]
+    return left
+
+
+def items_of(spark: SparkSession, parts: Sequence[StagedPart]) -> DataFrame:
+    """Return the items of the files, which must be some. Columns out: `item` (binary, as `dynamodb.pack` makes it)."""
+    return spark.read.schema(f"{ITEM} binary").parquet(*(as_hadoop_path(part.path) for part in parts))
 
 
 @dataclass

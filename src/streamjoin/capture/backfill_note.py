@@ -1,6 +1,7 @@
 """What a backfill says beside the table that it fills: which moment its rows are of, and how far it is."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -92,14 +93,31 @@ class BackfillNote:
         return SinkError(message, retryable=True)
 
 
-def noted_us(base_path: str) -> int | None:
-    """Return the moment from which on a table's changes must be captured, so that none is missing.
+@dataclass(frozen=True)
+class NotedMoment:
+    """What the backfills of a job's tables have noted.
 
-    Returns:
-        Microseconds since 1970; None where no backfill was ever begun: then it is for the configuration to say.
+    Args:
+        us: The oldest of their moments, in microseconds since 1970: changes from then on may be missing in the rows.
+        is_of_all: Whether every table has one, so that nothing older is wanted either.
+    """
+
+    us: int
+    is_of_all: bool
+
+
+def noted_moment(base_paths: Iterable[str], *, has_template: bool) -> NotedMoment | None:
+    """Return from when on changes must be captured; None where no backfill was begun.
+
+    Args:
+        base_paths: Where tables of the job are, or will be.
+        has_template: Whether there may be others, which no backfill has filled.
 
     Raises:
-        SinkError: The note can't be read.
+        SinkError: A note can't be read.
     """
-    noted = BackfillNote(base_path).read()
-    return None if noted is None else noted.oldest_us
+    found = [BackfillNote(path).read() for path in base_paths]
+    noted = [each.oldest_us for each in found if each is not None]
+    if not noted:
+        return None
+    return NotedMoment(min(noted), is_of_all=len(noted) == len(found) and not has_template)

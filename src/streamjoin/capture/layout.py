@@ -1,6 +1,7 @@
 """From a captured table's settings to what its rows and its Hudi table are."""
 
-from streamjoin.backfill.config.backfill import BackfillTableSettings
+from collections.abc import Mapping
+
 from streamjoin.capture.changes.layouts import ChangeLayout
 from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.hudi.partition import PartitionColumn
@@ -11,11 +12,10 @@ from streamjoin.records.change_columns import CHANGE_ID, CHANGED_AT, ITEM_KEY, O
 _BY_DAY = (PartitionColumn("dt", CHANGED_AT, "yyyyMMdd"),)
 
 
-def capture_layout(settings: CaptureTableSettings) -> ChangeLayout:
-    """Return what the rows of a table are; of a backfill's settings with their fixed partition."""
+def capture_layout(settings: CaptureTableSettings, fixed_partition: Mapping[str, str] | None = None) -> ChangeLayout:
+    """Return what the rows of a table are; with `fixed_partition` all of them lie in that one."""
     hudi = settings.sink.hudi
     partition_by = tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in hudi.partition_by)
-    fixed = settings.fixed_partition if isinstance(settings, BackfillTableSettings) else {}
     return ChangeLayout(
         name=settings.layout,
         **({"columns": settings.schema_} if settings.schema_ is not None else {}),
@@ -24,7 +24,7 @@ def capture_layout(settings: CaptureTableSettings) -> ChangeLayout:
         rename=settings.rename,
         record_key=tuple(hudi.record_key),
         partition_by=partition_by or (() if settings.layout == "current" else _BY_DAY),
-        fixed_partition=fixed,
+        fixed_partition=fixed_partition or {},
     )
 
 

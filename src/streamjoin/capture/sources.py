@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, Protocol
@@ -10,18 +11,21 @@ from typing import Final, Literal, Protocol
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.capture.backfill_note import NotedMoment
 from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings
-from streamjoin.capture.start import NotedMoment
-from streamjoin.capture.table_stream_reader import TableStreamReader
 from streamjoin.config.stages import KinesisSettings
-from streamjoin.dynamodb.stream.batches import TableStreamBatches
+from streamjoin.dynamodb.stream.batches import TableBatch, TableStreamBatches
 from streamjoin.dynamodb.stream.client import RETENTION_MS
 from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.dynamodb.stream.stream import StreamLostError, TableStream
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.kinesis.stream import Stream
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
+from streamjoin.spark.frames import frame_of
+from streamjoin.streaming.batch import Batch, batch_id_of
 from streamjoin.streaming.runner import BatchReader
 from streamjoin.streaming.stream_reader import StreamReader
 
@@ -193,6 +197,46 @@ class TableChanges:
         place = (self._settings.region, self._settings.role_arn)
         tables, streams = aws_client("dynamodb", *place), aws_client("dynamodbstreams", *place)
         return open_table_stream(tables, streams, self._settings.table_name, clock=self._clock)
+
+
+class TableStreamReader:
+    """A `BatchReader` of a table's stream: fetches the next batch while this one is processed.
+
+    Invariant: one thread at a time reads, the background one: what is fetched ahead is the next batch, whatever the
+    limits have become.
+
+    Args:
+        spark: The session.
+        open_batches: Opens the stream where the reader is to begin.
+    """
+
+    def __init__(self, spark: SparkSession, open_batches: Callable[[], TableStreamBatches]) -> None:
+        self._spark = spark
+        self._batches = open_batches()
+        self._ahead: Future[TableBatch] | None = None
+        self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead")
+        self.caught_up = False
+
+    def next(self, limits: BatchLimits) -> Batch:
+        """Return the next batch; one without records when there are none."""
+        ahead, self._ahead = self._ahead, None
+        read = (ahead or self._background.submit(self._batches.read, limits)).result()
+        self.caught_up = read.at_tip
+        return Batch(
+            batch_id=batch_id_of(read.ranges),
+            records=frame_of(self._spark, read.records, RECORD_SCHEMA),
+            position=read.position,
+            ranges=read.ranges,
+            fetch_seconds=read.seconds,
+        )
+
+    def fetch_ahead(self, limits: BatchLimits) -> None:
+        """Start to fetch the next batch in the background."""
+        self._ahead = self._background.submit(self._batches.read, limits)
+
+    def close(self) -> None:
+        """Let go of the background thread; what it still fetches is not used."""
+        self._background.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_held(where: str, noted: NotedMoment, now_ms: int, kept_ms: int, *, key: str | None) -> None:

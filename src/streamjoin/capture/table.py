@@ -43,7 +43,8 @@ class CapturedTable:
 
     Args:
         settings: What the configuration says of it.
-        job: The job's name, for whoever waits for its turn.
+        job: The job's name, which another writer that waits is told.
+        fixed_partition: That of all its rows: column -> value. Default: as the settings have it.
         turn_seconds: How long to wait for the table's other writer.
         clock: Seconds since 1970.
 
@@ -59,11 +60,12 @@ class CapturedTable:
         settings: CaptureTableSettings,
         *,
         job: str,
+        fixed_partition: Mapping[str, str] | None = None,
         turn_seconds: float = TURN_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name = settings.table_name
-        self.layout = capture_layout(settings)
+        self.layout = capture_layout(settings, fixed_partition)
         self.table = hudi_table(settings, self.layout)
         base_path = self.table.base_path
         self.tombstones = (

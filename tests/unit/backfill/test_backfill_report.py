@@ -1,8 +1,8 @@
 import pytest
 
-from streamjoin.backfill.batches import StagedPart, next_parts, parts_of
 from streamjoin.backfill.report import BackfillReport, Progress, ScanTotals
-from streamjoin.backfill.watch import Watch
+from streamjoin.backfill.scan import Watch
+from streamjoin.backfill.writing import StagedPart, next_parts, parts_of
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment, StagedFile
 from streamjoin.errors import SinkError
 from streamjoin.kinesis.plan import BatchLimits

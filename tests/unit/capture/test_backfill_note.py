@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from streamjoin.capture.backfill_note import BackfillNote, Noted, noted_us
+from streamjoin.capture.backfill_note import BackfillNote, Noted, NotedMoment, noted_moment
 from streamjoin.errors import SinkError
 
 NOTED = Noted("b1", noted_us=2_000_000, oldest_us=1_000_000, source="f00", segments=4)
@@ -8,7 +10,6 @@ NOTED = Noted("b1", noted_us=2_000_000, oldest_us=1_000_000, source="f00", segme
 
 def test_a_table_that_was_never_backfilled_has_no_note(tmp_path):
     assert BackfillNote(str(tmp_path / "receipts")).read() is None
-    assert noted_us(str(tmp_path / "receipts")) is None
 
 
 @pytest.mark.parametrize("scheme", ["", "file:"])
@@ -18,9 +19,14 @@ def test_a_note_is_read_as_it_was_written(tmp_path, scheme):
     assert note.read() == NOTED
 
 
-def test_capture_has_to_start_at_the_oldest_backfill_of_a_table(tmp_path):
-    BackfillNote(str(tmp_path)).write(NOTED)
-    assert noted_us(str(tmp_path)) == 1_000_000
+def test_the_oldest_noted_moment_counts_and_whether_every_table_has_one(tmp_path):
+    one, other, none = (str(tmp_path / name) for name in "abc")
+    BackfillNote(one).write(NOTED)
+    BackfillNote(other).write(replace(NOTED, oldest_us=500_000))
+    assert noted_moment([none], has_template=False) is None
+    assert noted_moment([one, other], has_template=False) == NotedMoment(500_000, is_of_all=True)
+    assert noted_moment([one, none], has_template=False) == NotedMoment(1_000_000, is_of_all=False)
+    assert noted_moment([one], has_template=True) == NotedMoment(1_000_000, is_of_all=False)
 
 
 def test_a_note_that_is_none_says_what_to_do(tmp_path):

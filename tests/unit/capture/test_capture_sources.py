@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from streamjoin.capture import sources as capture_sources
+from streamjoin.capture.backfill_note import NotedMoment
 from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.sources import ChangeSource, source_of
-from streamjoin.capture.start import NotedMoment, noted_moment
 from streamjoin.entry import load_job
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
@@ -147,12 +147,3 @@ def test_a_position_of_another_table_is_refused(monkeypatch: pytest.MonkeyPatch)
     source.check_position(Position(FakeTableStream(table_name="orders").arn, {}))
     with pytest.raises(SourceError, match=r"journal\.base_path"):
         source.check_position(Position(FakeTableStream(table_name="others").arn, {}))
-
-
-def test_the_oldest_noted_moment_counts_and_whether_every_table_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    notes = {"/a": 7, "/b": 5}
-    monkeypatch.setattr("streamjoin.capture.start.noted_us", notes.get)
-    assert noted_moment(["/c"], has_template=False) is None
-    assert noted_moment(["/a", "/b"], has_template=False) == NotedMoment(5, is_of_all=True)
-    assert noted_moment(["/a", "/c"], has_template=False) == NotedMoment(7, is_of_all=False)
-    assert noted_moment(["/a"], has_template=True) == NotedMoment(7, is_of_all=False)

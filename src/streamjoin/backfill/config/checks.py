@@ -1,11 +1,12 @@
 """What spans several keys of `job: backfill`. As in `checks`, a configuration may have holes here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from streamjoin.backfill.config.backfill import BackfillConfig, BackfillTableSettings, Watermark, WhereSettings
 from streamjoin.capture.config.checks import place_problems, template_problems
-from streamjoin.capture.config.columns import fixed_partition_problems, table_problems
-from streamjoin.capture.config.tables import ALL_OTHERS
+from streamjoin.capture.config.columns import declared_columns, partition_name_problems, table_problems
+from streamjoin.capture.config.tables import ALL_OTHERS, DAY_OF_CHANGE
+from streamjoin.config.problems import dotted
 
 
 def backfill_problems(config: BackfillConfig) -> list[str]:
@@ -16,7 +17,7 @@ def backfill_problems(config: BackfillConfig) -> list[str]:
         found.append(f"tables: found {len(tables)} of them; allowed: exactly one, and a job for each")
     for index, table in enumerate(tables):
         at = f"tables[{index}]"
-        found += [*_table(config, table, at), *table_problems(table, at), *fixed_partition_problems(table, at)]
+        found += [*_table(config, table, at), *table_problems(table, at), *_fixed_partition(table, at)]
     places = {f"tables[{index}].sink.hudi.base_path": table.sink.hudi.base_path for index, table in enumerate(tables)}
     places["dead_letters.base_path"] = config.dead_letters.base_path
     return [*found, *place_problems({key: path for key, path in places.items() if path is not None})]
@@ -64,3 +65,28 @@ def _table(config: BackfillConfig, table: BackfillTableSettings, at: str) -> Ite
             f"{at}.table_name: found '{table.table_name}', but source.dynamodb_table reads '{source.table_name}'; "
             "give both the same name"
         )
+
+
+def _fixed_partition(table: BackfillTableSettings, at: str) -> Iterator[str]:
+    """Yield what is wrong with the partition that all rows of a backfill go to."""
+    fixed = table.fixed_partition
+    if not isinstance(fixed, Mapping) or not fixed:
+        return
+    levels = [partition.name for partition in table.sink.hudi.partition_by or []]
+    by = "sink.hudi.partition_by has"
+    if table.layout == "changelog" and table.sink.hudi.partition_by == []:
+        levels, by = [DAY_OF_CHANGE], "a changelog without partition_by has"
+    if levels and None not in levels and levels != list(fixed):
+        yield (
+            f"{at}.fixed_partition: found the levels {', '.join(fixed)}, but {by} {', '.join(levels)}; allowed: the "
+            "same, in the same order"
+        )
+    columns = declared_columns(table)
+    for name, value in fixed.items():
+        key = f"{at}.{dotted(('fixed_partition', name))}"
+        yield from partition_name_problems(table, name, key)
+        other = columns.like(name)
+        if other:
+            yield f"{key}: the column '{name}' is that of {other.origin} already; use another name"
+        if not value.isprintable():
+            yield f"{key}: found control characters; allowed: text that can be the name of a folder"

@@ -9,7 +9,6 @@ from typing import Final
 
 from pyspark.sql import types as T
 
-from streamjoin.backfill.config.backfill import BackfillTableSettings
 from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureTableSettings
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import Column, Columns
@@ -41,6 +40,13 @@ def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
         *_record_key(table, at, columns),
         *_partitions(table, at, columns),
     ]
+
+
+def declared_columns(table: CaptureTableSettings) -> Columns:
+    """Return the columns that the entry declares, also those that it can't have."""
+    columns = Columns()
+    list(_declared(table, "", columns))
+    return columns
 
 
 def _declared(table: CaptureTableSettings, at: str, columns: Columns) -> Iterator[str]:
@@ -161,7 +167,7 @@ def _partitions(table: CaptureTableSettings, at: str, columns: Columns) -> Itera
             before = f"{at}.sink.hudi.partition_by[{first}]"
             yield f"{key}.name: found '{name}', which is also the name of {before}; use another"
         else:
-            yield from _partition_name(table, name, f"{key}.name")
+            yield from partition_name_problems(table, name, f"{key}.name")
             # A partition's column may replace its own source, but no other column.
             if other and other.name != (partition.from_ or name):
                 yield f"{key}.name: the column '{name}' is that of {other.origin} already; use another name"
@@ -177,38 +183,13 @@ def _source(table: CaptureTableSettings, name: str, pattern: object, found: Colu
         yield f"{key}.format: missing; {CHANGED_AT} needs it, such as yyyyMMdd, or every change has its own partition"
 
 
-def _partition_name(table: CaptureTableSettings, name: str, key: str) -> Iterator[str]:
+def partition_name_problems(table: CaptureTableSettings, name: str, key: str) -> Iterator[str]:
+    """Yield why no partition of the table can have this name."""
     reserved = _reserved(table, name)
     if reserved:
         yield f"{key}: {reserved}; use another name"
     elif not _STORABLE_NAME.fullmatch(name):
         yield f"{key}: Hudi can't store a column named '{name}'; use letters, digits and _, and give from"
-
-
-def fixed_partition_problems(table: BackfillTableSettings, at: str) -> Iterator[str]:
-    """Yield what is wrong with the partition that all rows of a backfill go to."""
-    fixed = table.fixed_partition
-    if not isinstance(fixed, Mapping) or not fixed:
-        return
-    levels = [partition.name for partition in table.sink.hudi.partition_by or []]
-    by = "sink.hudi.partition_by has"
-    if table.layout == "changelog" and table.sink.hudi.partition_by == []:
-        levels, by = [DAY_OF_CHANGE], "a changelog without partition_by has"
-    if levels and None not in levels and levels != list(fixed):
-        yield (
-            f"{at}.fixed_partition: found the levels {', '.join(fixed)}, but {by} {', '.join(levels)}; allowed: the "
-            "same, in the same order"
-        )
-    columns = Columns()
-    list(_declared(table, at, columns))
-    for name, value in fixed.items():
-        key = f"{at}.{dotted(('fixed_partition', name))}"
-        yield from _partition_name(table, name, key)
-        other = columns.like(name)
-        if other:
-            yield f"{key}: the column '{name}' is that of {other.origin} already; use another name"
-        if not value.isprintable():
-            yield f"{key}: found control characters; allowed: text that can be the name of a folder"
 
 
 def _fields(table: CaptureTableSettings) -> list[T.StructField]:
