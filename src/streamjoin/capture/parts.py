@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import RejectReason, SourceError
+from streamjoin.history.counts import BatchCounts, TableCounts
 from streamjoin.hudi.write import root_cause
 from streamjoin.records.change_columns import IS_DELETED, TABLE
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.spark.frames import persisted
-from streamjoin.streaming.metrics import BatchCounts, TableCounts
 
 _NAME: Final = "table_name"
 _IS_REMOVED: Final = "is_removed"

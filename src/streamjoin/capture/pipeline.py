@@ -19,9 +19,10 @@ from streamjoin.capture.parts import Part, divide
 from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.errors import StreamJoinError
 from streamjoin.history import checkpoint
+from streamjoin.history.counts import BatchCounts
 from streamjoin.shards.position import Position
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
-from streamjoin.streaming.metrics import BatchCounts, BatchReport
+from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals

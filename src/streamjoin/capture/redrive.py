@@ -17,6 +17,7 @@ from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.pipeline import process_batch
 from streamjoin.enrich.redrive import RedriveReport
 from streamjoin.history import checkpoint
+from streamjoin.history.counts import BatchCounts
 from streamjoin.history.entry import Entry
 from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.letters.intents import Intents
@@ -25,7 +26,6 @@ from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.spark.frames import tasks_for
 from streamjoin.streaming.batch import Batch
-from streamjoin.streaming.metrics import BatchCounts
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from streamjoin.cli.arguments import Config, TextOrJson, moment, terminal
 from streamjoin.cli.stream_job import load_stream_job
 
 if TYPE_CHECKING:
-    from streamjoin.enrich.set_position import Target
+    from streamjoin.history.set_position import Target
 
 app = typer.Typer(help="The job's position, as its table or its journal has it.", no_args_is_help=True)
 
@@ -22,22 +23,25 @@ def show(
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.TABLE,
 ) -> None:
     """Show where the job of CONFIG will go on, and what its newest commit holds."""
-    from streamjoin.capture.config.capture import CaptureConfig  # noqa: PLC0415
+    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
+    from streamjoin.history import checkpoint, journal  # noqa: PLC0415
     from streamjoin.rendering import as_tree  # noqa: PLC0415
 
     settings = load_stream_job(config)
     if isinstance(settings, CaptureConfig):
-        from streamjoin.history.journal_view import show_journal  # noqa: PLC0415
-
-        found = show_journal(settings)
+        path = journal_path(settings)
+        tables = {table.table_name: table.sink.hudi.base_path for table in settings.tables}
+        shown = {"journal": path, "tables": tables, **checkpoint.as_json(journal.Journal(path).newest())}
+        # A capture has none.
+        del shown["references"]
     else:
-        from streamjoin.history.checkpoint import show as found_in  # noqa: PLC0415
-
-        found = found_in(settings)
+        hudi = settings.sink.hudi
+        found = checkpoint.read(hudi.base_path)
+        shown = {"table": hudi.table_name, "base_path": hudi.base_path, **checkpoint.as_json(found)}
     if form is TextOrJson.JSON:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(shown, indent=2))
     else:
-        terminal().print(as_tree(found))
+        terminal().print(as_tree(shown))
 
 
 @app.command("set")
@@ -75,19 +79,13 @@ def set_(
             typer.echo(f"  {change}")
         return yes or typer.confirm("Set this position?")
 
-    if isinstance(settings, CaptureConfig):
-        from streamjoin.capture.set_position import set_capture_position  # noqa: PLC0415
-
-        changed = set_capture_position(settings, target, confirm=confirm)
-    else:
-        from streamjoin.enrich.set_position import set_position  # noqa: PLC0415
-
-        changed = set_position(settings, target, confirm=confirm)
+    # Spark isn't imported before the configuration is known to be good.
+    changed = import_module(f"streamjoin.{settings.job}.set_position").set_position(settings, target, confirm=confirm)
     typer.echo("The position is set." if changed else "Nothing was changed.")
 
 
 def _target(at_timestamp: datetime | None, numbers: Sequence[str], latest: bool, trim_horizon: bool) -> "Target":
-    from streamjoin.enrich.set_position import StartAfter, StartAt  # noqa: PLC0415
+    from streamjoin.history.set_position import StartAfter, StartAt  # noqa: PLC0415
 
     if [at_timestamp is not None, bool(numbers), latest, trim_horizon].count(True) != 1:
         raise typer.BadParameter("give one of --at-timestamp, --sequence-number, --latest and --trim-horizon")

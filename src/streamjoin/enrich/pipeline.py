@@ -26,6 +26,7 @@ from streamjoin.enrich.output import derive, output_columns
 from streamjoin.enrich.rewrite import rewrite
 from streamjoin.errors import SchemaError, SourceError
 from streamjoin.history import checkpoint
+from streamjoin.history.counts import BatchCounts
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis
@@ -36,7 +37,7 @@ from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import persisted
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
-from streamjoin.streaming.metrics import BatchCounts, BatchReport
+from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals

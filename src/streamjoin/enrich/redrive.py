@@ -21,6 +21,7 @@ from streamjoin.enrich.joining import join, version_literals
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 from streamjoin.enrich.pipeline import order, table_rows
 from streamjoin.history import checkpoint
+from streamjoin.history.counts import BatchCounts
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
@@ -31,7 +32,6 @@ from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import persisted, tasks_for
-from streamjoin.streaming.metrics import BatchCounts
 
 log = logging.getLogger(__name__)
 

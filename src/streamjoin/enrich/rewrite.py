@@ -18,13 +18,13 @@ from streamjoin.enrich.join import enrich
 from streamjoin.enrich.joining import join, version_literals
 from streamjoin.enrich.output import derive
 from streamjoin.history import checkpoint
+from streamjoin.history.counts import BatchCounts
 from streamjoin.records.events import Events
 from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.followed.pending import Pending
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
-from streamjoin.streaming.metrics import BatchCounts
 
 log = logging.getLogger(__name__)
 

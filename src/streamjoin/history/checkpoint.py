@@ -5,36 +5,16 @@ the last commit that carries a position.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from streamjoin.aws.storage import open_path
-from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.shards.position import Position, ShardRange
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """What one commit says of the batch that it holds.
-
-    Args:
-        instant: The commit's instant time.
-        position: Where the next batch starts.
-        ranges: What the batch read of each shard.
-        references: The metadata of each reference's snapshot, by name.
-        counts: Records read, kept, superseded, rejected, and more.
-    """
-
-    instant: str
-    position: Position
-    ranges: tuple[ShardRange, ...]
-    references: Mapping[str, Mapping[str, Any]]
-    counts: Mapping[str, Any]
 
 
 def to_metadata(
@@ -52,8 +32,31 @@ def to_metadata(
     }
 
 
-def read(base_path: str) -> Checkpoint | None:
-    """Return the checkpoint of the newest commit that has one; None where there is no table yet.
+@dataclass(frozen=True)
+class TableCommits:
+    """The positions of a job that writes one table: those of its commits.
+
+    Args:
+        base_path: The table's.
+    """
+
+    base_path: str
+
+    def newest(self) -> Entry | None:
+        """Return what `read` does."""
+        return read(self.base_path)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all that the ledger has, the oldest first.
+
+        Raises:
+            SinkError: The ledger can't be read.
+        """
+        return Ledger(self.base_path).entries()
+
+
+def read(base_path: str) -> Entry | None:
+    """Return what the newest commit that has a position says; None where there is no table yet.
 
     Compaction, clustering, rollback and commits of others have none: they are passed over. Where archival took the
     last one that has, the ledger's newest entry counts.
@@ -68,12 +71,12 @@ def read(base_path: str) -> Checkpoint | None:
     for instant in sorted(timeline.commits, reverse=True):
         metadata = timeline.metadata(instant)
         if metadata is not None and "position" in metadata:
-            return _checkpoint(Entry.of(instant, metadata))
+            return Entry.of(instant, metadata)
         commits += metadata is not None
     # What is newer than the oldest commit of the timeline isn't on it: it was taken back.
     archived = Ledger(base_path).newest(older_than=timeline.oldest)
     if archived is not None and commits:
-        return _checkpoint(archived)
+        return archived
     if archived is not None:
         message = (
             f"table at {base_path}: it has no commit, but its ledger ends with commit '{archived.instant}'. If the "
@@ -89,23 +92,15 @@ def read(base_path: str) -> Checkpoint | None:
     return None
 
 
-def show(config: EnrichConfig) -> dict[str, Any]:
-    """Return the checkpoint of the configuration's table as JSON values; `position` is null where there is no table."""
-    settings = config.sink.hudi
-    found = read(settings.base_path)
+def as_json(found: Entry | None) -> dict[str, Any]:
+    """Return what an entry says as JSON values; `position` is null where there is none."""
     return {
-        "table": settings.table_name,
-        "base_path": settings.base_path,
         "instant": found.instant if found else None,
         "position": json.loads(found.position.to_json()) if found else None,
         "ranges": [r.to_dict() for r in found.ranges] if found else [],
         "references": dict(found.references) if found else {},
         "counts": dict(found.counts) if found else {},
     }
-
-
-def _checkpoint(entry: Entry) -> Checkpoint:
-    return Checkpoint(entry.instant, entry.position, entry.ranges, entry.references, entry.counts)
 
 
 def _dumps(value: object) -> str:

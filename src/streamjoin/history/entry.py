@@ -1,9 +1,9 @@
 """What one commit of ours said of the batch, the rewrite, the redrive or the new position that it holds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from streamjoin.errors import SinkError
 from streamjoin.shards.position import Position, ShardRange
@@ -60,3 +60,25 @@ class Entry:
                 "written by a newer one?"
             )
             raise SinkError(message) from error
+
+
+class Positions(Protocol):
+    """Where a job's positions are kept: the commits of its table (`TableCommits`), or a `Journal`."""
+
+    @property
+    def base_path(self) -> str:
+        """The table's, or the journal's."""
+
+    def newest(self) -> Entry | None:
+        """Return the newest entry; None before the first start.
+
+        Raises:
+            SinkError: It can't be read.
+        """
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all entries, the oldest first.
+
+        Raises:
+            SinkError: They can't be read.
+        """

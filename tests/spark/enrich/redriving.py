@@ -12,7 +12,6 @@ from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.job import EnrichJob, Output
 from streamjoin.enrich.redrive import RedriveReport, redrive
 from streamjoin.history import checkpoint
-from streamjoin.history.checkpoint import Checkpoint
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
@@ -94,7 +93,7 @@ class World:
         ledger.follow()
         return list(ledger.entries())
 
-    def newest(self) -> Checkpoint:
+    def newest(self) -> Entry:
         found = checkpoint.read(self.mended.table.base_path)
         assert found is not None
         return found

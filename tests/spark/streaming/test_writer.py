@@ -8,12 +8,12 @@ from pyspark.sql import functions as F
 
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
+from streamjoin.history.counts import BatchCounts
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi.write import HudiTable
 from streamjoin.lock import TableLock
 from streamjoin.query import query
 from streamjoin.shards.position import Position
-from streamjoin.streaming.metrics import BatchCounts
 from streamjoin.streaming.writer import TableWriter
 
 

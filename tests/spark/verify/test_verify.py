@@ -9,11 +9,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.enrich.config.enrich import EnrichConfig
-from streamjoin.enrich.set_position import StartAfter, StartAt, set_position
+from streamjoin.enrich.set_position import set_position
 from streamjoin.entry import parse_config
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
+from streamjoin.history.set_position import StartAfter, StartAt
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream

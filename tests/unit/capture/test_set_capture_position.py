@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from streamjoin.capture.config.capture import CaptureConfig, journal_path
-from streamjoin.capture.set_position import set_capture_position
+from streamjoin.capture.set_position import set_position
 from streamjoin.dynamodb.stream.stream import TableStream
-from streamjoin.enrich.set_position import StartAfter, StartAt, Target
 from streamjoin.entry import parse_job
 from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.history.journal import Journal
+from streamjoin.history.set_position import StartAfter, StartAt, Target
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
@@ -72,7 +72,7 @@ def set_it(
     *,
     confirm: Callable[[Sequence[str]], bool] = lambda changes: True,
 ) -> tuple[str, ...]:
-    return set_capture_position(
+    return set_position(
         config,
         target,
         confirm=confirm,

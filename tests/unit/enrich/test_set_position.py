@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from streamjoin.enrich.config.enrich import EnrichConfig
-from streamjoin.enrich.set_position import StartAfter, StartAt, Target, set_position, target_position
+from streamjoin.enrich.set_position import set_position
 from streamjoin.entry import parse_config
 from streamjoin.errors import ConfigError, SinkError, SourceError
+from streamjoin.history.set_position import StartAfter, StartAt, Target, target_position
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock

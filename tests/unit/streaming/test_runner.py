@@ -6,10 +6,11 @@ from typing import Any, cast
 import pytest
 
 from streamjoin.errors import SourceError
+from streamjoin.history.counts import BatchCounts
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.shards.position import LostRange, Position, ShardRange
 from streamjoin.streaming.batch import Batch, batch_id_of
-from streamjoin.streaming.metrics import BatchCounts, BatchReport
+from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest

@@ -1,0 +1,64 @@
+"""Where the records of one batch went: what its commit, and a journal's entry, say in numbers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TableCounts:
+    """What a batch of `job: capture` did to one table.
+
+    Args:
+        kept: Rows upserted or deleted.
+        superseded: Changes that a newer one made superfluous.
+        removed: Rows deleted.
+    """
+
+    kept: int = 0
+    superseded: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """Where the records of one batch went. `read = kept + superseded + rejected + ignored`, always.
+
+    Args:
+        read: Records read, user records of aggregated ones each for itself.
+        kept: Rows upserted.
+        superseded: Events that lost to a newer one of the same record key in the same batch.
+        rejected: Dead letters.
+        rejected_by_reason: The same, by reason.
+        unmatched: Kept events without a row in a reference, by its name.
+        ignored: Changes of tables that are not captured; of `job: capture`, as the next two.
+        removed: Rows deleted.
+        tables: What became of each table, by the name of the DynamoDB table.
+    """
+
+    read: int = 0
+    kept: int = 0
+    superseded: int = 0
+    rejected: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    unmatched: Mapping[str, int] = field(default_factory=dict)
+    ignored: int = 0
+    removed: int = 0
+    tables: Mapping[str, TableCounts] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as they stand in the commit."""
+        captured = {
+            "ignored": self.ignored,
+            "removed": self.removed,
+            "tables": {name: asdict(table) for name, table in self.tables.items()},
+        }
+        return {
+            **(captured if self.tables or self.ignored else {}),
+            "read": self.read,
+            "kept": self.kept,
+            "superseded": self.superseded,
+            "rejected": self.rejected,
+            "rejected_by_reason": dict(self.rejected_by_reason),
+            "unmatched": dict(self.unmatched),
+        }
