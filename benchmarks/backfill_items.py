@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from streamjoin.local.tables import backoff_seconds
-
 KEYS = {"PK": "S", "SK": "S"}
 SCHEMA = "receiptid string, createdAt string, updatedat bigint, total decimal(38,2), is_paid boolean"
 EXPORT_ID = "01700000000000-0badcafe"
@@ -108,7 +106,7 @@ def load_table(client: Any, table_name: str, items: int, threads: int = 8) -> No
                 {"PutRequest": {"Item": item(number)}} for number in range(start, min(start + _ITEMS_PER_CALL, items))
             ]
         }
-        for _ in backoff_seconds(10):
+        for _ in range(10):
             left = client.batch_write_item(RequestItems=left).get("UnprocessedItems", {})
             if not left:
                 return

@@ -1,12 +1,12 @@
 """Making DynamoDB tables, Kinesis streams and buckets for demos and tests, and filling the tables."""
 
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
+from streamjoin.aws.backoff import Tries
 from streamjoin.errors import LocalStackError
 
 Item: TypeAlias = Mapping[str, Any]
@@ -92,22 +92,13 @@ def put_items(
 
 
 def _write(client: Any, name: str, chunk: Sequence[object], sleep: Callable[[float], None]) -> None:
-    left = {name: list(chunk)}
-    for delay_seconds in backoff_seconds(WRITE_ATTEMPTS):
-        before = len(left[name])
-        left = client.batch_write_item(RequestItems=left).get("UnprocessedItems", {})
-        if not left.get(name):
-            return
-        if len(left[name]) == before:
-            sleep(delay_seconds)
-    message = f"table '{name}': {len(left[name])} items were still unprocessed after {WRITE_ATTEMPTS} calls"
-    raise LocalStackError(message)
-
-
-def backoff_seconds(attempts: int, first_seconds: float = 0.1, most_seconds: float = 5.0) -> Iterator[float]:
-    """Yield how long to wait after each of `attempts`: anything up to a bound that doubles, so that senders spread."""
-    for attempt in range(attempts):
-        yield random.uniform(0, min(most_seconds, first_seconds * 2**attempt))  # noqa: S311  (not for secrets)
+    left, tries = list(chunk), Tries(WRITE_ATTEMPTS, sleep)
+    while left:
+        before = len(left)
+        left = client.batch_write_item(RequestItems={name: left}).get("UnprocessedItems", {}).get(name) or []
+        if left:
+            message = f"table '{name}': {len(left)} items were still unprocessed after {WRITE_ATTEMPTS} calls"
+            tries.wait(LocalStackError(message), progressed=len(left) < before)
 
 
 def create_stream(client: Any, name: str, shards: int) -> None:

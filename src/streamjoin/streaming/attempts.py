@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from streamjoin.aws.backoff import back_off_seconds
 from streamjoin.errors import StreamJoinError
 from streamjoin.streaming.signals import StopRequest
 
@@ -12,6 +13,7 @@ log = logging.getLogger(__name__)
 # A fault that lasts longer is somebody's to look at; the scheduler's own restart comes after it.
 MAX_ATTEMPTS: Final = 6
 _FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
 def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Callable[[], int]) -> None:
@@ -34,7 +36,7 @@ def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Call
             failures = 1 if progress() > before else failures + 1
             if not error.retryable or failures >= MAX_ATTEMPTS or stop.made:
                 raise
-            pause_seconds = _FIRST_PAUSE_SECONDS * 2 ** (failures - 1)
+            pause_seconds = back_off_seconds(failures - 1, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
             log.warning("attempt %d of %d in %.0f s, after: %s", failures + 1, MAX_ATTEMPTS, pause_seconds, error)
             stop.wait(pause_seconds)
         else:

@@ -9,13 +9,16 @@ from typing import Any, Final, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
+from streamjoin.aws.backoff import Tries
 from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.dynamodb.write.changes import ItemChange, Put, condition_of, named
 from streamjoin.dynamodb.write.requests import action, batch_request, renewal_request, single_request
-from streamjoin.dynamodb.write.tries import Tries
 from streamjoin.errors import SinkError
 
 Answer = TypeVar("Answer")
+
+# A table that grows with what is written takes minutes for it.
+TRIES_WITHOUT_PROGRESS: Final = 10
 
 # How often what is left of a transaction is sent as one before it is sent one by one.
 TRANSACTIONS_TRIED: Final = 3
@@ -100,7 +103,7 @@ class ItemCalls:
         check: Callable[[], None],
     ) -> None:
         self._client, self._check = client, check
-        self.new_tries = partial(Tries, sleep, jitter)
+        self.new_tries = partial(Tries, TRIES_WITHOUT_PROGRESS, sleep, jitter)
 
     def write(self, changes: Sequence[ItemChange], stop: threading.Event) -> WriteCounts:
         """Write changes of one table, no two of one item, whatever is there; ends early when `stop` is set.
@@ -123,14 +126,12 @@ class ItemCalls:
             if answer is None:
                 continue
             unprocessed = list((answer.get("UnprocessedItems") or {}).get(table) or ())
-            if len(unprocessed) < len(left):
-                tries.start_over()
             if unprocessed:
                 message = (
                     f"{self._failed(table, 'BatchWriteItem')} left {len(unprocessed)} of {len(left)} items unprocessed "
                     f"time and again. {_remedies('BatchWriteItem', table).throttled}"
                 )
-                tries.wait(SinkError(message, retryable=True))
+                tries.wait(SinkError(message, retryable=True), progressed=len(unprocessed) < len(left))
             left = unprocessed
         return WriteCounts.of(changes)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from streamjoin.aws.backoff import Tries
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.errors import SourceError
-from streamjoin.local.tables import backoff_seconds
-from streamjoin.redaction import sdk_text
 
 # Source: PutRecords, Amazon Kinesis Data Streams API reference; both counts include the partition keys.
 RECORDS_PER_CALL = 500
@@ -126,42 +126,38 @@ def _send(client: Any, stream_name: str, batch: Sequence[_Entry], sleep: Callabl
     """Send a call's worth until the stream has taken all of it; return how many records were sent again."""
     left = batch
     resent = 0
-    pauses = backoff_seconds(FRUITLESS_CALLS)
+    tries = Tries(FRUITLESS_CALLS, sleep)
     while True:
         results = _put(client, stream_name, left)
         refused = [(entry, result) for entry, result in zip(left, results, strict=True) if "ErrorCode" in result]
         if not refused:
             return resent
-        if len(refused) < len(left):
-            pauses = backoff_seconds(FRUITLESS_CALLS)
         resent += len(refused)
-        pause_seconds = next(pauses, None)
-        if pause_seconds is None:
-            last = refused[0][1]
-            reason = f"{last['ErrorCode']}: {last.get('ErrorMessage', 'no message')}"
-            message = (
-                f"stream '{stream_name}' took none of {len(left)} records in {FRUITLESS_CALLS} calls ({reason}); "
-                "give it more shards or lower --rate"
-            )
-            raise SourceError(message, retryable=True)
+        last = refused[0][1]
+        message = (
+            f"stream '{stream_name}' took none of {len(left)} records in {FRUITLESS_CALLS} calls "
+            f"({last['ErrorCode']}: {last.get('ErrorMessage', 'no message')}); give it more shards or lower --rate"
+        )
+        tries.wait(SourceError(message, retryable=True), progressed=len(refused) < len(left))
         left = [entry for entry, _ in refused]
-        sleep(pause_seconds)
 
 
 def _put(client: Any, stream_name: str, entries: Sequence[_Entry]) -> Sequence[Mapping[str, Any]]:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (boto3 takes half a second)
-
-    try:
+    where = f"in region '{client.meta.region_name}' at '{client.meta.endpoint_url}'"
+    missing = "create it, or name another one with --stream-name or --region"
+    gone = f"stream '{stream_name}' isn't there {where}; {missing}"
+    remedies = Remedies(
+        missing=missing,
+        denied="Allow kinesis:PutRecords on the stream.",
+        throttled="Give it more shards or lower --rate.",
+        unreachable="Check the network, the credentials, --region and AWS_ENDPOINT_URL.",
+    )
+    with translated(
+        SourceError,
+        f"stream '{stream_name}' {where}: PutRecords",
+        remedies,
+        {"ResourceNotFoundException": lambda said: SourceError(gone)},
+    ):
         answer = client.put_records(StreamName=stream_name, Records=[entry.as_request() for entry in entries])
-    except client.exceptions.ResourceNotFoundException as error:
-        region = client.meta.region_name
-        message = (
-            f"stream '{stream_name}' isn't there in region '{region}' at '{client.meta.endpoint_url}'; create it, "
-            "or name another one with --stream-name or --region"
-        )
-        raise SourceError(message) from error
-    except (ClientError, BotoCoreError) as error:
-        message = f"stream '{stream_name}': records can't be put: {sdk_text(error)}"
-        raise SourceError(message) from error
     results: Sequence[Mapping[str, Any]] = answer["Records"]
     return results

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
-
-from streamjoin.aws.errors import Remedies, translated
+from streamjoin.aws.backoff import Tries
+from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import ReferenceTableError
@@ -27,10 +26,7 @@ from streamjoin.reference.table import KeyAttribute
 KEYS_PER_CALL = 100
 # Of items with one join key the one with the lowest primary key counts; the others only where it doesn't fit the types.
 ITEMS_PER_KEY = 100
-# After the SDK's own retries. Each waits up to a time that doubles, from the first to the longest.
 TRIES_WITHOUT_PROGRESS = 5
-_FIRST_WAIT_SECONDS = 0.05
-_LONGEST_WAIT_SECONDS = 5.0
 _BYTES_PER_UNIT = 4096.0
 
 
@@ -133,8 +129,7 @@ class ItemReader:
     ) -> None:
         self._target = target
         self._client = client
-        self._sleep = sleep
-        self._jitter = jitter
+        self._new_tries = partial(Tries, TRIES_WITHOUT_PROGRESS, sleep, jitter)
         names = {f"#a{index}": name for index, name in enumerate(self._attributes())}
         self._names = names
         self._projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
@@ -159,66 +154,59 @@ class ItemReader:
             pace: Holds the reading back.
             stop: Set when what is still unread isn't wanted any more.
         """
-        answer = Answer()
-        if self._target.access.is_unique:
-            self._batch_get(keys, pace, stop, answer)
-        else:
-            for key in keys:
-                self._query(key, pace, stop, answer)
+        answer = Answer(unread=list(keys))
+        try:
+            if self._target.access.is_unique:
+                self._batch_get(pace, stop, answer)
+            else:
+                for key in keys:
+                    self._query(key, pace, stop, answer)
+        except ReferenceTableError as error:
+            answer.error = error
         return answer
 
-    def _batch_get(self, keys: Sequence[Key], pace: ReadUnits, stop: threading.Event, answer: Answer) -> None:
+    def _batch_get(self, pace: ReadUnits, stop: threading.Event, answer: Answer) -> None:
         table_name, access = self._target.table_name, self._target.access
-        left, tries = list(keys), 0
-        while left and answer.error is None and not stop.is_set():
+        tries = self._new_tries()
+        while answer.unread and not stop.is_set():
+            left = answer.unread
             wanted = {"Keys": [access.values(key) for key in left], "ConsistentRead": True, **self._projection}
             request = {"RequestItems": {table_name: wanted}, "ReturnConsumedCapacity": "TOTAL"}
-            page = self._call("BatchGetItem", partial(self._client.batch_get_item, **request), pace, answer, tries + 1)
+            page = self._call("BatchGetItem", partial(self._client.batch_get_item, **request), pace, answer, tries)
             if page is None:
-                # Nothing of a throttled call was processed.
-                unprocessed = left
-            else:
-                rest = (page.get("UnprocessedKeys") or {}).get(table_name) or {"Keys": ()}
-                unprocessed = [access.key_of(key) for key in rest["Keys"]]
-                refused = set(unprocessed)
-                answer.found.update({key: [] for key in left if key not in refused})
-                for item in (page.get("Responses") or {}).get(table_name, ()):
-                    answer.found.setdefault(access.key_of(item), []).append(item)
-            tries = 0 if len(unprocessed) < len(left) else tries + 1
-            left = unprocessed
-            if left and answer.error is None:
-                if tries >= TRIES_WITHOUT_PROGRESS:
-                    message = (
-                        f"{self._target} BatchGetItem left all of {len(left)} keys unprocessed {tries} times in a "
-                        f"row. {_THROTTLED}"
-                    )
-                    answer.error = ReferenceTableError(message, retryable=True)
-                else:
-                    self._back_off(tries)
-        answer.unread = left
+                continue
+            rest = (page.get("UnprocessedKeys") or {}).get(table_name) or {"Keys": ()}
+            answer.unread = [access.key_of(key) for key in rest["Keys"]]
+            refused = set(answer.unread)
+            answer.found.update({key: [] for key in left if key not in refused})
+            for item in (page.get("Responses") or {}).get(table_name, ()):
+                answer.found.setdefault(access.key_of(item), []).append(item)
+            if refused:
+                message = (
+                    f"{self._target} BatchGetItem left {len(refused)} keys unprocessed time and again. {_THROTTLED}"
+                )
+                error = ReferenceTableError(message, retryable=True)
+                tries.wait(error, progressed=len(refused) < len(left))
 
     def _query(self, key: Key, pace: ReadUnits, stop: threading.Event, answer: Answer) -> None:
         by_index = self._target.access.index_name is not None
         request = self._query_request(key, pace)
         items: list[Item] = []
-        tries = 0
-        while answer.error is None and not stop.is_set():
-            page = self._call("Query", partial(self._client.query, **request), pace, answer, tries + 1)
+        tries = self._new_tries()
+        while not stop.is_set():
+            page = self._call("Query", partial(self._client.query, **request), pace, answer, tries)
             if page is None:
-                tries += 1
-                if answer.error is None:
-                    self._back_off(tries)
                 continue
-            tries = 0
+            tries.start_over()
             items.extend(page.get("Items", ()))
             # The table gives a hash key's items in the order of their primary keys; an index in that of its own key.
             is_enough = not by_index and len(items) >= ITEMS_PER_KEY
             items = heapq.nsmallest(ITEMS_PER_KEY, items, key=self._target.rank)
             if is_enough or not page.get("LastEvaluatedKey"):
                 answer.found[key] = items
+                answer.unread.remove(key)
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        answer.unread.append(key)
 
     def _query_request(self, key: Key, pace: ReadUnits) -> dict[str, Any]:
         target, access = self._target, self._target.access
@@ -245,9 +233,13 @@ class ItemReader:
         call: Callable[[], Mapping[str, Any]],
         pace: ReadUnits,
         answer: Answer,
-        tries: int,
+        tries: Tries,
     ) -> Mapping[str, Any] | None:
-        """Return a call's answer, when it is paid for; None where it failed: for good when `answer` has the error."""
+        """Return a call's answer, when it is paid for; None when it was refused for the moment, after a pause.
+
+        Raises:
+            ReferenceTableError: It failed, or was refused often enough.
+        """
         started_at = pace.now()
         answer.calls += 1
         try:
@@ -255,9 +247,9 @@ class ItemReader:
                 page = call()
         except ReferenceTableError as error:
             # What can't be reached has been waited for long enough; the service's own failures pass.
-            is_passing = error.retryable and isinstance(error.__cause__, ClientError)
-            if not is_passing or tries >= TRIES_WITHOUT_PROGRESS:
-                answer.error = error
+            if not (error.retryable and code_of(error)):
+                raise
+            tries.wait(error)
             return None
         consumed = page.get("ConsumedCapacity") or ()
         parts = [consumed] if isinstance(consumed, Mapping) else consumed
@@ -265,6 +257,3 @@ class ItemReader:
         answer.consumed_read_units += units
         pace.spend(units, started_at=started_at)
         return page
-
-    def _back_off(self, tries: int) -> None:
-        self._sleep(self._jitter() * min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2**tries))

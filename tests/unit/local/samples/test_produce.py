@@ -126,7 +126,7 @@ def test_a_missing_stream_is_one_clear_error(client):
 def test_access_denied_names_the_stream(client):
     with Stubber(client) as stub:
         stub.add_client_error("put_records", "AccessDeniedException", "not you", 400)
-        with pytest.raises(SourceError, match=r"stream 's': records can't be put: .*not you"):
+        with pytest.raises(SourceError, match=r"stream 's' in .*: PutRecords was denied .*not you"):
             produce(client, "s", events(1), record_key="id")
 
 
