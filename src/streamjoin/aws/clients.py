@@ -12,9 +12,9 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.session import get_session
 
 
-# "standard" retries are jittered and capped. After them a call is sent again by what would lose a part of its work by an
-# error: the reading of a shard (kinesis/pace.py), items written and items looked up (backoff.py). All else fails, and
-# the runner tries the batch again.
+# "standard" retries are jittered and capped. After them a call is sent again where an error would lose a part of the
+# work: reading a shard (kinesis/pace.py), writing and looking up items (backoff.py). All else fails, and the runner
+# tries the batch again.
 def _config(read_timeout_seconds: int, attempts: int) -> Config:
     return Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
