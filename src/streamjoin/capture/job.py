@@ -42,11 +42,12 @@ class CaptureJob:
         """Make the job ready to start, or to start again: tables are opened when they are met.
 
         Raises:
-            SinkError: The dead letters can't be mended, or the lock is lost.
+            SinkError: Another capture job owns a table, the dead letters can't be mended, or the lock is lost.
         """
         self.check()
         repair(self.dead_letters.base_path)
         self.tables.forget()
+        self.tables.check_owner()
 
     def check(self) -> None:
         """Make sure that this process is the one that runs the job.

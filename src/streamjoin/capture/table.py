@@ -17,11 +17,12 @@ from streamjoin.capture.changes.layouts import mark_latest, table_rows, to_rows
 from streamjoin.capture.changes.schema import columns_in_table, found_columns, widened
 from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.layout import capture_layout, hudi_table
+from streamjoin.capture.owner import Owner
 from streamjoin.errors import SchemaError
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.repair import repair
-from streamjoin.hudi.table_folder import partition_columns
+from streamjoin.hudi.table_folder import is_table, partition_columns
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
@@ -37,7 +38,7 @@ _TOMBSTONE: Final = "_tombstone"
 
 
 class CapturedTable:
-    """A table that changes go to; of `job: capture` and of `job: backfill`, which may write it by turns.
+    """A table that changes go to; `job: capture` and `job: backfill` may write it alternately.
 
     Invariant: `_columns` are those of the table as of the commit `_newest`, under its lock; None: there is no table.
 
@@ -45,6 +46,7 @@ class CapturedTable:
         settings: What the configuration says of it.
         job: The job's name, which another writer that waits is told.
         fixed_partition: That of all its rows: column -> value. Default: as the settings have it.
+        owner: The capture job that the table belongs to; None: a backfill, which may write a table of any.
         turn_seconds: How long to wait for the table's other writer.
         clock: Seconds since 1970.
 
@@ -61,6 +63,7 @@ class CapturedTable:
         *,
         job: str,
         fixed_partition: Mapping[str, str] | None = None,
+        owner: Owner | None = None,
         turn_seconds: float = TURN_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -71,7 +74,7 @@ class CapturedTable:
         self.tombstones = (
             Tombstones(base_path, settings.tombstone_hours, clock=clock) if self.layout.is_current else None
         )
-        self._job, self._turn_seconds = job, turn_seconds
+        self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
         self._columns: T.StructType | None = None
         self._newest = ""
         self._refused: set[tuple[str, str]] = set()
@@ -80,10 +83,11 @@ class CapturedTable:
         """Make the table ready for this process: mend what a dead one left, and learn what it has.
 
         Raises:
-            SinkError: It can't be read or mended, or the other writer doesn't end.
+            SinkError: Another capture job owns it, it can't be read or mended, or the other writer doesn't end.
             SchemaError: It has a column whose type doesn't go with the declared one.
         """
         with self.turn():
+            self._take_ownership()
             repair(self.table.base_path)
             self._learn(spark)
         if self.tombstones is not None:
@@ -154,6 +158,7 @@ class CapturedTable:
         """
         spark = rows.sparkSession
         with self.turn() as lock:
+            self._take_ownership()
             if self._newest_instant() != self._newest:
                 # The other writer's, whose columns may be more.
                 self._learn(spark)
@@ -165,9 +170,19 @@ class CapturedTable:
                 self.tombstones.add(removed, metadata["batch_id"])
             at("tombstones_written")
             lock.check()
-            fitted = rows.select(*(_fitted(each, rows.schema) for each in target.fields), *_deletion(rows))
+            deletion = [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []
+            fitted = rows.select(*(_fitted(each, rows.schema) for each in target.fields), *deletion)
             hudi.upsert(fitted, self.table, commit_metadata=metadata, parallelism=parallelism)
+            self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
+
+    def _take_ownership(self) -> None:
+        """Write whose the table is, once it is there; a folder before it would make its creation slower."""
+        if self._owner is not None and is_table(self.table.base_path):
+            self._owner.claim(self.table.base_path)
+            self._owner = None
+        elif self._owner is not None:
+            self._owner.check(self.table.base_path)
 
     def _widen(self, spark: SparkSession, wanted: T.StructType, batch_id: str) -> T.StructType:
         """Give the table's columns the types of `wanted`, columns of attributes; return those that they have then."""
@@ -281,7 +296,3 @@ def _fitted(field: T.StructField, rows: T.StructType) -> Column:
         return F.lit(None).cast(field.dataType).alias(field.name)
     found = F.col(f"`{field.name}`")
     return found if _is_same(rows[field.name], field) else found.cast(field.dataType).alias(field.name)
-
-
-def _deletion(rows: DataFrame) -> list[Column]:
-    return [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []

@@ -7,8 +7,9 @@ from pyarrow import fs
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import open_path
-from streamjoin.capture.config.capture import CaptureConfig, settings_of_table
+from streamjoin.capture.config.capture import CaptureConfig, journal_path, settings_of_table
 from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings, catalog_name
+from streamjoin.capture.owner import Owner
 from streamjoin.capture.table import CapturedTable
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.errors import ConfigError, SinkError
@@ -27,6 +28,7 @@ class CapturedTables:
 
     def __init__(self, config: CaptureConfig) -> None:
         self._config = config
+        self._owner = Owner(config.name, journal_path(config))
         self._listed = [table.table_name for table in config.tables if table.table_name != ALL_OTHERS]
         self.has_template = len(self._listed) < len(config.tables)
         self._open: dict[str, CapturedTable] = {}
@@ -43,6 +45,15 @@ class CapturedTables:
         """Open each table anew when it is met next: what was known of it may not have been committed."""
         self._open = {}
 
+    def check_owner(self) -> None:
+        """Make sure that no other capture job owns a table that is there already.
+
+        Raises:
+            SinkError: Another one does, or that can't be read.
+        """
+        for base_path in self.base_paths():
+            self._owner.check(base_path)
+
     def find(self, table_name: str, spark: SparkSession) -> CapturedTable | None:
         """Return the open table that changes of the DynamoDB table `table_name` go to; None: it isn't listed.
 
@@ -55,7 +66,7 @@ class CapturedTables:
             settings = self._claim(table_name)
             if settings is None:
                 return None
-            table = CapturedTable(settings, job=self._config.name)
+            table = CapturedTable(settings, job=self._config.name, owner=self._owner)
             table.open(spark)
             self._open[table_name] = table
         return self._open[table_name]

@@ -10,7 +10,7 @@ from hudi import HudiReadOptions, HudiTableBuilder
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
-from streamjoin.errors import ConfigError
+from streamjoin.errors import ConfigError, SinkError
 from streamjoin.query import query
 from tests.change_samples import kinesis_record, pipe_record
 from tests.integration.capture.capturing import Capture, Captured, entry, live, told
@@ -57,6 +57,24 @@ def test_both_envelopes_mixed_in_one_stream_make_tables_of_both_layouts(
     assert job.changes("other-log") == told(expected)
     assert job.items("other-now") == expected.items
     job.check_proof()
+
+
+def test_a_table_that_another_capture_owns_is_left_alone(
+    tmp_path: Path, make_stream: Callable[[int], str], table: Callable[[], Captured]
+) -> None:
+    stream, orders = make_stream(1), table()
+    orders.forward_to(stream)
+    base = str(tmp_path)
+    source, tables = {"kinesis": {"stream_name": stream}}, [entry(orders.name, base)]
+    job = Capture(base, source, tables)
+    other = Capture(base, source, tables, {"dead_letters": {"base_path": f"{base}/other_dead"}})
+    live(orders, seed=1)
+    job.run()
+    with pytest.raises(SinkError, match=f"'{base}/{orders.name}': it belongs to the job 'test'"):
+        other.run()
+    live(orders, seed=2)
+    job.run()
+    assert job.items(orders.name) == orders.scan()
 
 
 def test_dying_at_each_step_and_starting_again_leaves_the_tables_of_an_undisturbed_run(
