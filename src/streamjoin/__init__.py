@@ -22,7 +22,7 @@ _MODULES = {
     "decode": "streamjoin.records.decode",
     "enrich": "streamjoin.enrich.join",
     "keep_latest": "streamjoin.enrich.order",
-    "load_config": "streamjoin.config",
+    "load_config": "streamjoin.entry",
     "load_reference": "streamjoin.enrich.notebook",
     "local_session": "streamjoin.spark.session",
     "read_kinesis": "streamjoin.enrich.notebook",
