@@ -52,7 +52,7 @@ soak: setup ## the job killed at 50 random instants (30 min); SOAK_KILLS=10 make
 explore: setup ## the property tests without Spark, with examples that no run had before
 	@$(PYTEST) tests/unit --hypothesis-profile=exploring
 
-audit: setup ## known advisories against the locked dependencies; where no database answers, their dates
+audit: setup ## known advisories against the locked dependencies; if no database answers, their dates
 	@$(BIN)/python scripts/audit.py $(ARGS)
 
 format: setup ## let ruff format and sort
