@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamjoin.dynamodb.read.item_files import Segment
+from streamjoin.streaming.metrics import line_of
 
 # Source: aws.amazon.com/dynamodb/pricing/on-demand, table class Standard, us-east-1, 2025: $0.125 per million read
 # request units. Other regions, and provisioned capacity, have other prices.
@@ -85,12 +86,18 @@ class Progress:
     def line(self) -> str:
         """Return the progress as `key=value` pairs."""
         left = self.left_seconds
-        return (
-            f"job={self.job} backfill=scanning items={self.totals.scanned} of={self.expected_items or 'unknown'} "
-            f"items_per_second={self.items_per_second:.0f} selected={self.totals.selected} "
-            f"read_units={self.totals.read_units:g} segments={self.totals.segments_done}/{self.totals.segments} "
-            f"left_seconds={'unknown' if left is None else f'{left:.0f}'}"
-        )
+        values = {
+            "job": self.job,
+            "backfill": "scanning",
+            "items": self.totals.scanned,
+            "of": self.expected_items or "unknown",
+            "items_per_second": f"{self.items_per_second:.0f}",
+            "selected": self.totals.selected,
+            "read_units": f"{self.totals.read_units:g}",
+            "segments": f"{self.totals.segments_done}/{self.totals.segments}",
+            "left_seconds": "unknown" if left is None else f"{left:.0f}",
+        }
+        return line_of(values)
 
 
 @dataclass(frozen=True)
@@ -162,4 +169,4 @@ class BackfillReport:
 
     def line(self) -> str:
         """Return the report as `key=value` pairs."""
-        return " ".join(f"{key}={value}" for key, value in self.to_dict().items())
+        return line_of(self.to_dict())

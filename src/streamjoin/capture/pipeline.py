@@ -161,7 +161,7 @@ def run(
     Args:
         config: A checked configuration.
         until_caught_up: End when every shard has been read to its tip.
-        max_batches: End after so many batches with records.
+        max_batches: End after so many batches that were committed, also those without records.
         at: Called with each step of a batch that has been done.
 
     Raises:
@@ -172,14 +172,13 @@ def run(
     source.check()
     prepared, spark = prepare(config)
     with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, config) as job:
+        start = starting_point(job, source, spark)
         stream_job = StreamJob(
-            open_reader=source.open_reader,
-            start=starting_point(job, source, spark),
+            open_reader=lambda: source.open_reader(spark, start()),
             process=lambda batch: process_batch(job, batch, at=at),
             interval_seconds=config.trigger.interval_seconds,
         )
         return run_stream(
-            spark,
             stream_job,
             Pace(batch_limits(config), config.limits.target_batch_seconds),
             stop,

@@ -59,7 +59,7 @@ class ChangeSource(Protocol):
             SourceError: It is another one's.
         """
 
-    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader:
+    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader[Batch]:
         """Open the source at a position."""
 
 
@@ -108,7 +108,7 @@ class KinesisChanges:
         """Compare the stream's name."""
         self._stream.check(position)
 
-    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader:
+    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader[Batch]:
         """Return the reader of the stream."""
         return StreamReader(spark, self._stream, position)
 
@@ -167,7 +167,7 @@ class TableChanges:
             )
             raise SourceError(message)
 
-    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader:
+    def open_reader(self, spark: SparkSession, position: Position) -> BatchReader[Batch]:
         """Return the reader of the stream."""
         begun, self._begun = self._begun, None
         return TableStreamReader(

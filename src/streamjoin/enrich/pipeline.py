@@ -180,7 +180,7 @@ def run(
     Args:
         config: A checked configuration.
         until_caught_up: End when every shard has been read to its tip.
-        max_batches: End after so many batches with records.
+        max_batches: End after so many batches that were committed, also those without records.
         at: Called with each step of a batch that has been done.
 
     Raises:
@@ -192,15 +192,14 @@ def run(
     check_services(config, stream)
     prepared, spark = prepare(config, schema)
     with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, prepared.name) as job:
+        start = starting_point(config, job, stream, spark)
         stream_job = StreamJob(
-            open_reader=lambda session, position: StreamReader(session, stream, position),
-            start=starting_point(config, job, stream, spark),
+            open_reader=lambda: StreamReader(spark, stream, start()),
             process=lambda batch: process_batch(job, batch, at=at),
             interval_seconds=config.trigger.interval_seconds,
             settle=lambda: rewrite(job, spark, at=at).is_complete,
         )
         return run_stream(
-            spark,
             stream_job,
             Pace(batch_limits(config), config.limits.target_batch_seconds),
             stop,

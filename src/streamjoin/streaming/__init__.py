@@ -1,1 +1,1 @@
-"""The jobs: what a batch goes through, and the loop around it."""
+"""The loop around a job's batches, and what the jobs of a stream share in it."""

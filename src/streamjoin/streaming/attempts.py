@@ -10,7 +10,7 @@ from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
 
-# A fault that lasts longer is somebody's to look at; the scheduler's own restart comes after it.
+# A fault that lasts longer is for people to look at; the scheduler's own restart comes after it.
 MAX_ATTEMPTS: Final = 6
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -22,7 +22,7 @@ def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Call
     Args:
         attempt: Goes on from what was saved last.
         stop: Ends the pauses, and the attempts.
-        progress: Grows with everything that was done; then the count of failures begins anew.
+        progress: Grows with everything that was done; then failures are counted from one again.
 
     Raises:
         StreamJoinError: An error that doesn't pass, or one that did not pass in time.

@@ -10,6 +10,10 @@ from streamjoin.errors import SourceError
 from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import tasks_for
 
+# How far each shard had been read, and when, is committed now and then without records too: after a pause longer than
+# the stream's retention it tells an idle shard from a trimmed one.
+_IDLE_COMMIT_SECONDS = 3600.0
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -29,6 +33,17 @@ class Batch:
     ranges: tuple[ShardRange, ...] = ()
     fetch_seconds: float = 0.0
 
+    @property
+    def count(self) -> int:
+        """How many records were read."""
+        return sum(r.records for r in self.ranges)
+
+    def is_due(self, idle_seconds: float) -> bool:
+        """Tell whether the batch is to be committed: it has records, or shards to report, or it is time."""
+        # A shard's end must be in a commit too, or the next commit's position doesn't follow from its ranges.
+        is_told = any(r.lost or r.drained for r in self.ranges)
+        return self.count > 0 or is_told or idle_seconds > _IDLE_COMMIT_SECONDS
+
 
 def batch_id_of(ranges: Iterable[ShardRange]) -> str:
     """Return a name that the same records always get, so that a batch that was repeated is seen to be one."""
@@ -40,17 +55,16 @@ def follow_size(batch: Batch) -> int:
     """Let Spark's shuffles follow the size of the batch, not the default of 200; return how many tasks they get."""
     spark = batch.records.sparkSession
     known = batch.position is not None
-    tasks = tasks_for(spark, sum(r.records for r in batch.ranges)) if known else spark.sparkContext.defaultParallelism
+    tasks = tasks_for(spark, batch.count) if known else spark.sparkContext.defaultParallelism
     spark.conf.set("spark.sql.shuffle.partitions", tasks)
     return tasks
 
 
 def check_complete(batch: Batch, read: int) -> None:
     """Stop before the commit when rows came up short of, or beyond, what the commit would say was read."""
-    expected = sum(r.records for r in batch.ranges)
-    if batch.position is not None and read != expected:
+    if batch.position is not None and read != batch.count:
         message = (
-            f"batch '{batch.batch_id}': {expected} records were read from the stream, {read} arrived in the "
+            f"batch '{batch.batch_id}': {batch.count} records were read from the stream, {read} arrived in the "
             "batch; nothing was committed, the batch is read again"
         )
         raise SourceError(message, retryable=True)

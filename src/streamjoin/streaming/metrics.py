@@ -1,13 +1,31 @@
-"""What a batch did, in numbers: one log line, no payload."""
+"""What was done, in numbers with names: one line of the log, no payload."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamjoin.history.counts import BatchCounts
 
-log = logging.getLogger(__name__)
+def line_of(values: Mapping[str, object]) -> str:
+    """Return the values as `key=value` pairs, as all lines of the log have them."""
+    return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a batch did, where nothing but the log asks for it.
+
+    Args:
+        values: Numbers by their names, in the order of the line.
+        seconds: How long it took.
+    """
+
+    values: Mapping[str, object]
+    seconds: float
+
+    def line(self) -> str:
+        """Return it as `key=value` pairs."""
+        return line_of(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +56,7 @@ class BatchReport:
 
     def line(self) -> str:
         """Return the report as `key=value` pairs."""
-        pairs = {
+        values = {
             "job": self.job,
             "batch": self.batch_id,
             "read": self.counts.read,
@@ -58,4 +76,4 @@ class BatchReport:
             "seconds": f"{self.seconds:.2f}",
             "fetch_seconds": f"{self.fetch_seconds:.2f}",
         }
-        return " ".join(f"{key}={value}" for key, value in pairs.items())
+        return line_of(values)

@@ -1,19 +1,14 @@
-"""The loop of a streaming job: read, process, again. It knows neither the source nor what a batch does."""
+"""The loop of every job that follows a source: read, process, settle, again. It knows neither source nor target."""
 
 import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
-
-from pyspark.sql import SparkSession
+from typing import Generic, Protocol, TypeVar
 
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.shards.position import Position
 from streamjoin.streaming.attempts import with_attempts
-from streamjoin.streaming.batch import Batch
-from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.signals import StopRequest
 
@@ -21,9 +16,6 @@ log = logging.getLogger(__name__)
 
 # Behind, but nothing came: a throttled shard, or one that has just been drained.
 _PAUSE_WITHOUT_PROGRESS_SECONDS = 0.2
-# How far each shard had been read, and when, is committed now and then without records too: after a pause longer than
-# the stream's retention it tells an idle shard from a trimmed one.
-_IDLE_COMMIT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -31,8 +23,8 @@ class Until:
     """When a run ends without being asked.
 
     Args:
-        caught_up: When every shard has been read to its tip, and nothing is left to do between batches.
-        batches: After so many batches with records; None: never.
+        caught_up: When the source has been read to its end, and nothing is left to do between batches.
+        batches: After so many batches that were processed, also those without records; None: never.
     """
 
     caught_up: bool = False
@@ -44,9 +36,9 @@ class RunSummary:
     """What a run did so far.
 
     Args:
-        batches: Batches committed.
-        records: Records read.
-        caught_up: Whether every shard had been read to its tip when the last batch was read, and nothing else was left.
+        batches: Batches processed.
+        records: Records of them.
+        caught_up: Whether the source had been read to its end by the last batch, and nothing else was left.
     """
 
     batches: int = 0
@@ -54,12 +46,42 @@ class RunSummary:
     caught_up: bool = False
 
 
-class BatchReader(Protocol):
-    """Gives the batches of one source, one after the other, from the position that it was opened with.
+class AnyBatch(Protocol):
+    """What the loop has to know of a batch."""
 
-    Invariant: `Batch.position` is the one that the reader was opened with, advanced by the ranges of all batches since.
-    It moves when a batch has been read, not when it is committed: after a failed batch the reader is thrown away, and a
-    new one is opened where the job's newest commit says.
+    @property
+    def count(self) -> int:
+        """How many records it has."""
+
+    def is_due(self, idle_seconds: float) -> bool:
+        """Tell whether it is to be processed.
+
+        Args:
+            idle_seconds: For how long no batch was.
+        """
+
+
+class AnyReport(Protocol):
+    """What the loop has to know of what a batch did."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    def line(self) -> str:
+        """Return it as `key=value` pairs."""
+
+
+BatchT = TypeVar("BatchT", bound=AnyBatch)
+ReadT_co = TypeVar("ReadT_co", bound=AnyBatch, covariant=True)
+
+
+class BatchReader(Protocol[ReadT_co]):
+    """Gives the batches of one source, one after the other, from the place where it was opened.
+
+    Invariant: each batch begins where the one before it ended. The place moves when a batch has been read, not when it
+    is committed: after a failed batch the reader is thrown away, and a new one is opened where the job's newest commit
+    says.
 
     Attributes:
         caught_up: Whether the last batch reached the present everywhere.
@@ -67,7 +89,7 @@ class BatchReader(Protocol):
 
     caught_up: bool
 
-    def next(self, limits: BatchLimits) -> Batch:
+    def next(self, limits: BatchLimits) -> ReadT_co:
         """Return the next batch; one without records when there are none."""
 
     def fetch_ahead(self, limits: BatchLimits) -> None:
@@ -78,38 +100,29 @@ class BatchReader(Protocol):
 
 
 @dataclass
-class StreamJob:
+class StreamJob(Generic[BatchT]):
     """What the loop drives.
 
     Args:
-        open_reader: Opens the source at a position.
-        start: Returns the position to start from: the newest that was committed, else that of the configuration.
+        open_reader: Opens the source at the newest place that was committed, else at that of the configuration.
         process: Takes a batch to its commit.
         interval_seconds: From the start of one batch to that of the next, once caught up.
         settle: Does a part of what is left to do between batches; returns whether all is done.
     """
 
-    open_reader: Callable[[SparkSession, Position], BatchReader]
-    start: Callable[[], Position]
-    process: Callable[[Batch], BatchReport]
+    open_reader: Callable[[], BatchReader[BatchT]]
+    process: Callable[[BatchT], AnyReport]
     interval_seconds: float
     settle: Callable[[], bool] = lambda: True
 
 
-def run_stream(
-    spark: SparkSession,
-    job: StreamJob,
-    pace: Pace,
-    stop: StopRequest,
-    until: Until,
-) -> RunSummary:
+def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Until) -> RunSummary:
     """Process batches until asked to stop.
 
-    Delivery: as `process` has it. After an error that may pass the position is asked for again, since the failed batch
-    may have been committed.
+    Delivery: as `process` has it. After an error that may pass the source is opened again, since the failed batch may
+    have been committed.
 
     Args:
-        spark: The session.
         job: What to drive.
         pace: The size of batches.
         stop: Asks to stop after the batch in hand.
@@ -121,7 +134,7 @@ def run_stream(
     summary = RunSummary()
 
     def attempt() -> None:
-        with closing(job.open_reader(spark, job.start())) as reader:
+        with closing(job.open_reader()) as reader:
             _process_batches(job, reader, pace, stop, until, summary)
 
     with_attempts(attempt, stop, lambda: summary.batches)
@@ -129,34 +142,32 @@ def run_stream(
 
 
 def _process_batches(
-    job: StreamJob,
-    reader: BatchReader,
+    job: StreamJob[BatchT],
+    reader: BatchReader[BatchT],
     pace: Pace,
     stop: StopRequest,
     until: Until,
     summary: RunSummary,
 ) -> None:
-    committed = time.monotonic()
+    processed = time.monotonic()
     while not stop.made and (until.batches is None or summary.batches < until.batches):
         started = time.monotonic()
         batch = reader.next(pace.limits)
-        records = sum(r.records for r in batch.ranges)
-        # A shard's end must be in a commit too, or the next commit's position doesn't follow from its ranges.
-        is_told = any(r.lost or r.drained for r in batch.ranges)
-        if records or is_told or started - committed > _IDLE_COMMIT_SECONDS:
+        is_due = batch.is_due(started - processed)
+        if is_due:
             if not reader.caught_up:
                 reader.fetch_ahead(pace.limits)
             report = job.process(batch)
             log.info(report.line())
-            committed = time.monotonic()
+            processed = time.monotonic()
             summary.batches += 1
-            summary.records += records
-            pace.took(records, report.seconds)
+            summary.records += batch.count
+            pace.took(batch.count, report.seconds)
         is_settled = job.settle()
         summary.caught_up = reader.caught_up and is_settled
         if summary.caught_up and until.caught_up:
             return
         if summary.caught_up:
             stop.wait(job.interval_seconds - (time.monotonic() - started))
-        elif not records and is_settled:
+        elif not is_due and is_settled:
             stop.wait(_PAUSE_WITHOUT_PROGRESS_SECONDS)

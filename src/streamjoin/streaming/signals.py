@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop, which the job grants after the batch in hand."""
+"""Ctrl-C and SIGTERM ask the job to stop, which it does after the batch in hand."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class StopRequest:
-    """Whether somebody asked the job to stop; waiting on it ends the moment somebody does."""
+    """Whether the job was asked to stop; waiting on it ends the moment it is."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -23,11 +23,11 @@ class StopRequest:
 
     @property
     def made(self) -> bool:
-        """Whether somebody asked."""
+        """Whether the job was asked."""
         return self._event.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Wait for `seconds`, or until somebody asks."""
+        """Wait for `seconds`, or until the job is asked to stop."""
         self._event.wait(max(0.0, seconds))
 
 

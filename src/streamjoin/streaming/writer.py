@@ -22,7 +22,7 @@ class TableWriter:
 
     Args:
         table: Where rows go.
-        lock: Who may write it; None where nobody else can (a test, a notebook).
+        lock: The right to write it; None if no other process can (a test, a notebook).
     """
 
     table: HudiTable

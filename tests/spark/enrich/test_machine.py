@@ -159,15 +159,15 @@ class JobMachine(RuleBasedStateMachine):
 
     def run(self, until: Until, at: Callable[[str], None] = lambda step: None) -> None:
         job = self.world.job
+        start = starting_point(self.config, job, self.stream, self.spark)
         stream_job = StreamJob(
-            open_reader=lambda spark, position: StreamReader(spark, self.stream, position),
-            start=starting_point(self.config, job, self.stream, self.spark),
+            open_reader=lambda: StreamReader(self.spark, self.stream, start()),
             process=lambda batch: process_batch(job, batch, at=at),
             interval_seconds=0,
             settle=lambda: rewrite(job, self.spark, at=at).is_complete,
         )
         # So few records a batch that most runs are of several.
-        run_stream(self.spark, stream_job, Pace(BatchLimits(5, 10_000), None), PatientStop(self.clock), until)
+        run_stream(stream_job, Pace(BatchLimits(5, 10_000), None), PatientStop(self.clock), until)
 
     def teardown(self) -> None:
         if not hasattr(self, "sent"):

@@ -53,8 +53,7 @@ class Job:
         self.processed: list[tuple[ShardRange, ...]] = []
         self.readers: list[Reader] = []
 
-    def open_reader(self, spark: Any, position: Position) -> Reader:
-        assert position is NOWHERE
+    def open_reader(self) -> Reader:
         self.readers.append(Reader(self.batches[len(self.processed) :]))
         return self.readers[-1]
 
@@ -69,8 +68,8 @@ class Job:
         )
 
     def run(self, until: Until = Until(caught_up=True)) -> RunSummary:  # noqa: B008  (frozen)
-        job = StreamJob(self.open_reader, lambda: NOWHERE, self.process, 0.0)
-        return run_stream(cast(Any, None), job, Pace(BatchLimits(10, 10), None), NoWaiting(), until)
+        job = StreamJob(self.open_reader, self.process, 0.0)
+        return run_stream(job, Pace(BatchLimits(10, 10), None), NoWaiting(), until)
 
 
 def test_batches_are_processed_until_caught_up_and_the_reader_is_closed() -> None:
