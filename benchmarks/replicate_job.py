@@ -113,9 +113,7 @@ class Watch:
 
     def until_at(self, position: BinlogPosition) -> float:
         """Return when all up to `position` is in items: the job notes its position after it has written them."""
-        return self._until(
-            lambda state, item: state is not None and BinlogPosition.from_dict(state.position).order >= position.order
-        )
+        return self._until(lambda state, item: state is not None and state.position.order >= position.order)
 
     def _until(self, is_so: Callable[[ControlState | None, Mapping[str, Any]], bool]) -> float:
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -9,12 +9,13 @@ from streamjoin.dms import SourceTable
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.dynamodb.write.items import Delete, Put, WriteCounts
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.replicate.control_state import ControlState
-from streamjoin.replicate.job import ChangeLimits, ReplicateJob
+from streamjoin.replicate.job import ReplicateJob
 from streamjoin.replicate.letters import RejectedRow
 from streamjoin.replicate.pipeline import replicate
 from streamjoin.replicate.routes import Routes
-from streamjoin.replicate.runner import Until
+from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.services.replication_server import SCHEMA, Crash, Server, nothing
 
@@ -177,7 +178,7 @@ class World:
             writer=self.items,  # type: ignore[arg-type]
             control=self.control,  # type: ignore[arg-type]
             letters=self.letters,  # type: ignore[arg-type]
-            limits=ChangeLimits(self.records, 10_000),
+            limits=BatchLimits(self.records, 10_000),
             interval_seconds=0.0,
             now_ms=lambda: self.now_ms,
         )

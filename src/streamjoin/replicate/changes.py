@@ -1,16 +1,20 @@
 """The binlog's changes, batch by batch, and from where they are read again."""
 
+import time
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Row, RowChange, Truncated
-from streamjoin.replicate.job import ChangeLimits
+from streamjoin.replicate.job import ReplicateJob
 
 # Changes taken at a time: what a batch may have beyond its limit of bytes.
 _TAKEN: Final = 1_000
 _NUMBER_BYTES: Final = 8
+# How long a wish to stop may wait for a change.
+_TAKE_SECONDS: Final = 0.5
 
 
 TableChange: TypeAlias = Truncated | Altered
@@ -33,17 +37,24 @@ class ChangeBatch:
         position: From where reading starts again when the batch is done: the end of the last transaction that ended in
             it or before.
         is_replay: Whether some of it may have been written before, with what came after it.
+        is_caught_up: Whether all has been given that was in the binlog when this process began to read.
     """
 
     rows: tuple[RowChange, ...]
     table_changes: tuple[TableChange, ...]
     position: BinlogPosition
     is_replay: bool
+    is_caught_up: bool
 
     @property
-    def changes(self) -> int:
+    def count(self) -> int:
         """How many changes it has."""
         return len(self.rows) + len(self.table_changes)
+
+    def is_due(self, idle_seconds: float) -> bool:
+        """Tell whether it has changes."""
+        del idle_seconds
+        return self.count > 0
 
     @property
     def changed_at_ms(self) -> int | None:
@@ -59,12 +70,12 @@ class ChangeReader:
     Args:
         stream: Where changes come from.
         position: From where the stream begins.
-        replay_until: The binlog's end when this process began to read: up to here somebody may have written before.
+        replay_until: The binlog's end when this process began to read: up to here another one may have written before.
         limits: Bounds of a batch.
     """
 
     def __init__(
-        self, stream: Changes, position: BinlogPosition, replay_until: BinlogPosition, limits: ChangeLimits
+        self, stream: Changes, position: BinlogPosition, replay_until: BinlogPosition, limits: BatchLimits
     ) -> None:
         self._stream, self._replay_until, self._limits = stream, replay_until, limits
         self._taken: deque[Change] = deque()
@@ -92,20 +103,42 @@ class ChangeReader:
                     break
             else:
                 table_changes.append(change)
-        return ChangeBatch(tuple(rows), tuple(table_changes), self.position, self._is_replay(rows))
+        return ChangeBatch(
+            rows=tuple(rows),
+            table_changes=tuple(table_changes),
+            position=self.position,
+            is_replay=bool(rows) and rows[0].position.order <= self._replay_until.order,
+            is_caught_up=self.position.order >= self._replay_until.order,
+        )
 
     def _peek(self, timeout_seconds: float) -> Change | None:
         if not self._taken:
             self._taken.extend(self._stream.take(_TAKEN, timeout_seconds))
         return self._taken[0] if self._taken else None
 
-    @property
-    def is_caught_up(self) -> bool:
-        """Whether all has been given that was in the binlog when this process began to read."""
-        return self.position.order >= self._replay_until.order
 
-    def _is_replay(self, rows: list[RowChange]) -> bool:
-        return bool(rows) and rows[0].position.order <= self._replay_until.order
+def follow(job: ReplicateJob, idle_save_seconds: float) -> Iterator[ChangeBatch]:
+    """Give the changes from the job's position on, batch by batch, until one that was processed asks for a load.
+
+    Args:
+        job: The job's parts.
+        idle_save_seconds: A position behind transactions of other tables is saved now and then too, since the server
+            purges its old binlog files: so long after the last one, once caught up.
+    """
+    # A process before this one wrote up to here at most.
+    replay_until = job.server.position()
+    with job.server.changes(job.state.position, job.routes.selects, job.routes.tables) as stream:
+        reader = ChangeReader(stream, job.state.position, replay_until, job.limits)
+        saved = time.monotonic()
+        while job.state.loading is None:
+            batch = reader.next(_TAKE_SECONDS)
+            is_over_due = time.monotonic() - saved >= idle_save_seconds
+            if not batch.count and is_over_due and batch.position != job.state.position:
+                job.save(replace(job.state, position=batch.position))
+                saved = time.monotonic()
+            yield batch
+            if batch.count:
+                saved = time.monotonic()
 
 
 def _size_bytes(rows: Iterable[Row | None]) -> int:

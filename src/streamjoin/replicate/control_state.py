@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from streamjoin.dms.source_table import Value
 from streamjoin.dynamodb.service import Item
+from streamjoin.mysql.changes import BinlogPosition
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,13 @@ class ControlState:
     """Where a replication goes on.
 
     Args:
-        position: Everything before it is in the items; JSON values, as `BinlogPosition.to_dict` gives them. While
-            tables are loaded, the place noted before the load.
+        position: Everything before it is in the items. While tables are loaded, the place noted before the load.
         generation: Of the items' versions: grows with each load from the start, and with another server.
         server: Which server the position belongs to.
         loading: For each table of a full load, named `schema.table`, how far it has come; None when it is over.
     """
 
-    position: Mapping[str, Any]
+    position: BinlogPosition
     generation: int
     server: str
     loading: Mapping[str, LoadProgress] | None = None
@@ -58,7 +58,7 @@ class ControlState:
     def to_item(self) -> dict[str, dict[str, str]]:
         """Return the state's attributes."""
         item = {
-            "position": {"S": json.dumps(dict(self.position))},
+            "position": {"S": json.dumps(self.position.to_dict())},
             "generation": {"N": str(self.generation)},
             "server": {"S": self.server},
             "phase": {"S": "following" if self.loading is None else "loading"},
@@ -73,7 +73,7 @@ class ControlState:
         """Read what `to_item` gave; None where the item has no state.
 
         Raises:
-            ValueError, KeyError, TypeError: Somebody else wrote it.
+            ValueError, KeyError, TypeError: Another program wrote it.
         """
         if "position" not in item:
             return None
@@ -82,7 +82,7 @@ class ControlState:
             tables = json.loads(item["loading"]["S"])
             loading = {table: LoadProgress.from_json_values(values) for table, values in tables.items()}
         return cls(
-            position=json.loads(item["position"]["S"]),
+            position=BinlogPosition.from_dict(json.loads(item["position"]["S"])),
             generation=int(item["generation"]["N"]),
             server=item["server"]["S"],
             loading=loading,

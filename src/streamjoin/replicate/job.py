@@ -1,41 +1,35 @@
-"""The parts of a replication job, as plain values; `replication_assembly` makes them from its configuration."""
+"""The parts of a replication job, made from its configuration."""
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+from streamjoin.aws.clients import aws_client
+from streamjoin.dms import ItemMapping
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.write.items import ItemWriter
-from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.dynamodb.write.tables import ensure_table
+from streamjoin.errors import SourceError
+from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.lock.holder import Holder
+from streamjoin.mysql import BinlogPosition, MysqlAddress, MysqlServer
+from streamjoin.replicate.config import MySqlSettings, ReplicateConfig, TlsSettings, read_table_mappings
 from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.letters import LetterFolder
 from streamjoin.replicate.routes import Routes
-
-if TYPE_CHECKING:
-    from streamjoin.mysql import MysqlServer
 
 _GENERATION: Final = 10**30
 _FILE: Final = 10**20
 _OFFSET: Final = 10**7
 
 
-@dataclass(frozen=True)
-class ChangeLimits:
-    """What a batch, or a chunk of a full load, holds at most.
-
-    Args:
-        records: Changes, or rows.
-        bytes: Bytes of the changes' values, nearly.
-    """
-
-    records: int
-    bytes: int
-
-
-@dataclass(frozen=True)
+@dataclass
 class ReplicateJob:
-    """The parts of one job.
+    """The parts of one job, and how far it has come.
 
     Args:
         name: The job's name.
@@ -44,32 +38,31 @@ class ReplicateJob:
         writer: What writes items.
         control: Where the position is kept, and the right to write.
         letters: Where rows go that can't be items; None: the first one stops the job.
-        limits: Bounds of a batch.
+        limits: Bounds of a batch, and of a chunk of a full load.
         interval_seconds: From the start of one batch to that of the next, once caught up.
         now_ms: The time, as changes have it.
         loaded: Tables that this process has loaded -> the binlog's end noted before their first row was read.
+
+    Attributes:
+        state: What the control table has; there once the job has begun.
     """
 
     name: str
-    server: "MysqlServer"
+    server: MysqlServer
     routes: Routes
     writer: ItemWriter
     control: ControlTable
     letters: LetterFolder | None
-    limits: ChangeLimits
+    limits: BatchLimits
     interval_seconds: float
     now_ms: Callable[[], float] = lambda: time.time() * 1000
     loaded: dict[str, BinlogPosition] = field(default_factory=dict)
+    state: ControlState = field(init=False)
 
-    def save(self, state: ControlState) -> ControlState:
-        """Write `state` to the control table, and return it."""
+    def save(self, state: ControlState) -> None:
+        """Write `state` to the control table."""
         self.control.save(state)
-        return state
-
-
-def position_of(state: ControlState) -> BinlogPosition:
-    """Return where the binlog is followed from, as `state` has it."""
-    return BinlogPosition.from_dict(state.position)
+        self.state = state
 
 
 def version_of(generation: int, position: BinlogPosition, row: int = 0) -> int:
@@ -82,3 +75,90 @@ def version_of(generation: int, position: BinlogPosition, row: int = 0) -> int:
     """
     file_number, offset = position.order
     return generation * _GENERATION + file_number * _FILE + offset * _OFFSET + row
+
+
+def assemble(config: ReplicateConfig) -> ReplicateJob:
+    """Return the job of `config`, once the server has been found fit and the control table is there.
+
+    Raises:
+        ConfigError: The table mappings are wrong.
+        SourceError: The server can't be reached, or doesn't have what replication needs; all of it is listed.
+        SinkError: The control table is missing, or can't be made.
+    """
+    target = config.target.dynamodb
+    mappings = read_table_mappings(config)
+    server = MysqlServer(mysql_address(config.source.mysql))
+    if server.folds_case():
+        mappings = mappings.ignoring_case()
+    server.preflight(mappings.selects)
+    client = aws_client("dynamodb", target.region, target.role_arn)
+    control = ControlTable(client, target.control_table, config.name, owner=Holder.here(config.name))
+    control.ensure(create=target.create_tables)
+
+    def prepare(mapping: ItemMapping) -> None:
+        ensure_table(client, mapping.target_table, mapping.key_types, create=target.create_tables)
+
+    return ReplicateJob(
+        name=config.name,
+        server=server,
+        routes=Routes(mappings, prepare),
+        writer=ItemWriter(client, check=control.check),
+        control=control,
+        letters=LetterFolder(config.dead_letters.base_path) if config.dead_letters else None,
+        limits=BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch),
+        interval_seconds=config.trigger.interval_seconds,
+    )
+
+
+@contextmanager
+def released(job: ReplicateJob) -> Iterator[None]:
+    """Give the lease back and close the connection when the block ends, however it does."""
+    try:
+        yield
+    finally:
+        job.control.release()
+        job.server.close()
+
+
+def mysql_address(settings: MySqlSettings) -> MysqlAddress:
+    """Return where the server is and who asks it.
+
+    Raises:
+        SourceError: The password's secret can't be read.
+    """
+    if settings.password is not None:
+        password = settings.password.get_secret_value()
+    else:
+        password = password_of(aws_client("secretsmanager"), settings.password_secret or "")
+    return MysqlAddress(
+        host=settings.host,
+        port=settings.port,
+        user=settings.user,
+        password=password,
+        tls=settings.tls.ca_file if isinstance(settings.tls, TlsSettings) else settings.tls,
+    )
+
+
+def password_of(client: Any, secret: str) -> str:
+    """Return the password that a secret of Secrets Manager holds: the key `password` of JSON, or the plain text.
+
+    Raises:
+        SourceError: The secret can't be read, or has no password in it.
+    """
+    remedies = Remedies(
+        missing="Give source.mysql.password_secret the name or ARN of a secret in this region.",
+        denied="Allow secretsmanager:GetSecretValue on the secret to the job's role.",
+        throttled="Start the job again.",
+        unreachable="Check the network, the credentials and the region.",
+    )
+    with translated(SourceError, f"secret '{secret}': GetSecretValue", remedies):
+        text = client.get_secret_value(SecretId=secret).get("SecretString") or ""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    password = values.get("password") if isinstance(values, dict) else text
+    if not isinstance(password, str) or not password:
+        message = f"secret '{secret}': expected JSON with the key 'password', or plain text; found neither (hidden)"
+        raise SourceError(message)
+    return password

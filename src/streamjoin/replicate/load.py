@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from streamjoin.dms import ItemMapping, SourceTable, Value
 from streamjoin.errors import SinkError
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
-from streamjoin.replicate.control_state import ControlState, LoadProgress
+from streamjoin.replicate.control_state import LoadProgress
 from streamjoin.replicate.items import items_of_chunk
-from streamjoin.replicate.job import ReplicateJob, position_of, version_of
+from streamjoin.replicate.job import ReplicateJob, version_of
 from streamjoin.replicate.letters import write_letters
+from streamjoin.streaming.metrics import Report
 
 log = logging.getLogger(__name__)
 
@@ -19,112 +20,116 @@ log = logging.getLogger(__name__)
 LOAD_STEPS = ("chunk_read", "chunk_written", "chunk_saved", "older_deleted", "load_saved")
 
 
-def load(
-    job: ReplicateJob,
-    state: ControlState,
-    *,
-    go_on: Callable[[int], bool] = lambda rows: True,
-    at: Callable[[str], None] = lambda step: None,
-) -> ControlState:
-    """Load the tables that `state` says are to be loaded; return the state from which to follow the binlog.
+@dataclass(frozen=True)
+class LoadBatch:
+    """Rows of a full load that are written together.
+
+    Args:
+        mapping: Of their table.
+        chunk: The rows.
+        conditional: Whether what was written before may be newer.
+    """
+
+    mapping: ItemMapping
+    chunk: LoadedChunk
+    conditional: bool
+    is_caught_up = False
+
+    @property
+    def count(self) -> int:
+        """How many rows it has."""
+        return len(self.chunk.rows)
+
+    def is_due(self, idle_seconds: float) -> bool:
+        """Tell that a chunk without rows is progress too."""
+        del idle_seconds
+        return True
+
+
+def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatch]:
+    """Load the tables that the job's state says are to be loaded; each batch is to be processed before the next.
 
     1. chunks: the rows of each table become items, in the order of its primary key. Each item is as new as the binlog's
        end before its row was read, so that a change of the row which comes later in the binlog is newer.
     2. progress: saved after each chunk; a load that died goes on after the last key. What happened meanwhile to rows
        that were loaded before is in the binlog, behind the position that was noted before the load. That position goes
        back where a chunk was read before all in front of it was to be seen.
-    3. older items are deleted from the tables' targets: rows that are gone, whoever deleted them and however.
+    3. older items are deleted from the tables' targets: rows that are gone, whatever deleted them.
     4. the load is over: from here on the binlog is followed from the position noted.
 
     Delivery: at least once; a repeat writes rows as they are then.
 
     Args:
         job: The job's parts.
-        state: What the control table has.
-        go_on: Called with the rows of each chunk that has been saved; false ends the load there.
-        at: Called with the name of each step that has been done.
-
-    Returns: The state saved last; it still says what to load where `go_on` ended it.
+        on_step: Called with the name of each step that has been done.
     """
-    if state.loading is None:
-        return state
+    if job.state.loading is None:
+        return
     # Nothing that was written before is newer; and a table that isn't listed after it is gone by then.
     now = job.server.position()
     there = {str(table): table for table in job.server.tables(job.routes.selects)}
-    loading = _whole_targets(job, there, state.loading)
-    state = replace(state, loading=loading)
+    loading = _whole_targets(job, there, job.state.loading)
+    if loading != job.state.loading:
+        job.save(replace(job.state, loading=loading))
     for name in loading.keys() - there.keys():
         job.loaded[name] = now  # it has no rows, and step 3 deletes what it had
     bounds = ChunkBounds(job.limits.records, job.limits.bytes)
     for table in job.routes.in_load_order(there[name] for name in loading if name in there):
         name, progress = str(table), loading[str(table)]
         if progress.is_done:
-            job.loaded[name] = position_of(state)
+            job.loaded[name] = job.state.position
             continue
         mapping = job.routes.current(table)
         after_key = _after_key(mapping.source, progress)
-        first: BinlogPosition | None = position_of(state) if after_key else None
+        first: BinlogPosition | None = job.state.position if after_key else None
         for chunk in job.server.load(mapping.source, after_key, bounds):
-            at("chunk_read")
+            on_step("chunk_read")
             first = first or chunk.position
-            is_behind = chunk.position.order < now.order
-            state = load_chunk(job, state, mapping, chunk, conditional=is_behind, at=at)  # 1, 2
-            if not go_on(len(chunk.rows)):
-                return state
-        job.loaded[name] = first or position_of(state)
-    delete_older(job, state.generation, position_of(state), loading)  # 3
-    at("older_deleted")
-    state = job.save(replace(state, loading=None))  # 4
-    at("load_saved")
-    return state
+            yield LoadBatch(mapping, chunk, conditional=chunk.position.order < now.order)  # 1, 2
+        job.loaded[name] = first or job.state.position
+    delete_older(job, job.state.position, loading)  # 3
+    on_step("older_deleted")
+    job.save(replace(job.state, loading=None))  # 4
+    on_step("load_saved")
 
 
-def load_chunk(
-    job: ReplicateJob,
-    state: ControlState,
-    mapping: ItemMapping,
-    chunk: LoadedChunk,
-    *,
-    conditional: bool,
-    at: Callable[[str], None] = lambda step: None,
-) -> ControlState:
-    """Write the rows of one chunk, then how far the load is; return the state that says so.
+def process_rows(job: ReplicateJob, batch: LoadBatch, on_step: Callable[[str], None]) -> Report:
+    """Write the rows of one chunk, then how far the load is.
 
     Args:
         job: The job's parts.
-        state: What the control table has.
-        mapping: Of the chunk's table.
-        chunk: The rows.
-        conditional: Whether what was written before may be newer.
-        at: Called with the name of each step that has been done.
+        batch: The rows.
+        on_step: Called with the name of each step that has been done.
     """
     started = time.monotonic()
-    table = mapping.source
-    since = min(position_of(state), chunk.position, key=lambda place: place.order)
-    items = items_of_chunk(chunk, mapping, state.generation, since)  # 1
+    chunk, name = batch.chunk, str(batch.mapping.source)
+    since = min(job.state.position, chunk.position, key=lambda place: place.order)
+    items = items_of_chunk(chunk, batch.mapping, job.state.generation, since)  # 1
     write_letters(job.letters, items.rejected)
-    counts = job.writer.write(items.changes, conditional=conditional)
-    at("chunk_written")
-    state = job.save(_with_chunk(replace(state, position=since.to_dict()), str(table), chunk))  # 2
-    at("chunk_saved")
-    log.info(
-        "job=%s load=%s rows=%d puts=%d superseded=%d dead_letters=%d position=%s seconds=%.2f",
-        *(job.name, table, len(chunk.rows), counts.puts, counts.superseded, len(items.rejected)),
-        *(chunk.position, time.monotonic() - started),
-    )
-    return state
+    counts = job.writer.write(items.changes, conditional=batch.conditional)
+    on_step("chunk_written")
+    loading = job.state.loading or {}
+    progress = LoadProgress(chunk.last_key, chunk.is_last, loading[name].rows + batch.count)
+    job.save(replace(job.state, position=since, loading={**loading, name: progress}))  # 2
+    on_step("chunk_saved")
+    seconds = time.monotonic() - started
+    values = {
+        "job": job.name,
+        "load": name,
+        "rows": batch.count,
+        "puts": counts.puts,
+        "superseded": counts.superseded,
+        "dead_letters": len(items.rejected),
+        "position": chunk.position,
+        "seconds": f"{seconds:.2f}",
+    }
+    return Report(values, seconds)
 
 
 def _after_key(table: SourceTable, progress: LoadProgress) -> tuple[Value, ...] | None:
     """Return after which key a load goes on; from the start where the table has got another primary key since."""
     key = progress.after_key
     return key if key and len(key) == len(table.primary_key) else None
-
-
-def _with_chunk(state: ControlState, name: str, chunk: LoadedChunk) -> ControlState:
-    loading = state.loading or {}
-    progress = LoadProgress(chunk.last_key, chunk.is_last, loading[name].rows + len(chunk.rows))
-    return replace(state, loading={**loading, name: progress})
 
 
 def _whole_targets(
@@ -144,7 +149,7 @@ def _targets(job: ReplicateJob, names: Iterable[str]) -> dict[str, str]:
     return {target: name for name in ordered if (target := job.routes.target(name)) is not None}
 
 
-def delete_older(job: ReplicateJob, generation: int, position: BinlogPosition, names: Iterable[str]) -> None:
+def delete_older(job: ReplicateJob, position: BinlogPosition, names: Iterable[str]) -> None:
     """Delete the items of the tables' targets that are older than `position`.
 
     Raises:
@@ -152,11 +157,11 @@ def delete_older(job: ReplicateJob, generation: int, position: BinlogPosition, n
     """
     for target, name in _targets(job, names).items():
         try:
-            deleted = job.writer.delete_older(target, version_of(generation, position))
+            deleted = job.writer.delete_older(target, version_of(job.state.generation, position))
         except SinkError as error:
             if error.retryable or job.routes.is_known(name):
                 raise
-            # The table was gone before this process met it: whether it ever had a target, nobody knows.
+            # The table was gone before this process met it: it may never have had a target.
             log.warning("job=%s table=%s is gone, and its items were not deleted: %s", job.name, name, error)
         else:
             log.info("job=%s target=%s position=%s deleted_older=%d", job.name, target, position, deleted)

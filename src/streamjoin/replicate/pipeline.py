@@ -8,21 +8,21 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
-from streamjoin.mysql.changes import BinlogPosition, Truncated
-from streamjoin.replicate.assembly import assemble, released
-from streamjoin.replicate.changes import ChangeBatch, TableChange
+from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.mysql.changes import Truncated
+from streamjoin.replicate.changes import ChangeBatch, TableChange, follow
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.items import items_of_changes
-from streamjoin.replicate.job import ReplicateJob
+from streamjoin.replicate.job import ReplicateJob, assemble, released
 from streamjoin.replicate.letters import write_letters
-from streamjoin.replicate.load import delete_older, load
-from streamjoin.replicate.report import ReplicationReport
-from streamjoin.replicate.runner import ReplicationSummary, Until, follow
-from streamjoin.streaming.attempts import with_attempts
+from streamjoin.replicate.load import LoadBatch, delete_older, load, process_rows
+from streamjoin.streaming.metrics import Report
+from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
 
 log = logging.getLogger(__name__)
@@ -32,17 +32,12 @@ STEPS = ("taken", "letters_written", "items_written", "tables_changed", "saved")
 
 # How long another process waits before it takes over from one that doesn't say that it lives.
 LEASE_SECONDS = 30.0
+_IDLE_SAVE_SECONDS = 30.0
 # A generation is the hour in which its load began, or one more than the last.
 _GENERATION_MS = 3_600_000
 
 
-def process_batch(
-    job: ReplicateJob,
-    state: ControlState,
-    batch: ChangeBatch,
-    *,
-    at: Callable[[str], None] = lambda step: None,
-) -> ReplicationReport:
+def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str], None]) -> Report:
     """Take one batch from changes to a position in the control table.
 
     1. items: every changed row becomes a put or a delete of an item (of two where its key changed), or is rejected.
@@ -56,76 +51,78 @@ def process_batch(
 
     Args:
         job: The job's parts.
-        state: What the control table has.
         batch: What to process.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
 
     Raises:
         StreamJoinError: Any part of the batch may have been written; it is to be repeated.
     """
     started = time.monotonic()
-    at("taken")
-    items = items_of_changes(batch.rows, job.routes, state.generation)  # 1
+    on_step("taken")
+    items = items_of_changes(batch.rows, job.routes, job.state.generation)  # 1
     write_letters(job.letters, items.rejected)  # 2
-    at("letters_written")
+    on_step("letters_written")
     counts = job.writer.write(items.changes, conditional=batch.is_replay)  # 3
-    at("items_written")
-    to_load = [name for change in batch.table_changes for name in _after(job, state, change)]  # 4
-    at("tables_changed")
+    on_step("items_written")
+    to_load = [name for change in batch.table_changes for name in _after(job, change)]  # 4
+    on_step("tables_changed")
     loading = {name: LoadProgress() for name in to_load} or None
-    state = job.save(replace(state, position=batch.position.to_dict(), loading=loading))  # 5
-    at("saved")
+    job.save(replace(job.state, position=batch.position, loading=loading))  # 5
+    on_step("saved")
     newest_ms = batch.changed_at_ms
-    return ReplicationReport(
-        job=job.name,
-        changes=batch.changes,
-        counts=counts,
-        dead_letters=len(items.rejected),
-        lag_seconds=0.0 if newest_ms is None else max(0.0, job.now_ms() - newest_ms) / 1000,
-        is_replay=batch.is_replay,
-        state=state,
-        seconds=time.monotonic() - started,
-    )
+    lag_seconds = 0.0 if newest_ms is None else max(0.0, job.now_ms() - newest_ms) / 1000
+    seconds = time.monotonic() - started
+    values = {
+        "job": job.name,
+        "changes": batch.count,
+        "puts": counts.puts,
+        "deletes": counts.deletes,
+        "superseded": counts.superseded,
+        "dead_letters": len(items.rejected),
+        "lag_seconds": f"{lag_seconds:.2f}",
+        "position": str(batch.position).replace(" ", ""),
+        "replay": str(batch.is_replay).lower(),
+        "seconds": f"{seconds:.3f}",
+    }
+    return Report(values, seconds)
 
 
-def _after(job: ReplicateJob, state: ControlState, change: TableChange) -> list[str]:
+def _after(job: ReplicateJob, change: TableChange) -> list[str]:
     """Do what a table's change asks for; return the tables that are to be loaded.
 
     Nothing in an item tells which of several source tables it came from. So where they share a target, all of them are
-    loaded after a TRUNCATE of one, and what is older then, is nobody's.
+    loaded after a TRUNCATE of one, and what is older then, belongs to none.
     """
     name = f"{change.schema}.{change.name}"
     target = job.routes.target(name)
     together = {name, *(job.routes.sharing(target) if target else ())}
     is_alone = isinstance(change, Truncated) and len(together) == 1
     # A change that is read again, or that happened before the load, asks for no other one.
-    if not is_alone and not all(_is_loaded_since(job, each, change.position) for each in together):
+    loaded = [job.loaded.get(each) for each in together]
+    is_loaded_since = all(place is not None and place.order >= change.position.order for place in loaded)
+    if not is_alone and not is_loaded_since:
         log.info("job=%s table=%s position=%s load=%s", job.name, name, change.position, ",".join(sorted(together)))
         return sorted(together)
-    delete_older(job, state.generation, change.position, [name])
+    delete_older(job, change.position, [name])
     return []
 
 
-def _is_loaded_since(job: ReplicateJob, name: str, position: BinlogPosition) -> bool:
-    loaded = job.loaded.get(name)
-    return loaded is not None and loaded.order >= position.order
-
-
-def begin(job: ReplicateJob, *, anew: bool = False) -> ControlState:
-    """Return where the job goes on: what the control table has, or the position noted now, with all tables to load.
+def begin(job: ReplicateJob, *, reload: bool = False) -> None:
+    """Set the job's state to what the control table has, or to the position noted now, with all tables to load.
 
     Args:
         job: The job's parts.
-        anew: Whether to load all tables whatever the control table has.
+        reload: Whether to load all tables whatever the control table has.
 
     Raises:
         SinkError: Another process runs the job.
     """
     found = job.control.acquire(LEASE_SECONDS)
     server = job.server.identity()
-    if found is not None and found.server == server and not anew:
+    if found is not None and found.server == server and not reload:
         job.routes.add(job.server.tables(job.routes.selects))
-        return found
+        job.state = found
+        return
     if found is not None and found.server != server:
         log.warning("job=%s server=%s is another one than before (%s): full load", job.name, server, found.server)
     job.loaded.clear()
@@ -137,20 +134,42 @@ def begin(job: ReplicateJob, *, anew: bool = False) -> ControlState:
     if found is not None:
         # A table that was dropped since has no rows to load, but items to delete.
         names += [name for name in job.routes.named if name not in names]
-    return job.save(
-        ControlState(
-            position=position.to_dict(),
-            generation=_next_generation(job, found),
-            server=server,
-            loading={name: LoadProgress() for name in names},
-        )
-    )
+    # Above all before, also if the control table was deleted, which alone knew the last one.
+    generation = max((found.generation if found else 0) + 1, int(job.now_ms() // _GENERATION_MS))
+    job.save(ControlState(position, generation, server, {name: LoadProgress() for name in names}))
 
 
-def _next_generation(job: ReplicateJob, found: ControlState | None) -> int:
-    """Return a generation above all before: also where the control table was deleted, which alone knew the last one."""
-    last = found.generation if found else 0
-    return max(last + 1, int(job.now_ms() // _GENERATION_MS))
+class Batches:
+    """The `BatchReader` of a replication: chunks of the tables to load, then changes until another load is needed.
+
+    Args:
+        job: The job's parts, begun.
+        idle_save_seconds: As `follow` takes it.
+        on_step: Called with the name of each step that has been done.
+    """
+
+    def __init__(self, job: ReplicateJob, idle_save_seconds: float, on_step: Callable[[str], None]) -> None:
+        def batches() -> Generator[LoadBatch | ChangeBatch, None, None]:
+            while True:
+                yield from load(job, on_step)  # full load
+                yield from follow(job, idle_save_seconds)  # binlog from the position noted
+
+        self._batches = batches()
+        self.caught_up = False
+
+    def next(self, limits: BatchLimits) -> LoadBatch | ChangeBatch:
+        """Return the next batch; its bounds are the job's."""
+        del limits
+        batch = next(self._batches)
+        self.caught_up = batch.is_caught_up
+        return batch
+
+    def fetch_ahead(self, limits: BatchLimits) -> None:
+        """Do nothing: a thread reads the binlog ahead anyway."""
+
+    def close(self) -> None:
+        """End the connections that rows and changes come from."""
+        self._batches.close()
 
 
 def run(
@@ -159,8 +178,8 @@ def run(
     until_caught_up: bool = False,
     max_batches: int | None = None,
     reload: bool = False,
-    at: Callable[[str], None] = lambda step: None,
-) -> ReplicationSummary:
+    on_step: Callable[[str], None] = lambda step: None,
+) -> RunSummary:
     """Run the job of `config` until it is asked to stop (Ctrl-C, SIGTERM), or as far as told.
 
     Delivery: every change at least once; items end equal to the rows, whatever is repeated.
@@ -170,7 +189,7 @@ def run(
         until_caught_up: End when all has been written that was in the binlog when following it began.
         max_batches: End after so many batches of changes, or chunks of a full load.
         reload: Load all tables first, and follow the binlog from the position noted before that.
-        at: Called with each step that has been done.
+        on_step: Called with the name of each step that has been done.
 
     Raises:
         StreamJoinError: The job can't go on; the next start goes on from the position saved last.
@@ -179,7 +198,7 @@ def run(
     with stop_on_signals(config.limits.grace_seconds) as stop:
         job = assemble(config)
         with released(job):
-            return replicate(job, stop, until, anew=reload, at=at)
+            return replicate(job, stop, until, reload=reload, on_step=on_step)
 
 
 def replicate(
@@ -187,39 +206,26 @@ def replicate(
     stop: StopRequest,
     until: Until,
     *,
-    anew: bool = False,
-    at: Callable[[str], None] = lambda step: None,
-) -> ReplicationSummary:
+    reload: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> RunSummary:
     """Run a job that has been assembled; arguments and errors as those of `run`."""
-    summary = ReplicationSummary()
-    is_anew = anew
 
-    def is_over() -> bool:
-        return stop.made or (until.batches is not None and summary.batches >= until.batches)
+    def open_reader() -> Batches:
+        nonlocal reload
+        begin(job, reload=reload)  # position noted
+        reload = False
+        return Batches(job, 0.0 if until.caught_up else _IDLE_SAVE_SECONDS, on_step)
 
-    def go_on(rows: int) -> bool:
-        summary.add(rows)
-        return not is_over()
+    def process(batch: LoadBatch | ChangeBatch) -> Report:
+        if isinstance(batch, LoadBatch):
+            return process_rows(job, batch, on_step)
+        return process_batch(job, batch, on_step)
 
-    def attempt() -> None:
-        nonlocal is_anew
-        state = begin(job, anew=is_anew)  # position noted
-        is_anew = False
-        while not is_over():
-            state = load(job, state, go_on=go_on, at=at)  # full load
-            if is_over():
-                return
-            state = follow(  # binlog from the position noted
-                job,
-                state,
-                lambda state, batch: process_batch(job, state, batch, at=at),
-                until_caught_up=until.caught_up,
-                is_over=is_over,
-                stop=stop,
-                summary=summary,
-            )
-            if state.loading is None:
-                return
+    def settle() -> bool:
+        # Says that this process lives, also where nothing changes.
+        job.control.check()
+        return job.state.loading is None
 
-    with_attempts(attempt, stop, lambda: summary.batches)
-    return summary
+    stream_job = StreamJob(open_reader, process, job.interval_seconds, settle)
+    return run_stream(stream_job, Pace(job.limits, None), stop, until)

@@ -11,12 +11,13 @@ from streamjoin.dynamodb.write.items import VERSION_ATTRIBUTE, Delete, ItemWrite
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
+from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate.control_table import ControlState, ControlTable, LoadProgress
 from tests.faults.sink import FakeTime
 from tests.integration.conftest import Emulator
 
 STATE = ControlState(
-    position={"file": "binlog.000012", "offset": 4, "gtid": "0-1-16"},
+    position=BinlogPosition("binlog.000012", 4, "0-1-16"),
     generation=3,
     server="uuid",
     loading={"shop.orders": LoadProgress((7, b"\x00"), False, 1_000)},

@@ -133,8 +133,8 @@ def test_a_job_that_died_at_any_step_goes_on(replica, step):
             raise Died
 
     with pytest.raises(Died):
-        replica.run(at=at)
-        replica.run(at=at)
+        replica.run(on_step=at)
+        replica.run(on_step=at)
     replica.run()
     replica.assert_equal_to_rows()
 

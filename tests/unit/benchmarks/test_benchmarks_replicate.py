@@ -7,10 +7,8 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from streamjoin.dynamodb.write.items import WriteCounts
 from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate.control_state import ControlState, LoadProgress
-from streamjoin.replicate.report import ReplicationReport
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 # The benchmarks are scripts: they find each other by the folder that they are started in.
@@ -51,12 +49,12 @@ def test_no_row_is_changed_twice_in_a_part(given, capsys):
 # What the job says
 
 
-STATE = ControlState(BinlogPosition("binlog.000002", 578, "0-1-111").to_dict(), 1, "mariadb:1")
-
-
 def log_line(changes, *, puts=None, superseded=0, is_replay=False):
-    counts = WriteCounts(puts=changes if puts is None else puts, superseded=superseded)
-    return ReplicationReport("bench", changes, counts, 0, 0.5, is_replay, STATE, 2.0).line()
+    return (
+        f"job=bench changes={changes} puts={changes if puts is None else puts} deletes=0 superseded={superseded} "
+        f"dead_letters=0 lag_seconds=0.50 position=binlog.000002:578(0-1-111) replay={str(is_replay).lower()} "
+        "seconds=2.000"
+    )
 
 
 def test_a_log_has_the_batches_in_their_order():
@@ -100,7 +98,7 @@ class ControlItems:
 
 
 def at(offset, loading=None):
-    return ControlState(BinlogPosition("binlog.000001", offset).to_dict(), 1, "mariadb:1", loading).to_item()
+    return ControlState(BinlogPosition("binlog.000001", offset), 1, "mariadb:1", loading).to_item()
 
 
 @pytest.fixture

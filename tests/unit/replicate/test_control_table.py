@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
+from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate.control_table import ControlState, ControlTable, LoadProgress
 from tests.faults.items import LOST, THROTTLED, FakeTables, Fault
 from tests.faults.sink import FakeTime
 
 TABLE, JOB = "streamjoin_replication", "country"
-STATE = ControlState(position={"file": "binlog.000012", "offset": 4, "gtid": None}, generation=3, server="uuid")
+STATE = ControlState(position=BinlogPosition("binlog.000012", 4), generation=3, server="uuid")
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def test_a_table_that_can_not_be_written_keeps_no_job_from_ending(caplog: pytest
 
 def test_an_item_that_somebody_else_wrote_is_an_error_that_says_what_to_do() -> None:
     tables, time = client(), FakeTime()
-    tables.put_item(TableName=TABLE, Item={"job": {"S": JOB}, "position": {"S": "{}"}})
+    tables.put_item(TableName=TABLE, Item={"job": {"S": JOB}, "position": {"S": '{"file": "b.1", "offset": 4}'}})
     with pytest.raises(SinkError, match=r"can't be read \(KeyError: 'generation'\).*\['job', 'position'\]"):
         control(tables, time).acquire(20.0)
 

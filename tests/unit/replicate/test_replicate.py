@@ -1,13 +1,13 @@
 import logging
+import re
 
 import pytest
 
 from streamjoin.errors import SinkError, SourceError
-from streamjoin.replicate.job import position_of
 from streamjoin.replicate.load import LOAD_STEPS
 from streamjoin.replicate.pipeline import STEPS, replicate
-from streamjoin.replicate.runner import Until
 from streamjoin.streaming.attempts import MAX_ATTEMPTS
+from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.faults.replication import Control, World, caught_up, dying_at, fill
 from tests.services.replication_server import Crash, Server, nothing
@@ -45,7 +45,7 @@ def test_a_batch_that_died_at_any_step_is_done_again(world, server, step, time):
     server.alter("city", "mayor")
     server.truncate("left")
     with pytest.raises(Crash):
-        caught_up(world, at=dying_at(step, time))
+        caught_up(world, on_step=dying_at(step, time))
     caught_up(world)
 
 
@@ -54,22 +54,22 @@ def test_a_load_that_died_at_any_step_goes_on(world, server, step):
     fill(server, "country", *range(7))
     fill(server, "city", *range(5))
     with pytest.raises(Crash):
-        caught_up(world, at=dying_at(step))
+        caught_up(world, on_step=dying_at(step))
     caught_up(world)
 
 
 def test_a_load_that_died_goes_on_after_the_last_key_with_the_position_noted_before_it(world, server):
     fill(server, "country", *range(9))
     with pytest.raises(Crash):
-        caught_up(world, at=dying_at("chunk_saved", 2))
-    noted = position_of(world.control.saved[0])
+        caught_up(world, on_step=dying_at("chunk_saved", 2))
+    noted = world.control.saved[0].position
     server.write("country", (0, None, ""), (1, 1, "changed"))
     read: list[int] = []
     whole = server.load
     server.load = lambda *arguments: (read.extend(r["id"] for r in c.rows) or c for c in whole(*arguments))
     caught_up(world)
     assert min(read) == 6
-    assert {position_of(state) for state in world.control.saved if state.loading} == {noted}
+    assert {state.position for state in world.control.saved if state.loading} == {noted}
 
 
 def test_a_row_that_was_deleted_while_it_was_loaded_stays_deleted(world, server):
@@ -85,7 +85,7 @@ def test_rows_deleted_while_nobody_looked_are_gone_after_a_reload(world, server)
     caught_up(world)
     # As after a purge of the binlog: nothing tells that the row is gone.
     del server.rows["country"][1]
-    caught_up(world, anew=True)
+    caught_up(world, reload=True)
     assert world.control.saved[-1].generation == 2
 
 
@@ -104,7 +104,7 @@ def test_another_server_behind_the_name_begins_a_new_generation(world, server):
 def test_a_load_after_the_control_table_was_deleted_is_newer_than_what_it_forgot(world, server):
     fill(server, "country", *range(50))
     caught_up(world)
-    caught_up(world, anew=True)
+    caught_up(world, reload=True)
     world.control, world.now_ms = Control(), world.now_ms + 3 * 3_600_000
     world.server = server.fail_over()
     fill(world.server, "country", 1, value="newer")
@@ -115,7 +115,7 @@ def test_a_reload_that_died_is_not_begun_again_by_the_next_start(world, server):
     fill(server, "country", *range(9))
     caught_up(world)
     with pytest.raises(Crash):
-        caught_up(world, anew=True, at=dying_at("chunk_saved"))
+        caught_up(world, reload=True, on_step=dying_at("chunk_saved"))
     caught_up(world)
     assert world.control.saved[-1].generation == 2
 
@@ -143,12 +143,12 @@ def test_what_a_process_writes_behind_the_end_noted_at_its_start_is_written_with
 def test_a_transaction_that_is_larger_than_a_batch_is_read_again_from_its_beginning(world, server):
     caught_up(world)
     server.write("country", *((None, n, "x") for n in range(10)))
-    before = position_of(world.control.saved[-1])
+    before = world.control.saved[-1].position
     with pytest.raises(Crash):
-        caught_up(world, at=dying_at("saved", 2))
-    assert position_of(world.control.saved[-1]) == before
+        caught_up(world, on_step=dying_at("saved", 2))
+    assert world.control.saved[-1].position == before
     caught_up(world)
-    assert position_of(world.control.saved[-1]).order > before.order
+    assert world.control.saved[-1].position.order > before.order
 
 
 def test_an_updated_key_moves_the_item_and_a_row_index_tells_changes_of_one_event_apart(world, server):
@@ -175,7 +175,7 @@ def test_a_letter_of_a_row_that_is_loaded_again_is_the_same_one(world, server):
     fill(server, "country", 1, value="")
     caught_up(world)
     fill(server, "city", 1)
-    caught_up(world, anew=True)
+    caught_up(world, reload=True)
     assert [name for name in world.letters.written if "load-" in name] == list(world.letters.written)
     assert len(world.letters.written) == 1
 
@@ -190,10 +190,14 @@ def test_without_a_place_for_dead_letters_the_first_one_stops_the_job_and_names_
 def test_a_batch_is_one_line_of_the_log_without_values(world, server, caplog):
     caught_up(world)
     fill(server, "country", 1, 1, value="sesame")
-    with caplog.at_level(logging.INFO, logger="streamjoin.replicate"):
+    with caplog.at_level(logging.INFO, logger="streamjoin"):
         caught_up(world)
     (line,) = [record.getMessage() for record in caplog.records if "changes=" in record.getMessage()]
-    assert line.startswith("job=job changes=2 puts=1 deletes=0 superseded=1 dead_letters=0 lag_seconds=2.00 position=")
+    assert re.fullmatch(
+        r"job=job changes=2 puts=1 deletes=0 superseded=1 dead_letters=0 lag_seconds=2.00 "
+        r"position=binlog\.000001:\d+ replay=true seconds=0\.\d{3}",
+        line,
+    )
     assert "sesame" not in caplog.text
 
 
@@ -207,7 +211,7 @@ def test_a_run_ends_after_so_many_batches_and_chunks(world, server):
 def test_a_wish_to_stop_is_granted_after_the_batch_in_hand(world, server):
     fill(server, "country", *range(10))
     stop = StopRequest()
-    replicate(world.job(), stop, Until(), at=lambda step: stop.make())
+    replicate(world.job(), stop, Until(), on_step=lambda step: stop.make())
     assert world.control.saved[-1].loading["shop.country"].rows == 3
     caught_up(world)
 
@@ -215,7 +219,7 @@ def test_a_wish_to_stop_is_granted_after_the_batch_in_hand(world, server):
 def test_a_run_goes_on_and_saves_its_position_while_other_tables_change_without_end(world, server):
     server.create("other")
     caught_up(world)
-    start, stop, takes = position_of(world.control.saved[-1]), StopRequest(), 0
+    start, stop, takes = world.control.saved[-1].position, StopRequest(), 0
 
     def meanwhile(step: str) -> None:
         nonlocal takes
@@ -227,7 +231,7 @@ def test_a_run_goes_on_and_saves_its_position_while_other_tables_change_without_
 
     server.meanwhile = meanwhile
     caught_up(world)
-    assert start.order < position_of(world.control.saved[-1]).order
+    assert start.order < world.control.saved[-1].position.order
     replicate(world.job(), stop, Until())
     assert takes < 600
 
@@ -277,4 +281,4 @@ def test_a_lost_lease_ends_the_run_at_once(world, server):
         world.control.is_lost = True
 
     with pytest.raises(SinkError, match="another's"):
-        caught_up(world, at=at)
+        caught_up(world, on_step=at)

@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from streamjoin.replicate.pipeline import replicate
-from streamjoin.replicate.runner import Until
+from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.faults.replication import World
 from tests.services.replication_server import Crash, Server
@@ -64,11 +64,11 @@ class History:
         while not self.stop.made:
             anew, self.anew = self.anew, False
             try:
-                replicate(self.world.job(), self.stop, Until(), anew=anew, at=self.hook)
+                replicate(self.world.job(), self.stop, Until(), reload=anew, on_step=self.hook)
             except Crash:
                 continue
         self.world.server.meanwhile = self.world.items.meanwhile = lambda step: None
-        replicate(self.world.job(), StopRequest(), Until(caught_up=True), anew=self.anew)
+        replicate(self.world.job(), StopRequest(), Until(caught_up=True), reload=self.anew)
 
 
 def happens(server: Server, kind: str, *arguments: Any) -> None:

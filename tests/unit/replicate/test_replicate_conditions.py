@@ -9,7 +9,7 @@ from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.replicate.job import ReplicateJob
 from streamjoin.replicate.pipeline import begin, replicate
 from streamjoin.replicate.routes import Routes
-from streamjoin.replicate.runner import Until
+from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.faults.items import FakeTables
 from tests.faults.replication import World, fill
@@ -88,7 +88,7 @@ def test_items_that_a_condition_keeps_in_a_reload_are_not_taken_for_those_of_row
     replica.catch_up()
     replica.server.rows["country"][1]["v"] = "in no binlog"
     del replica.server.rows["country"][2]
-    assert replica.catch_up(anew=True) == {1: "first", 3: "first"}
+    assert replica.catch_up(reload=True) == {1: "first", 3: "first"}
     # As new as the load's start, so that whatever comes after it counts.
     replica.server.write("country", (1, None, ""))
     fill(replica.server, "country", 1, 3, value="last")
@@ -117,6 +117,6 @@ def test_a_change_between_a_loads_start_and_the_row_that_a_condition_keeps_is_ma
     replica = Replica(ABSENT)
     fill(replica.server, "country", 1, value="first")
     replica.catch_up()
-    begin(replica.job(), anew=True)
+    begin(replica.job(), reload=True)
     fill(replica.server, "country", 1, value="while it was loaded")
     assert replica.catch_up() == {1: "while it was loaded"}

@@ -6,7 +6,7 @@ import pytest
 
 from streamjoin.errors import SinkError
 from streamjoin.replicate.pipeline import replicate
-from streamjoin.replicate.runner import Until
+from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
 from tests.faults.replication import World, caught_up, dying_at, fill
 from tests.services.replication_server import Crash, Server
@@ -42,7 +42,7 @@ def test_a_truncate_that_is_read_again_keeps_what_came_after(world, server):
     server.truncate("country")
     fill(server, "country", 3)
     with pytest.raises(Crash):
-        caught_up(world, at=dying_at("items_written", 2))
+        caught_up(world, on_step=dying_at("items_written", 2))
     caught_up(world)
 
 
@@ -183,7 +183,7 @@ def test_a_load_that_goes_on_keeps_to_the_order(world, server):
     fill(server, "city", *range(5))
     names = loaded(server)
     with pytest.raises(Crash):
-        caught_up(world, at=dying_at("chunk_saved", 2))
+        caught_up(world, on_step=dying_at("chunk_saved", 2))
     caught_up(world)
     assert names == ["right", "city", "city", "country", "left"]
 
@@ -192,5 +192,5 @@ def test_a_reload_deletes_the_items_of_a_table_that_was_dropped_before_it(world,
     fill(server, "country", 1, 2)
     caught_up(world)
     server.drop("country")
-    caught_up(world, anew=True)
+    caught_up(world, reload=True)
     assert world.items.content()["countries"] == {}

@@ -7,9 +7,9 @@ import pytest
 
 from streamjoin.entry import parse_job
 from streamjoin.errors import SourceError
-from streamjoin.replicate import assembly as replication_assembly
-from streamjoin.replicate.assembly import assemble
+from streamjoin.replicate import job as replication_job
 from streamjoin.replicate.config import ReplicateConfig
+from streamjoin.replicate.job import assemble
 from tests.faults.items import FakeTables
 from tests.unit.dms.rules import file_of, mapping, selection, source
 
@@ -33,8 +33,8 @@ class FakeServer:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReplicateConfig:
-    monkeypatch.setattr(replication_assembly, "MysqlServer", FakeServer)
-    monkeypatch.setattr(replication_assembly, "aws_client", lambda *_: FakeTables())
+    monkeypatch.setattr(replication_job, "MysqlServer", FakeServer)
+    monkeypatch.setattr(replication_job, "aws_client", lambda *_: FakeTables())
     path = tmp_path / "mappings.json"
     path.write_text(file_of(selection("SHOP", "PERSON"), {
         **mapping(), "object-locator": {"schema-name": "SHOP", "table-name": "PERSON"},

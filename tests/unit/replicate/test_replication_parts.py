@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError, SourceError
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.mysql.changes import BinlogPosition, Committed, RowChange
-from streamjoin.replicate.assembly import mysql_address, password_of
 from streamjoin.replicate.changes import ChangeReader
-from streamjoin.replicate.job import ChangeLimits, version_of
+from streamjoin.replicate.job import mysql_address, password_of, version_of
 from streamjoin.replicate.letters import LetterFolder, RejectedRow
 from streamjoin.replicate.routes import Routes
 from tests.faults.replication import Mappings
@@ -59,7 +59,7 @@ def commit(offset: int) -> Committed:
 
 
 def test_a_batch_is_bounded_by_changes_and_by_bytes_and_loses_none():
-    for limits, sizes in ((ChangeLimits(2, 10**6), [2, 2, 1]), (ChangeLimits(10, 300), [2, 2, 1])):
+    for limits, sizes in ((BatchLimits(2, 10**6), [2, 2, 1]), (BatchLimits(10, 300), [2, 2, 1])):
         stream = Given(*(change(n, "x" * 150) for n in range(10, 15)), commit(15))
         reader = ChangeReader(stream, START, START, limits)
         batches = [reader.next(1.0) for _ in range(3)]
@@ -69,16 +69,16 @@ def test_a_batch_is_bounded_by_changes_and_by_bytes_and_loses_none():
 
 def test_only_the_first_change_is_waited_for():
     stream = Given(change(10), commit(11), change(12), commit(13))
-    batch = ChangeReader(stream, START, START, ChangeLimits(100, 10**6)).next(1.0)
+    batch = ChangeReader(stream, START, START, BatchLimits(100, 10**6)).next(1.0)
     assert stream.waited == [1.0, 0.0]
     assert (len(batch.rows), batch.position.offset, batch.changed_at_ms) == (2, 13, 12)
 
 
 def test_a_replay_ends_behind_the_end_that_was_noted():
     stream = Given(change(10), change(11), commit(11), change(12))
-    reader = ChangeReader(stream, START, BinlogPosition("binlog.000001", 11), ChangeLimits(1, 10**6))
-    found = [(reader.next(0.0).is_replay, reader.is_caught_up) for _ in range(3)]
-    assert found == [(True, False), (True, False), (False, True)]
+    reader = ChangeReader(stream, START, BinlogPosition("binlog.000001", 11), BatchLimits(1, 10**6))
+    batches = [reader.next(0.0) for _ in range(3)]
+    assert [(batch.is_replay, batch.is_caught_up) for batch in batches] == [(True, False), (True, False), (False, True)]
 
 
 def test_transactions_of_other_tables_without_end_do_not_keep_a_batch_from_ending():
@@ -90,8 +90,9 @@ def test_transactions_of_other_tables_without_end_do_not_keep_a_batch_from_endin
             assert self.offset < 1_000, "still reading"
             return [commit(self.offset)]
 
-    reader = ChangeReader(Endless(), START, BinlogPosition("binlog.000001", 40), ChangeLimits(20, 10**6))
-    assert [(reader.next(1.0).position.offset, reader.is_caught_up) for _ in range(2)] == [(25, False), (46, True)]
+    reader = ChangeReader(Endless(), START, BinlogPosition("binlog.000001", 40), BatchLimits(20, 10**6))
+    batches = [reader.next(1.0) for _ in range(2)]
+    assert [(batch.position.offset, batch.is_caught_up) for batch in batches] == [(25, False), (46, True)]
 
 
 def test_tables_are_loaded_in_the_order_of_the_rules():
