@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamjoin.dynamodb.read.item_files import Segment
-from streamjoin.streaming.metrics import line_of
+from streamjoin.streaming.report import line_of
 
 # Source: aws.amazon.com/dynamodb/pricing/on-demand, table class Standard, us-east-1, 2025: $0.125 per million read
 # request units. Other regions, and provisioned capacity, have other prices.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.dms import ItemMapping
 from streamjoin.aws.errors import Remedies, translated
+from streamjoin.dms import ItemMapping
 from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError

@@ -12,7 +12,7 @@ from streamjoin.replicate.control_state import LoadProgress
 from streamjoin.replicate.items import items_of_chunk
 from streamjoin.replicate.job import ReplicateJob, version_of
 from streamjoin.replicate.letters import write_letters
-from streamjoin.streaming.metrics import Report
+from streamjoin.streaming.report import Report
 
 log = logging.getLogger(__name__)
 

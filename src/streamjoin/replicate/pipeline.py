@@ -20,8 +20,8 @@ from streamjoin.replicate.items import items_of_changes
 from streamjoin.replicate.job import ReplicateJob, assemble, released
 from streamjoin.replicate.letters import write_letters
 from streamjoin.replicate.load import LoadBatch, delete_older, load, process_rows
-from streamjoin.streaming.metrics import Report
 from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.report import Report
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
 

@@ -1,31 +1,11 @@
-"""What was done, in numbers with names: one line of the log, no payload."""
+"""What a batch of a stream did, in numbers: one line of the log, no payload."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamjoin.history.counts import BatchCounts
-
-def line_of(values: Mapping[str, object]) -> str:
-    """Return the values as `key=value` pairs, as all lines of the log have them."""
-    return " ".join(f"{key}={value}" for key, value in values.items())
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a batch did, where nothing but the log asks for it.
-
-    Args:
-        values: Numbers by their names, in the order of the line.
-        seconds: How long it took.
-    """
-
-    values: Mapping[str, object]
-    seconds: float
-
-    def line(self) -> str:
-        """Return it as `key=value` pairs."""
-        return line_of(self.values)
+from streamjoin.streaming.report import line_of
 
 
 @dataclass(frozen=True, kw_only=True)
