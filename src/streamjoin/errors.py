@@ -58,7 +58,7 @@ class DataLossError(SourceError):
 
 
 class ReferenceTableError(StreamJoinError):
-    """A reference table is missing, denied, unreachable, or has duplicates where none are allowed."""
+    """A reference table is missing, denied, unreachable, or has duplicates, but none are allowed."""
 
 
 class StaleReferenceError(ReferenceTableError):

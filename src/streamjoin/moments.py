@@ -11,7 +11,7 @@ FIRST_EPOCH_MS: Final = 10**11
 FIRST_EPOCH_US: Final = 10**14
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# What `fromisoformat` also takes and nobody means by it: 20190703, and a week.
+# What `fromisoformat` also takes, although no value means it: 20190703, and a week.
 _ISO_START: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -33,7 +33,7 @@ def epoch_us(number: int | Decimal) -> int:
 
 
 def iso_us(text: str) -> int | None:
-    """Return the microseconds since 1970 of a date or time in ISO 8601, in UTC where it names no zone; else None."""
+    """Return the microseconds since 1970 of a date or time in ISO 8601, in UTC if it names no zone; else None."""
     text = text.strip()
     if not _ISO_START.match(text):
         return None

@@ -34,7 +34,7 @@ class OutputFormat(StrEnum):
 def plain(value: Any) -> Any:  # noqa: PLR0911  (one line a type)
     """Return `value` in the types of JSON.
 
-    A decimal without fraction is a number, another one its exact digits as text; times are ISO 8601, with `Z` where
+    A decimal without fraction is a number, another one its exact digits as text; times are ISO 8601, with `Z` if
     they have a zone; bytes are base64; what is no number at all (NaN, infinities) is null.
     """
     match value:
@@ -102,7 +102,7 @@ def as_table(table: pa.Table, title: str | None = None, *, width: int = 200) -> 
     Args:
         table: What to show.
         title: Put above.
-        width: Of the terminal, in characters. Where it is too narrow for all columns side by side, each row becomes a
+        width: Of the terminal, in characters. If it is too narrow for all columns side by side, each row becomes a
             block of lines, one a column.
     """
     count = f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}"

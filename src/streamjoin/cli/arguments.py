@@ -20,7 +20,7 @@ def moment(text: str | datetime) -> datetime:
 
 
 class TextOrJson(StrEnum):
-    """What `--format` takes where there is no table to print."""
+    """What `--format` takes if there is no table to print."""
 
     TABLE = "table"
     JSON = "json"

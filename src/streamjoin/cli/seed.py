@@ -18,7 +18,7 @@ def seed_table(  # noqa: PLR0913, PLR0917  (options of a command)
     file: File,
     table: Annotated[str, typer.Option("--table", help="The DynamoDB table.", show_default=False)],
     create: Annotated[
-        bool, typer.Option("--create", help="Make the table where it is missing, with a stream of changes.")
+        bool, typer.Option("--create", help="Make the table if it is missing, with a stream of changes.")
     ] = False,
     partition_key: Annotated[
         str | None, typer.Option(help="Of a table that is made for a file.", show_default=False)

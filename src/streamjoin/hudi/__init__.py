@@ -1,1 +1,1 @@
-"""Where rows and rejected records are written."""
+"""Hudi tables: written, and their timeline read and mended."""

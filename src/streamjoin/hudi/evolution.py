@@ -1,7 +1,7 @@
 """Wider types for a table's columns. A new column that may be null needs nothing: an upsert that has it adds it.
 
 Hudi 1.0.2 takes int to bigint by itself, but hudi-rs then can't read a merge-on-read table; bigint to decimal and
-decimals of another scale it refuses. So the rows are written anew, in one commit that replaces all files of the table.
+decimals of another scale it refuses. So the rows are written again, in one commit that replaces all files of the table.
 That is as rare as a number that is larger than all before it.
 """
 
@@ -44,7 +44,7 @@ def widen(
 
     Args:
         spark: The session.
-        table: The table; nobody else may be writing it.
+        table: The table; no other process may be writing it.
         old: Its columns, as far as known; what it has is looked up.
         new: Its columns as they are to be; those that it lacks are added by the upsert that has them.
         commit_metadata: Of the batch that needs it: its `batch_id`.
@@ -95,7 +95,7 @@ def _changed(stored: T.StructType, new: T.StructType) -> dict[str, T.DataType]:
 
 
 def _check_values(stored: DataFrame, wanted: Mapping[str, T.DataType], table: HudiTable) -> None:
-    """Raise where the cast of a value is not that value: 38 digits hold no 38 digits and a scale."""
+    """Raise if the cast of a value is not that value: 38 digits hold no 38 digits and a scale."""
     changes = {name: F.count_if(_is_changed(stored.schema[name], wanted[name])) for name in wanted}
     found = stored.agg(*(count.alias(name) for name, count in changes.items())).head()
     for name, count in found.asDict().items() if found else ():

@@ -29,7 +29,7 @@ class Checked:
     Args:
         rows: Those given, without late deletions.
         deletions: How many deletions were among those given.
-        newest_order: What the commit is to say as `NEWEST_ORDER`; None where there was never a row.
+        newest_order: What the commit is to say as `NEWEST_ORDER`; None if there was never a row.
     """
 
     rows: DataFrame
@@ -40,14 +40,14 @@ class Checked:
 def leave_out_late_deletes(rows: DataFrame, table: HudiTable) -> Checked:
     """Leave out late deletions.
 
-    The table is read only where a deletion is older than the newest row written so far, or that isn't known.
+    The table is read only if a deletion is older than the newest row written so far, or that isn't known.
 
     Columns in: those of the table, with `_hoodie_is_deleted`.
     Columns out: the same.
 
     Args:
         rows: One row a record key.
-        table: Where they go; nobody else is writing it.
+        table: Where they go; no other process is writing it.
     """
     timeline = Timeline.read(*open_path(table.base_path))
     known, is_first = newest_order(timeline), not timeline.commits
@@ -75,7 +75,7 @@ def leave_out_late_deletes(rows: DataFrame, table: HudiTable) -> Checked:
 
 
 def newest_order(timeline: Timeline) -> str | None:
-    """Return the newest order as the newest commit of ours says it; None where it doesn't."""
+    """Return the newest order as the newest commit of ours says it; None if it doesn't."""
     for instant in sorted(timeline.commits, reverse=True):
         metadata = timeline.metadata(instant)
         # Compactions say nothing.

@@ -59,7 +59,7 @@ class _File:
 def repair(base_path: str) -> tuple[str, ...]:
     """Take torn files out of the table's timeline, and return their names.
 
-    Delivery: only files that say nothing are removed. Doing it again changes nothing. Nobody else may be writing.
+    Delivery: only files that say nothing are removed. Doing it again changes nothing. No other process may be writing.
 
     Args:
         base_path: The table; it may not exist.

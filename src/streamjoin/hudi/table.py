@@ -7,7 +7,7 @@ from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
 
 DEFAULT_BUCKETS = 4
 
-# Every table, whoever reads it. Table version 6 is the newest that Athena reads (Hudi 0.14 and 0.15 tables); the
+# Every table, whatever reads it. Table version 6 is the newest that Athena reads (Hudi 0.14 and 0.15 tables); the
 # metadata table doubled the time of a commit on it. See docs/adr/0003-hudi-settings.md for what was measured.
 _TABLE_SETTINGS = {
     "hoodie.datasource.write.operation": "upsert",
@@ -97,7 +97,7 @@ class HudiTable:
 
     @property
     def merges_on_read(self) -> bool:
-        """Whether readers merge a row with what is there, where copy-on-write merges them when it is written."""
+        """Whether readers merge a row with what is there; copy-on-write merges them when it is written."""
         return self.table_type == "MERGE_ON_READ"
 
     @property
@@ -123,7 +123,7 @@ class HudiTable:
         }
 
     def _index(self) -> dict[str, str]:
-        """Return the index: a bucket index where a row can't change its partition, else a global one.
+        """Return the index: a bucket index if a row can't change its partition, else a global one.
 
         A bucket index finds a key in its own partition only; a row that moved would be there twice.
         """

@@ -1,6 +1,6 @@
 """The folder `.hoodie` of a table that Hudi has not made yet, or not made whole.
 
-Hudi takes a base path that has this folder for a table, and fails where it has no properties. Tombstones and a
+Hudi takes a base path that has this folder for a table, and fails if it has no properties. Tombstones and a
 backfill's staged items may lie in it before the table's first commit, and a process may die while it creates the table.
 """
 
@@ -44,7 +44,7 @@ def is_begun(base_path: str) -> bool:
 
 
 def partition_columns(base_path: str) -> tuple[str, ...] | None:
-    """Return the partition columns of the table that is there; None where there is none.
+    """Return the partition columns of the table that is there; None if there is none.
 
     Raises:
         OSError: Its properties can't be read.
@@ -65,7 +65,7 @@ def give_properties(table: HudiTable, make: Callable[[HudiTable], None]) -> None
     Delivery: a table without any commit, or what was there. What a process leaves that dies is made again.
 
     Args:
-        table: What it is; nobody else may be writing it.
+        table: What it is; no other process may be writing it.
         make: Lets Hudi make a table without rows, of the same columns.
 
     Raises:
@@ -75,7 +75,7 @@ def give_properties(table: HudiTable, make: Callable[[HudiTable], None]) -> None
     _remove(filesystem, f"{root}/{_PATTERN}")
     make(replace(table, base_path=f"{table.base_path.rstrip('/')}/{_PATTERN}"))
     properties = get_object(filesystem, f"{root}/{_PATTERN}/{_PROPERTIES}")
-    assert properties is not None  # noqa: S101  (Hudi fails where it can't write them)
+    assert properties is not None  # noqa: S101  (Hudi fails if it can't write them)
     put_object(filesystem, f"{root}/{_PROPERTIES}", properties)
     _remove(filesystem, f"{root}/{_PATTERN}")
 
@@ -83,7 +83,7 @@ def give_properties(table: HudiTable, make: Callable[[HudiTable], None]) -> None
 def clear_unborn(base_path: str) -> None:
     """Remove what a process left that died while it created the table; Hudi takes it for a broken table for ever.
 
-    Only where there is no instant, so no row, and the table's properties were not written to their end. What is ours
+    Only if there is no instant, so no row, and the table's properties were not written to their end. What is ours
     stays.
 
     Raises:

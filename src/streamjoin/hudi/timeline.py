@@ -36,7 +36,7 @@ class Timeline:
 
     @classmethod
     def read(cls, filesystem: fs.FileSystem, root: str) -> "Timeline":
-        """List the timeline; one without commits where there is no table.
+        """List the timeline; one without commits if there is no table.
 
         Raises:
             SinkError: It can't be listed.
@@ -52,7 +52,7 @@ class Timeline:
 
     @property
     def oldest(self) -> str | None:
-        """The instant from which on every commit is here; None where that isn't known.
+        """The instant from which on every commit is here; None if that isn't known.
 
         Archival takes the oldest commits first and one by one, so that it leaves no holes (HUDI-7207), but may leave
         savepoints behind.
@@ -61,7 +61,7 @@ class Timeline:
         return kept[0] if kept else max(self.commits, default=None)
 
     def metadata(self, instant: str) -> Mapping[str, str] | None:
-        """Return what the commit says under `streamjoin.`; None where it didn't happen, or is no longer here.
+        """Return what the commit says under `streamjoin.`; None if it didn't happen, or is no longer here.
 
         Raises:
             SinkError: The commit can't be read.

@@ -48,9 +48,9 @@ _READ_ATTEMPTS: Final = 5
 class Tombstones:
     """The tombstones of one table: of each removed item the order of its newest removal.
 
-    Only whoever holds the table's lock adds; anyone may read. They take about 200 bytes an item in the driver.
+    Only the holder of the table's lock adds; any process may read. They take about 200 bytes an item in the driver.
 
-    Invariant: `_base` and `_recent` have each item once, and `_recent` the newer removal where both have it.
+    Invariant: `_base` and `_recent` have each item once, and `_recent` the newer removal if both have it.
 
     Args:
         base_path: The table's.
@@ -98,7 +98,7 @@ class Tombstones:
         if removed.num_rows == 0:
             return
         added = _newest_of([self._dated(removed)])
-        # By its content too: somebody who names the batches of a frame may name two alike.
+        # By its content too: a caller who names the batches of a frame may name two alike.
         content = json.dumps([added[ITEM_KEY].to_pylist(), added[ORDER].to_pylist()])
         name = f"{quote(batch_id, safe='')}-{hashlib.sha256(content.encode()).hexdigest()[:12]}{_ENDING}"
         with self._store_errors("written"):
@@ -116,7 +116,7 @@ class Tombstones:
         return not (self._base.num_rows or self._recent.num_rows)
 
     def frame(self, spark: SparkSession) -> DataFrame | None:
-        """Return the newest removal of each item; None where there is none, so that nothing need be joined.
+        """Return the newest removal of each item; None if there is none, so that nothing need be joined.
 
         Columns out: `_item_key`, `_order`; one row an item.
         """
@@ -131,7 +131,7 @@ class Tombstones:
             elif not self._recent.num_rows:
                 self._frame = self._base_frame
             else:
-                # The many are not made anew for the few that each batch brings.
+                # The many are not made again for the few that each batch brings.
                 replaced = F.broadcast(recent.select(ITEM_KEY))
                 self._frame = self._base_frame.join(replaced, ITEM_KEY, "left_anti").unionByName(recent)
         return self._frame

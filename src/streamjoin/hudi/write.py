@@ -80,7 +80,7 @@ def bulk_insert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[s
         rows: One row a record key.
         table: Where they go; created when missing.
         commit_metadata: As in `upsert`.
-        parallelism: Tasks that write, where there is no bucket index.
+        parallelism: Tasks that write, if there is no bucket index.
 
     Raises:
         SinkError: The table has a commit: rows could be there twice. Or the write failed, as in `upsert`.
@@ -142,7 +142,7 @@ def has_commit(base_path: str) -> bool:
 
 
 def table_schema(spark: SparkSession, table: HudiTable) -> T.StructType | None:
-    """Return the table's columns without those that begin with `_hoodie_`; None where nothing was committed yet.
+    """Return the table's columns without those that begin with `_hoodie_`; None if nothing was committed yet.
 
     Raises:
         SinkError: It can't be read.
@@ -163,7 +163,7 @@ def _failed(table: HudiTable, action: str, error: Exception) -> SinkError:
 
 
 def _cleared(base_path: str) -> str:
-    """Remove what would make the next try fail too; return what to add to the message where that isn't possible."""
+    """Remove what would make the next try fail too; return what to add to the message if that isn't possible."""
     try:
         clear_unborn(base_path)
         repair(base_path)

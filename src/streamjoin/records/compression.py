@@ -29,7 +29,7 @@ class _TooLargeError(Exception):
 class Unpacker:
     """Undoes the compression of payloads, one layer of it.
 
-    Memory is at most a few times `max_unpacked_bytes`, or 8 MiB where that is more, whatever a payload says of itself.
+    Memory is at most a few times `max_unpacked_bytes`, or 8 MiB if that is more, whatever a payload says of itself.
 
     Args:
         max_unpacked_bytes: What is larger unpacked is rejected.
@@ -42,7 +42,7 @@ class Unpacker:
         self._zstd = zstandard.ZstdDecompressor(max_window_size=self._window_bytes)
 
     def __call__(self, payload: bytes) -> bytes | Rejected:
-        """Return what `payload` is unpacked; itself where it has no compression."""
+        """Return what `payload` is unpacked; itself if it has no compression."""
         if payload.startswith(_GZIP):
             return self._unpack(payload, "gzip", self._gzip_member)
         if payload.startswith(_ZSTD):

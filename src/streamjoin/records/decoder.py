@@ -57,7 +57,7 @@ class PayloadDecoder:
         self._may_be_plain = payload.name == "avro"
         self._unpack = Unpacker(payload.max_unpacked_bytes)
         self.decoded_bytes = 0
-        """Bytes decoded so far, unpacked ones where there was a compression."""
+        """Bytes decoded so far, unpacked ones if there was a compression."""
 
     def __call__(self, payload: bytes | None) -> list[Any] | Rejected:
         """Return the row's values in the order of the schema, or why there is none."""

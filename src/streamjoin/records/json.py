@@ -66,7 +66,7 @@ def _attributes(payload: bytes) -> dict[str, msgspec.Raw] | Rejected:
     if not payload.strip():
         return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
     try:
-        # The parser doesn't look into strings that nobody asks for.
+        # The parser doesn't look into strings that aren't asked for.
         payload.decode()
         return _OBJECT.decode(payload)
     except UnicodeDecodeError as error:

@@ -114,7 +114,7 @@ def parse_date(text: str) -> date:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Return a time of ISO 8601, in UTC where it names no zone.
+    """Return a time of ISO 8601, in UTC if it names no zone.
 
     Raises:
         WrongTypeError: It is none.

@@ -147,8 +147,8 @@ def _unseen(listed: Mapping[str, Shard], position: Position) -> dict[str, ShardP
 def _dated(listed: Mapping[str, Shard], places: Mapping[str, ShardPosition]) -> dict[str, ShardPosition]:
     """Return the places of unread children with since when there can be records in them: their parents were open then.
 
-    So whoever opens them can tell whether any may have been trimmed. A parent that is gone was closed for longer than
-    the stream keeps records: where nothing says when it was open, 0 does.
+    So a reader that opens them knows if one may have been trimmed. A parent that is gone was closed for longer than
+    the stream keeps records: if nothing says when it was open, 0 does.
     """
     dated: dict[str, ShardPosition] = {}
     for shard_id, shard in listed.items():

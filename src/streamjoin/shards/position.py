@@ -90,7 +90,7 @@ class ShardRange:
         millis_behind_latest: The shard's lag at the end of the read; None when it could not be asked.
         read_at_ms: When the last request was sent.
         lost: What was skipped because the stream no longer held it (only with `fail_on_data_loss: false`).
-        after: Sequence number of the record after which the read began; None where none had been read before. It is
+        after: Sequence number of the record after which the read began; None if none had been read before. It is
             the `last` of an earlier batch, or a record is missing between the two.
         last_arrived_ms: When the last record arrived; None when nothing was read.
     """

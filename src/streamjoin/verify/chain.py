@@ -58,7 +58,7 @@ class Chain:
             if entry.batch_id == "start":
                 yield Violation(
                     ViolationKind.POSITION,
-                    f"{named(entry)} began anew at the configured starting position, behind {named(before)}: what was "
+                    f"{named(entry)} began again at the configured starting position, behind {named(before)}: what was "
                     "read before may have been read again, what came in between may be missing",
                 )
                 self._begin_at(entry)
@@ -185,7 +185,7 @@ def _order(before: Entry, entry: Entry) -> Iterator[Violation]:
 
 
 def _is_replaced(before: Entry, entry: Entry) -> bool:
-    """Say whether every shard of the old stream ended with a loss, as where a table has got a new stream."""
+    """Say whether every shard of the old stream ended with a loss, as when a table has got a new stream."""
     ended = {each.shard_id for each in entry.ranges if each.drained and each.lost is not None}
     return ended >= {s for s, place in before.position.shards.items() if place.kind is not PositionKind.DRAINED}
 
@@ -208,7 +208,7 @@ def _position(before: Entry, entry: Entry, without: Set[str] = frozenset()) -> I
     """Compare the position that a commit carries with the one before it, advanced by the commit's ranges."""
     expected, found = before.position.advance(entry.ranges).shards, entry.position.shards
     for shard_id in sorted((expected.keys() | found.keys()) - without):
-        # A shard that nobody knew begins at its beginning; the stream forgets drained ones, and so may the position.
+        # A shard that wasn't known begins at its beginning; the stream forgets drained ones, and so may the position.
         want, got = expected.get(shard_id, TRIM_HORIZON), found.get(shard_id)
         if got is None and want.kind is not PositionKind.DRAINED:
             yield Violation(

@@ -77,7 +77,7 @@ class Letters:
 
 
 def read_letters(base_path: str) -> pa.Table:
-    """Read places and reasons of the dead letters; none where nothing was ever rejected.
+    """Read places and reasons of the dead letters; none if nothing was ever rejected.
 
     Raises:
         SinkError: Their table can't be read.

@@ -26,7 +26,7 @@ class Commits(Protocol):
         """Yield every one, the oldest first."""
 
     def contradiction(self, entry: Entry) -> str | None:
-        """Return how something else contradicts one; None where nothing does."""
+        """Return how something else contradicts one; None if nothing does."""
 
 
 def verify(base_path: str, dead_letters_path: str) -> VerifyReport:

@@ -48,7 +48,7 @@ class VerifyReport:
         records: Records read.
         dead_letters: Dead letters of these that are in their table.
         violations: What does not hold; empty: every record was read once, and counted.
-        notes: What somebody decided, such as a position that was set; no violations.
+        notes: What a person decided, such as a position that was set; no violations.
     """
 
     base_path: str

@@ -257,7 +257,7 @@ def test_a_job_that_began_anew_is_a_violation(job: JobHistory, prove_it: Prove) 
     job.batch({"a": 1})
     found = only(prove_it())
     assert found.kind is ViolationKind.POSITION
-    assert "began anew" in found.text
+    assert "began again" in found.text
 
 
 def test_a_history_whose_beginning_was_not_recorded_says_so_and_is_judged_from_there(

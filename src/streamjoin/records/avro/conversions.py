@@ -64,7 +64,7 @@ def _decimal(precision: int, scale: int) -> Convert:
 
 
 def promotion(source: T.DataType, target: T.DataType) -> Convert | None:
-    """Return what makes a value of `target` of one of `source`, exactly; None where the one can't be read as the other.
+    """Return what makes a value of `target` of one of `source`, exactly; None if the one can't be read as the other.
 
     Raises:
         NotOfTypeError: By what is returned, for a value that its column can't have.

@@ -37,7 +37,7 @@ _DECIMAL_KINDS: Final = ("bytes", "fixed")
 _MAX_DECIMAL_DIGITS: Final = 38
 _MAX_DEPTH: Final = 50
 _UUID_BYTES: Final = 16
-# fastavro's own two, and what it runs into where a schema isn't even of the right shape.
+# fastavro's own two, and what it runs into if a schema isn't even of the right shape.
 _UNREADABLE: Final = (SchemaParseException, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -47,7 +47,7 @@ class AvroType:
 
     Args:
         kind: Avro's own word for it.
-        logical: The logical type, where it changes the column.
+        logical: The logical type, if it changes the column.
         branches: For a union, which of its branches are null; empty for all others.
         precision: Digits of a decimal.
         scale: Those of them that are behind the point.
