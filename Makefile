@@ -63,22 +63,22 @@ commands: setup ## docs/commands.md, from the program's own help
 	@$(BIN)/python scripts/commands.py
 
 bench: setup ## today's way beside this one; writes benchmarks/results/
-	@$(BIN)/python benchmarks/micro_batches.py
+	@$(BIN)/python -m benchmarks.micro_batches $(ARGS)
 
 bench-reference: setup ## a changing reference of 500,000 items: cost, memory, rewriting; ARGS="--parts cost"
-	@$(BIN)/python benchmarks/changing_reference.py $(ARGS)
+	@$(BIN)/python -m benchmarks.changing_reference $(ARGS)
 
 bench-long: setup ## batch time after 1,000 commits, flat memory, a drained backlog; ARGS="--commits 200"
-	@$(BIN)/python benchmarks/long_run.py $(ARGS)
+	@$(BIN)/python -m benchmarks.long_run $(ARGS)
 
 bench-replicate: setup ## MariaDB to DynamoDB: load, time from commit to item, bulk, replay; ARGS="--rows 20000"
-	@$(BIN)/python benchmarks/replicate.py $(ARGS)
+	@$(BIN)/python -m benchmarks.replicate $(ARGS)
 
 bench-backfill: setup ## a table or an export into the lake: rows/s, memory, read units; ARGS="--items 100000"
-	@$(BIN)/python benchmarks/backfill.py $(ARGS)
+	@$(BIN)/python -m benchmarks.backfill $(ARGS)
 
 bench-capture: setup ## batches of the capture beside those of the main job; ARGS="--batches 4"
-	@$(BIN)/python benchmarks/capture_batches.py $(ARGS)
+	@$(BIN)/python -m benchmarks.capture $(ARGS)
 
 build: setup ## wheel and sdist in dist/
 	@$(BIN)/python -m build --installer uv

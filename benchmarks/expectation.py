@@ -1,39 +1,26 @@
 """What a benchmark's table must hold: fast because it did nothing must fail."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
-from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
-from streamjoin.local.tables import Item
+from streamjoin.query import read_table
 
 SHOWN_ROWS = 3
 
-
-def country_item(number: int) -> Item:
-    """Return one item of the country table: the real ones come first, then made-up ones without end."""
-    if number < len(COUNTRY_ROWS):
-        return COUNTRY_ROWS[number]
-    made_up = number - len(COUNTRY_ROWS)
-    code, name = f"X{made_up}", f"Country {made_up}"
-    return {"code": code, "countryname": name, "combinedname": f"{code}-{name}"}
+Row = tuple[str, str | None]
+"""The country of an order, and the combined name that its row must have."""
 
 
-def country_items(count: int) -> list[Item]:
-    """Return the items of the country table: the real ones, then made-up ones up to `count`."""
-    return [country_item(number) for number in range(count)]
+def check_table(base_path: str, expected: Mapping[str, Row]) -> tuple[int, list[str]]:
+    """Compare a table with what it must hold, row by row; return how many rows it has, and what is wrong."""
+    table = read_table(base_path, columns=["uuid", "combinedname"])
+    return table.num_rows, table_problems(table, expected)
 
 
-def expected_rows(count: int, items: Iterable[Item]) -> dict[str, tuple[str, str | None]]:
-    """Return, by uuid, the country of each of the first `count` orders and the combined name that its row must have."""
-    combined = {item["countryname"]: item["combinedname"] for item in items}
-    return {order["uuid"]: (order["country"], combined.get(order["country"])) for order in islice(orders(), count)}
-
-
-def table_problems(table: pa.Table, expected: Mapping[str, tuple[str, str | None]]) -> list[str]:
-    """Compare a table with what it must hold, row by row; return what is wrong with it."""
+def table_problems(table: pa.Table, expected: Mapping[str, Row]) -> list[str]:
+    """Return what is wrong with a table."""
     found = dict(zip(table["uuid"].to_pylist(), table["combinedname"].to_pylist(), strict=True))
     problems = []
     if table.num_rows != len(found):
@@ -59,6 +46,11 @@ def batch_problems(counted: Sequence[int | None], expected: int) -> list[str]:
         for number, found in enumerate(counted, start=1)
         if found is not None and found != expected
     ]
+
+
+def named(name: str, problems: Iterable[str]) -> list[str]:
+    """Return the problems with the name of what has them."""
+    return [f"{name}: {problem}" for problem in problems]
 
 
 def _some(texts: Iterable[Any]) -> str:

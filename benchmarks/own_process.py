@@ -4,43 +4,49 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
 
+from benchmarks.run import ROOT, Result, versions
 from streamjoin.spark.session import local_session
 
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 
-def in_own_process(function: Callable[..., Result], *arguments: object) -> Result:
-    """Return what `function` returns, called in a new process that ends with it; its errors are raised here.
+def in_own_spark(result: Result, directory: str, function: Callable[..., Found], *arguments: object) -> Found:
+    """Return what `function` returns, called in a new process with a new Spark; its errors are raised here.
 
     Args:
-        function: One of a module, not of the script that was started.
-        arguments: As it takes them; they and the result are pickled.
+        result: Gets the versions that it ran on.
+        directory: Where Spark may leave files.
+        function: One of a module, not of the script that was started; takes the session, then the arguments.
+        arguments: They and what is returned are pickled.
     """
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
+        found: Found
+        found, measured_on = pool.submit(_called, directory, function, arguments).result()
+    result["versions"] |= measured_on
+    return found
+
+
+def _called(directory: str, function: Callable[..., Any], arguments: tuple[object, ...]) -> tuple[Any, dict[str, str]]:
+    measured_on: Result = {"versions": {}}
+    with spark_for(directory, measured_on) as spark:
+        return function(spark, *arguments), measured_on["versions"]
 
 
 @contextmanager
-def spark_for(directory: str) -> Iterator[SparkSession]:
-    """Run a Spark for the length of a `with` block.
-
-    Args:
-        directory: Where it may leave files.
-    """
-    spark = local_session(
-        "streamjoin-bench",
-        settings={
-            "spark.sql.warehouse.dir": f"{directory}/warehouse",
-            # Workers import the benchmarks' modules by their names.
-            "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parent),
-        },
-    )
+def spark_for(directory: str, result: Result) -> Iterator[SparkSession]:
+    """Run a Spark for the length of a `with` block; `result` gets its versions."""
+    settings = {
+        "spark.sql.warehouse.dir": f"{directory}/warehouse",
+        # Workers import the benchmarks' modules by their names.
+        "spark.executorEnv.PYTHONPATH": str(ROOT),
+    }
+    spark = local_session("streamjoin-bench", settings=settings)
     try:
+        result["versions"] |= versions(spark)
         yield spark
     finally:
         spark.stop()

@@ -1,22 +1,17 @@
-"""How much memory a process and those that it started have, from /proc."""
+"""How much memory and processor time a process and those that it started have taken, from /proc."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process at one moment.
-
-    Args:
-        name: Of its program.
-        parent: The process that started it.
-        rss_bytes: What it has in memory.
-        peak_rss_bytes: The most that it has had.
-    """
+    """A process at one moment; `peak_rss_bytes` is the most that it has had in memory."""
 
     name: str
     parent: int
@@ -24,20 +19,15 @@ class Process:
     peak_rss_bytes: int
 
 
-def memory_of(pid: int, proc: Path = PROC) -> dict[str, Any]:
-    """Return the memory of a driver: its own, its JVM's, and that of the Python workers that the JVM started.
+def memory_of(pid: int | None = None, proc: Path = PROC) -> dict[str, Any]:
+    """Return the memory of a driver, this process by default, of its JVM, and of the Python workers below that.
 
     Raises:
         RuntimeError: The system has no /proc.
     """
-    processes = running(proc)
-    if pid not in processes:
-        message = f"'{proc}' has no process {pid}: memory can be measured on Linux only; leave the part 'memory' out"
-        raise RuntimeError(message)
-    below = descendants(pid, processes)
+    driver, below = _tree(pid or os.getpid(), proc)
     java = [each for each in below if each.name == "java"]
     workers = [each for each in below if each.name.startswith("python")]
-    driver = processes[pid]
     return {
         "driver_rss_bytes": driver.rss_bytes,
         "driver_peak_rss_bytes": driver.peak_rss_bytes,
@@ -48,35 +38,49 @@ def memory_of(pid: int, proc: Path = PROC) -> dict[str, Any]:
     }
 
 
-def running(proc: Path = PROC) -> dict[int, Process]:
-    """Return the processes that run now, by their number."""
+def cpu_seconds(pid: int | None = None, proc: Path = PROC) -> float:
+    """Return the seconds that a driver and those below it have computed so far: a busy machine changes them less.
+
+    A process that ended takes its seconds along: a difference of two calls is right while the same ones live.
+    """
+    pid = pid or os.getpid()
+    ticks = 0
+    for number in (pid, *_below(pid, _running(proc))):
+        try:
+            # The second field is the program's name, in parentheses, with any characters in it.
+            after_name = (proc / str(number) / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        ticks += sum(map(int, after_name[11:13]))
+    return ticks / TICKS_PER_SECOND
+
+
+def _tree(pid: int, proc: Path) -> tuple[Process, list[Process]]:
+    processes = _running(proc)
+    if pid not in processes:
+        message = f"'{proc}' has no process {pid}: memory can be measured on Linux only; leave the part 'memory' out"
+        raise RuntimeError(message)
+    return processes[pid], [processes[number] for number in _below(pid, processes)]
+
+
+def _below(pid: int, processes: dict[int, Process]) -> list[int]:
+    found = [pid]
+    for parent in found:
+        found += [number for number, each in processes.items() if each.parent == parent]
+    return found[1:]
+
+
+def _running(proc: Path) -> dict[int, Process]:
     found = {}
     for status in proc.glob("[0-9]*/status"):
         try:
-            process = parse(status.read_text())
+            lines = status.read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             # It ended while we looked.
             continue
-        if process is not None:
-            found[int(status.parent.name)] = process
+        fields = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        # One without memory of its own is a zombie.
+        if "VmRSS" in fields:
+            rss, peak = (int(fields[name].removesuffix(" kB")) * 1024 for name in ("VmRSS", "VmHWM"))
+            found[int(status.parent.name)] = Process(fields["Name"], int(fields["PPid"]), rss, peak)
     return found
-
-
-def parse(status: str) -> Process | None:
-    """Return what the text of `/proc/<pid>/status` says; None for one without memory of its own, such as a zombie."""
-    fields = {name: value.strip() for name, _, value in (line.partition(":") for line in status.splitlines())}
-    if "VmRSS" not in fields:
-        return None
-    return Process(fields["Name"], int(fields["PPid"]), _bytes(fields["VmRSS"]), _bytes(fields["VmHWM"]))
-
-
-def descendants(pid: int, processes: dict[int, Process]) -> list[Process]:
-    """Return the processes that `pid` has started, and those that they have."""
-    children = {number: each for number, each in processes.items() if each.parent == pid}
-    return [*children.values(), *(found for number in children for found in descendants(number, processes))]
-
-
-def _bytes(text: str) -> int:
-    amount, unit = text.split()
-    assert unit == "kB", f"expected kB, found {text!r}"
-    return int(amount) * 1024

@@ -14,17 +14,13 @@ import pyarrow as pa
 from pyspark.accumulators import AccumulatorParam
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from stopwatch import Stopwatch
 
+from benchmarks.stopwatch import Stopwatch
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.samples.orders import COUNTRY_TABLE
+from streamjoin.local.samples.orders import COUNTRY_TABLE, orders
 
 RECORDS_PER_CALL = 10_000
-ORDER_FIELDS = (
-    *("uuid", "country", "itemtype", "saleschannel", "orderpriority", "orderdate", "region", "shipdate", "unitssold"),
-    *("unitprice", "unitcost", "totalrevenue", "totalcost", "totalprofit", "impressiontime"),
-)
-ORDER_SCHEMA = ", ".join(f"{field} string" for field in ORDER_FIELDS)
+ORDER_SCHEMA = ", ".join(f"{field} string" for field in next(orders()))
 DROPPED = ("countryname", "country", "unitprice", "unitcost", "totalrevenue", "totalcost", "totalprofit")
 PAYLOAD = pa.schema([("data", pa.binary())])
 
@@ -41,6 +37,18 @@ class LastRead(AccumulatorParam[dict[str, str]]):
         for shard_id, number in value2.items():
             value1[shard_id] = max(value1.get(shard_id, "0"), number, key=int)
         return value1
+
+
+def today_session(spark: SparkSession, shuffle_partitions: int | None = None) -> SparkSession:
+    """Return a session for today's script on the same Spark, adaptive as Spark has it by default.
+
+    A tuned one, by default, has as many partitions in a shuffle as the session of `spark`.
+    """
+    partitions = shuffle_partitions or spark.conf.get("spark.sql.shuffle.partitions")
+    session = spark.newSession()
+    session.conf.set("spark.sql.adaptive.enabled", "true")
+    session.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    return session
 
 
 class TodaysWay:
@@ -147,5 +155,5 @@ def read_shard(
 
 @cache
 def task_client() -> Any:
-    """Return the worker's client, made once: this module is on the workers' path, so that its cache lives on."""
+    """Return the worker's client, made once: workers import this module by its name, so that its cache lives on."""
     return boto3.client("kinesis")

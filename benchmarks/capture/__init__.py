@@ -1,0 +1,1 @@
+"""What a batch of the job `capture` takes beside one of the main job."""

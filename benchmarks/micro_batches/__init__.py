@@ -1,0 +1,1 @@
+"""What a steady micro-batch takes today's way, and streamjoin's."""

@@ -1,0 +1,1 @@
+"""How fast the job `replicate` brings a MariaDB table and its changes to DynamoDB."""
