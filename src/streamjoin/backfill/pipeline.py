@@ -71,7 +71,7 @@ def run(
             source=source,
             table=table,
             dead_letters=DeadLetters(letters, f"{settings.sink.hudi.table_name}_dead_letters"),
-            limits=BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch),
+            limits=BatchLimits.of(config.limits),
             stop=stop,
             at=at,
         )

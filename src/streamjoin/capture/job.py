@@ -1,42 +1,33 @@
 """The parts of a capture job, as plain values."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 from streamjoin.capture.tables import CapturedTables
 from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
-from streamjoin.letters.table import DeadLetters
-from streamjoin.letters.unread import UnreadLetters
-from streamjoin.lock import TableLock
+from streamjoin.letters.job import PositionedJob
 
 
-@dataclass(frozen=True)
-class CaptureJob:
-    """The parts of one job; `capture/assembly.py` makes them from its configuration.
+@dataclass(frozen=True, kw_only=True)
+class CaptureJob(PositionedJob):
+    """The parts of one job beside those of any; `capture/assembly.py` makes them from its configuration.
 
     Args:
-        name: The job's name.
         tables: Where changes go.
         unlisted_tables: What becomes of changes of other tables.
-        dead_letters: Where rejected records go.
         journal: Where the position is, and what each batch was: one job writes many tables, so that none of their
             commits can hold it.
-        lock: Who may write the journal; None where nobody else can.
     """
 
-    name: str
     tables: CapturedTables
     unlisted_tables: Literal["dead_letter", "ignore"]
-    dead_letters: DeadLetters
     journal: Journal
-    lock: TableLock | None = None
 
-    @cached_property
-    def unread_letters(self) -> UnreadLetters:
-        """Dead letters of records that are read again."""
-        return UnreadLetters(self.dead_letters, lambda: self.journal.history().entries())
+    @property
+    def positions(self) -> Journal:
+        """Those of the journal."""
+        return self.journal
 
     def open(self) -> None:
         """Make the job ready to start, or to start again: tables are opened when they are met.
@@ -48,12 +39,3 @@ class CaptureJob:
         repair(self.dead_letters.base_path)
         self.tables.forget()
         self.tables.check_owner()
-
-    def check(self) -> None:
-        """Make sure that this process is the one that runs the job.
-
-        Raises:
-            SinkError: The lock is lost.
-        """
-        if self.lock is not None:
-            self.lock.check()

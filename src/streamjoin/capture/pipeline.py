@@ -10,7 +10,7 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from streamjoin.capture.assembly import batch_limits, locked, prepare
+from streamjoin.capture.assembly import prepare
 from streamjoin.capture.backfill_note import noted_moment
 from streamjoin.capture.changes.read import read_changes
 from streamjoin.capture.config.capture import CaptureConfig
@@ -20,6 +20,7 @@ from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.errors import StreamJoinError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.shards.position import Position
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
 from streamjoin.streaming.metrics import BatchReport
@@ -171,7 +172,7 @@ def run(
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     source.check()
     prepared, spark = prepare(config)
-    with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, config) as job:
+    with stop_on_signals(config.limits.grace_seconds) as stop, prepared.locked() as job:
         start = starting_point(job, source, spark)
         stream_job = StreamJob(
             open_reader=lambda: source.open_reader(spark, start()),
@@ -180,7 +181,7 @@ def run(
         )
         return run_stream(
             stream_job,
-            Pace(batch_limits(config), config.limits.target_batch_seconds),
+            Pace(BatchLimits.of(config.limits), config.limits.target_batch_seconds),
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -50,21 +51,13 @@ def list_(
 @app.command("redrive")
 def redrive(config: Config, reason: Reasons = None, since: Since = None, until: Until = None) -> None:
     """Feed dead letters in again: those that fit by now become rows, the others stay. The job must not run."""
-    from streamjoin.capture.config.capture import CaptureConfig  # noqa: PLC0415
     from streamjoin.entry import configure_logging  # noqa: PLC0415
     from streamjoin.letters.listing import LetterFilter  # noqa: PLC0415
 
     settings, chosen = load_stream_job(config), LetterFilter.of(reason or (), since, until)
     configure_logging()
     # Spark isn't imported before the configuration is known to be good.
-    if isinstance(settings, CaptureConfig):
-        from streamjoin.capture.redrive import run_redrive as redrive_changes  # noqa: PLC0415
-
-        report = redrive_changes(settings, chosen)
-    else:
-        from streamjoin.enrich.redrive import run_redrive  # noqa: PLC0415
-
-        report = run_redrive(settings, chosen)
+    report = import_module(f"streamjoin.{settings.job}.redrive").run_redrive(settings, chosen)
     typer.echo(f"Fed in again: {report.tried:,} dead letters")
     typer.echo(f"Re-driven: {sum(report.redriven.values()):,}{_by_reason(report.redriven)}")
     typer.echo(f"Still rejected, and left as they are: {sum(report.stayed.values()):,}{_by_reason(report.stayed)}")

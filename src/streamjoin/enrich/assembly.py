@@ -1,9 +1,5 @@
 """From a configuration to the parts of a running job."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -23,9 +19,8 @@ from streamjoin.errors import ConfigError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.kinesis import stream as kinesis
-from streamjoin.kinesis.stream import BatchLimits, Stream
+from streamjoin.kinesis.stream import Stream
 from streamjoin.letters.table import DeadLetters
-from streamjoin.lock import TableLock
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.table import describe
@@ -113,26 +108,6 @@ def prepare(config: EnrichConfig, schema: T.StructType) -> tuple[EnrichJob, Spar
     spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
     check_formats(config, spark)
     return assemble(config, schema, spark), spark
-
-
-def batch_limits(config: EnrichConfig) -> BatchLimits:
-    """Return what a batch, or a chunk of dead letters, may hold at most."""
-    return BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
-
-
-@contextmanager
-def locked(job: EnrichJob, name: str) -> Iterator[EnrichJob]:
-    """Return the job with the locks of its two tables, until the block ends.
-
-    Args:
-        job: The job.
-        name: What another one is told of who has them.
-
-    Raises:
-        SinkError: Somebody else writes one of them.
-    """
-    with TableLock(job.table.base_path, job=name) as lock, TableLock(job.dead_letters.base_path, job=name):
-        yield replace(job, lock=lock)
 
 
 def check_formats(config: EnrichConfig, spark: SparkSession) -> None:

@@ -8,13 +8,11 @@ from typing import TypeAlias
 from pyspark.sql import types as T
 
 from streamjoin.enrich.config.rewriting import RewritingPlan
-from streamjoin.history.ledger import Ledger
+from streamjoin.history.checkpoint import TableCommits
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.write import HudiTable
-from streamjoin.letters.table import DeadLetters
-from streamjoin.letters.unread import UnreadLetters
-from streamjoin.lock import TableLock
+from streamjoin.letters.job import PositionedJob
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
@@ -40,42 +38,36 @@ class Output:
     select: Sequence[str] | None = None
 
 
-@dataclass(frozen=True)
-class EnrichJob:
-    """The parts of one job; `enrich/assembly.py` makes them from its configuration.
+@dataclass(frozen=True, kw_only=True)
+class EnrichJob(PositionedJob):
+    """The parts of one job beside those of any; `enrich/assembly.py` makes them from its configuration.
 
     Args:
-        name: The job's name.
         schema: The events' columns.
         references: What events are joined with, in order.
         output: The columns of the table.
         ordering: Which of two events of one record key is the newer.
         partition_by: The table's partitions.
         table: Where rows go.
-        dead_letters: Where rejected records go.
         version_columns: Reference -> the column that has the version that a row was joined with.
         rewriting: How rows already written are made true; None where no reference asks for it.
         payload: What a record's data is.
-        lock: Who may write the table; None where nobody else can.
     """
 
-    name: str
     schema: T.StructType
     references: tuple[AnyReference, ...]
     output: Output
     ordering: Ordering
     partition_by: tuple[PartitionColumn, ...]
     table: HudiTable
-    dead_letters: DeadLetters
     version_columns: Mapping[str, str] = field(default_factory=dict)
     rewriting: RewritingPlan | None = None
     payload: PayloadFormat = field(default_factory=PayloadFormat)
-    lock: TableLock | None = None
 
-    @cached_property
-    def unread_letters(self) -> UnreadLetters:
-        """Dead letters of records that are read again."""
-        return UnreadLetters(self.dead_letters, Ledger(self.table.base_path).entries)
+    @property
+    def positions(self) -> TableCommits:
+        """Those of the table's commits."""
+        return TableCommits(self.table.base_path)
 
     @cached_property
     def writer(self) -> TableWriter:

@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.enrich.assembly import batch_limits, check_services, locked, prepare, resolve_schema
+from streamjoin.enrich.assembly import check_services, prepare, resolve_schema
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.joining import join, version_literals
@@ -30,7 +30,7 @@ from streamjoin.history.counts import BatchCounts
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis
-from streamjoin.kinesis.stream import Stream
+from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA
@@ -191,7 +191,7 @@ def run(
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     check_services(config, stream)
     prepared, spark = prepare(config, schema)
-    with stop_on_signals(config.limits.grace_seconds) as stop, locked(prepared, prepared.name) as job:
+    with stop_on_signals(config.limits.grace_seconds) as stop, prepared.locked() as job:
         start = starting_point(config, job, stream, spark)
         stream_job = StreamJob(
             open_reader=lambda: StreamReader(spark, stream, start()),
@@ -201,7 +201,7 @@ def run(
         )
         return run_stream(
             stream_job,
-            Pace(batch_limits(config), config.limits.target_batch_seconds),
+            Pace(BatchLimits.of(config.limits), config.limits.target_batch_seconds),
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )
@@ -216,7 +216,7 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
 
     def start() -> Position:
         job.open()
-        found = checkpoint.read(job.table.base_path)
+        found = job.positions.newest()
         if found is None:
             position = kinesis.start(stream, config.source.kinesis, int(time.time() * 1000))
             _commit_start(job, position, spark)

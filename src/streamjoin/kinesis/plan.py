@@ -25,6 +25,15 @@ class StreamSettings(Protocol):
     def fail_on_data_loss(self) -> bool: ...  # noqa: D102
 
 
+class LimitSettings(Protocol):
+    """The part of `limits` that bounds a batch."""
+
+    @property
+    def max_records_per_batch(self) -> int: ...  # noqa: D102
+    @property
+    def max_bytes_per_batch(self) -> int: ...  # noqa: D102
+
+
 class StartSettings(Protocol):
     """The part of `source.kinesis` that says where the first start begins."""
 
@@ -101,6 +110,11 @@ class BatchLimits:
     records: int
     bytes: int
     seconds: float = 20.0
+
+    @classmethod
+    def of(cls, settings: LimitSettings) -> "BatchLimits":
+        """Return what `limits` of a configuration says."""
+        return cls(settings.max_records_per_batch, settings.max_bytes_per_batch)
 
     def share(self, shards: int) -> "BatchLimits":
         """Return the equal share of one of `shards`; a shard that gives much must not starve the others."""

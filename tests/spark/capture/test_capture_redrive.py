@@ -9,13 +9,14 @@ from pyspark.sql import SparkSession
 from streamjoin.capture.assembly import assemble
 from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.pipeline import process_batch
-from streamjoin.capture.redrive import STEPS, run_redrive
+from streamjoin.capture.redrive import run_redrive
 from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.journal import Journal
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter, count_by_reason
+from streamjoin.letters.redrive import STEPS
 from streamjoin.lock import TableLock
 from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
@@ -123,7 +124,7 @@ def test_a_redrive_that_died_is_finished_by_the_next_whatever_it_had_done(captur
     for number, step in enumerate(STEPS):
         captured.batch(captured.config(), change("receipts", f"r{number}", number, number))
         with pytest.raises(CrashError):
-            run_redrive(mended, at=crash_at(step))
+            run_redrive(mended, on_step=crash_at(step))
         assert captured.violations() == [], step
         run_redrive(mended)
         assert captured.letters() == {}, step

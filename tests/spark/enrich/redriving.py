@@ -10,12 +10,13 @@ from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich.job import EnrichJob, Output
-from streamjoin.enrich.redrive import RedriveReport, redrive
+from streamjoin.enrich.redrive import redrive
 from streamjoin.history import checkpoint
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.listing import LetterFilter
+from streamjoin.letters.redrive import RedriveReport
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.schema.columns import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position
@@ -85,8 +86,8 @@ class World:
         assert batch.position is not None
         self.position = batch.position
 
-    def redrive(self, letters: LetterFilter | None = None, at: Callable[[str], None] = lambda s: None) -> RedriveReport:
-        return redrive(replace(self.mended), self.spark, self.limits, letters, at=at)
+    def redrive(self, letters: LetterFilter | None = None, **steps: Callable[[str], None]) -> RedriveReport:
+        return redrive(replace(self.mended), self.spark, self.limits, letters, **steps)
 
     def history(self) -> list[Entry]:
         ledger = Ledger(self.mended.table.base_path)

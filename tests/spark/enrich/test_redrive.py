@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
-from streamjoin.enrich import redrive
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter
+from streamjoin.letters.redrive import STEPS
 from tests.oracle import Record, expected_table
 from tests.spark.enrich.redriving import COUNTRIES, World, country_reference
 from tests.spark.harness import ARRIVED, CrashError, check, crash_at, dead_letters_of, rows_of
@@ -132,12 +132,12 @@ def test_letters_of_another_stream_are_left_alone(spark: SparkSession, tmp_path:
 def test_a_redrive_that_died_is_finished_by_the_next_however_much_later(spark: SparkSession, tmp_path: Path) -> None:
     world = World(spark, tmp_path)
     records: list[Record] = []
-    for number, step in enumerate(redrive.STEPS):
+    for number, step in enumerate(STEPS):
         died, later = f"{step}-died", f"{step}-later"
         batch = stream(event(died, note=7), event(died), event(later), b"{", first=10 * number + 1)
         world.send(batch)
         with pytest.raises(CrashError):
-            world.redrive(at=crash_at(step))
+            world.redrive(on_step=crash_at(step))
         newer = stream(event(later, "2/2/10", note=7), first=10 * number + 9)
         world.send(newer)
         has_happened = step in ("redriven", "letters_deleted")
@@ -145,7 +145,7 @@ def test_a_redrive_that_died_is_finished_by_the_next_however_much_later(spark: S
         records += batch + newer
         check(world.mended, "", records, expected_table(records, COUNTRIES))
         assert Intents(world.mended.table.base_path).pending() == []
-    assert sum(entry.counts.get("redriven", 0) for entry in world.history()) == 2 * len(redrive.STEPS)
+    assert sum(entry.counts.get("redriven", 0) for entry in world.history()) == 2 * len(STEPS)
 
 
 KEYS, SHARDS = 3, 2
@@ -175,7 +175,7 @@ def histories(draw: st.DrawFn) -> tuple[str, list[tuple[Any, ...]]]:
         crash = draw(st.sampled_from([None, None, *enrich.STEPS]))
         steps.append(("send", records, n >= mended_from, crash, draw(st.booleans())))
         if draw(st.booleans()):
-            steps.append(("redrive", draw(st.sampled_from([None, *redrive.STEPS])), draw(st.integers(1, 2))))
+            steps.append(("redrive", draw(st.sampled_from([None, *STEPS])), draw(st.integers(1, 2))))
     return prefix, steps
 
 
@@ -211,7 +211,7 @@ def test_redriving_between_batches_and_dying_anywhere_gives_the_table_of_a_schem
                     too_wide |= {(r.shard_id, r.sequence) for r in batch if b'"note": "text"' in r.payload}
             case ("redrive", crash, time):
                 with suppress(CrashError):
-                    shared.redrive(at=crash_at(crash, time))
+                    shared.redrive(on_step=crash_at(crash, time))
     shared.redrive()
     expected = expected_table(records, COUNTRIES)
     expected.dead_letters |= dict.fromkeys(expected.dead_letters.keys() & too_wide, "WRONG_TYPE")
