@@ -8,7 +8,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.enrich.job import EnrichJob, Ordering, Output
+from streamjoin.config.sink_stages import OrderingSettings
+from streamjoin.enrich.config.enrich import OutputSettings
+from streamjoin.enrich.job import EnrichJob
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.table import DeadLetters
@@ -46,7 +48,7 @@ def make_job(
         partition_by=(),
         table=HudiTable(str(folder / "t"), "t", ("id",), ORDERING_COLUMN, table_type=table_type),
         dead_letters=DeadLetters(str(folder / "dead"), "dead"),
-        **{"output": Output(derive={}), "ordering": Ordering("at", "M/d/yy"), **parts},
+        **{"output": OutputSettings(), "ordering": OrderingSettings(column="at", format="M/d/yy"), **parts},
     )
 
 

@@ -1,17 +1,23 @@
-"""The parts of a capture job, as plain values."""
+"""The parts of a capture job, and how a configuration becomes them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from pyspark.sql import SparkSession
+
+from streamjoin.aws.storage import is_s3
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.tables import CapturedTables
 from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
 from streamjoin.letters.job import PositionedJob
+from streamjoin.letters.table import DeadLetters
+from streamjoin.spark.session import job_session
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureJob(PositionedJob):
-    """The parts of one job beside those of any; `capture/assembly.py` makes them from its configuration.
+    """The parts of one job beside those of any; `assemble` makes them from its configuration.
 
     Args:
         tables: Where changes go.
@@ -39,3 +45,29 @@ class CaptureJob(PositionedJob):
         repair(self.dead_letters.base_path)
         self.tables.forget()
         self.tables.check_owner()
+
+
+def assemble(config: CaptureConfig) -> CaptureJob:
+    """Return the job of `config`; nothing is read or written yet.
+
+    Raises:
+        ConfigError: Two tables would have one name.
+    """
+    return CaptureJob(
+        name=config.name,
+        tables=CapturedTables(config),
+        unlisted_tables=config.unlisted_tables,
+        dead_letters=DeadLetters(config.dead_letters.base_path, f"{_table_name(config.name)}_dead_letters"),
+        journal=Journal(journal_path(config)),
+    )
+
+
+def prepare(config: CaptureConfig) -> tuple[CaptureJob, SparkSession]:
+    """Return the job of `config` and the session that it runs in; nothing is read or written yet."""
+    job = assemble(config)
+    paths = [config.dead_letters.base_path, *(table.sink.hudi.base_path for table in config.tables)]
+    return job, job_session(config.name, s3=any(map(is_s3, paths)))
+
+
+def _table_name(job_name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in job_name).lower()

@@ -10,11 +10,10 @@ from typing import Final
 
 from pyspark.sql import SparkSession
 
-from streamjoin.capture.assembly import prepare
 from streamjoin.capture.backfill_note import noted_moment
 from streamjoin.capture.changes.read import read_changes
 from streamjoin.capture.config.capture import CaptureConfig
-from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.job import CaptureJob, prepare
 from streamjoin.capture.parts import Part, divide
 from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.errors import StreamJoinError

@@ -7,9 +7,8 @@ from functools import partial
 
 from pyspark.sql import DataFrame
 
-from streamjoin.capture.assembly import prepare
 from streamjoin.capture.config.capture import CaptureConfig
-from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.job import CaptureJob, prepare
 from streamjoin.capture.pipeline import process_batch
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk

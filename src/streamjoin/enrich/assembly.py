@@ -1,5 +1,9 @@
 """From a configuration to the parts of a running job."""
 
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -7,14 +11,14 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
+from streamjoin.config.stages import DynamoDbSettings, ReferenceSettings, RefreshSettings
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.enrich.config.columns import check_columns
 from streamjoin.enrich.config.enrich import EnrichConfig, PayloadSettings
 from streamjoin.enrich.config.rewriting import rewriting_plan
 from streamjoin.enrich.config.versions import version_columns
-from streamjoin.enrich.job import EnrichJob, Ordering, Output
+from streamjoin.enrich.job import AnyReference, EnrichJob
 from streamjoin.enrich.order import ORDERING_COLUMN
-from streamjoin.enrich.references import references_of
 from streamjoin.errors import ConfigError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.partition import PartitionColumn
@@ -23,9 +27,22 @@ from streamjoin.kinesis.stream import Stream
 from streamjoin.letters.table import DeadLetters
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.changes import unusable
-from streamjoin.reference.table import describe
+from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.reference import Reference, own_feed
+from streamjoin.reference.lookup.keys import describe_index, plan_lookup
+from streamjoin.reference.lookup.reference import LookupReference
+from streamjoin.reference.table import TableClient, TableDescription, describe
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.spark.session import job_session
+
+log = logging.getLogger(__name__)
+
+# With `mode: auto`: about 0.6 GB in the driver.
+SNAPSHOT_ITEMS = 1_000_000
+
+Feeds: TypeAlias = list[tuple[tuple[DynamoDbSettings, RefreshSettings], TableFeed]]
+Described: TypeAlias = Mapping[str, TableDescription]
+"""Reference -> what DescribeTable says of its table."""
 
 
 def resolve_schema(config: EnrichConfig) -> T.StructType:
@@ -44,48 +61,123 @@ def resolve_schema(config: EnrichConfig) -> T.StructType:
     return found
 
 
-def check_services(config: EnrichConfig, stream: Stream) -> None:
+def check_services(config: EnrichConfig, stream: Stream) -> Described:
     """Ask for the stream, and for each reference table and what follows it, before Spark takes its seconds to start.
+
+    Returns:
+        What the tables are.
 
     Raises:
         SourceError: The stream is missing or denied, or a reference table's.
         ReferenceTableError: A reference table is.
     """
     kinesis.stream_client(stream).shards()
+    described = {}
     for reference in config.references:
         table = reference.dynamodb
-        description = describe(aws_client("dynamodb", table.region, table.role_arn), table.table_name)
+        description = described[reference.name] = describe(
+            aws_client("dynamodb", table.region, table.role_arn), table.table_name
+        )
         is_followed = reference.mode == "snapshot" and reference.refresh.follow == "changes"
         if is_followed and description.stream_arn is not None and unusable(description) is None:
             streams = aws_client("dynamodbstreams", table.region, table.role_arn)
             TableStream(streams, description.stream_arn, table_name=table.table_name).start_at_tip()
+    return described
 
 
-def assemble(config: EnrichConfig, schema: T.StructType, spark: SparkSession) -> EnrichJob:
-    """Return the job of `config`; nothing is read or written yet."""
+def assemble(
+    config: EnrichConfig, schema: T.StructType, spark: SparkSession, described: Described | None = None
+) -> EnrichJob:
+    """Return the job of `config`; nothing is read or written yet.
+
+    Args:
+        config: A checked configuration.
+        schema: The events' columns.
+        spark: The session.
+        described: What is known of the references' tables; with `mode: auto` the others are asked for.
+
+    Raises:
+        ReferenceTableError: With `mode: auto`: the table can't be described.
+    """
     settings = config.sink.hudi
     return EnrichJob(
         name=config.name,
         schema=schema,
-        references=references_of(config.references, spark),
-        output=Output(derive=config.output.derive, drop=config.output.drop, select=config.output.select),
-        ordering=Ordering(settings.ordering.column, settings.ordering.format) if settings.ordering else Ordering(),
+        references=references_of(config.references, spark, described),
+        output=config.output,
+        ordering=settings.ordering,
         partition_by=tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in settings.partition_by),
-        table=hudi.HudiTable(
-            base_path=settings.base_path,
-            table_name=settings.table_name,
-            database=settings.database,
-            record_key=tuple(settings.record_key),
-            ordering=ORDERING_COLUMN,
-            partition_by=tuple(p.name for p in settings.partition_by),
-            table_type=settings.table_type,
-            options=settings.options,
-        ),
+        table=hudi_table(config),
         dead_letters=DeadLetters(config.dead_letters.base_path, f"{settings.table_name}_dead_letters"),
         version_columns=version_columns(config),
         rewriting=rewriting_plan(config),
         payload=_payload_format(config.payload),
     )
+
+
+def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
+    """Return the table that rows go to."""
+    settings = config.sink.hudi
+    return hudi.HudiTable(
+        base_path=settings.base_path,
+        table_name=settings.table_name,
+        database=settings.database,
+        record_key=tuple(settings.record_key),
+        ordering=ORDERING_COLUMN,
+        partition_by=tuple(p.name for p in settings.partition_by),
+        table_type=settings.table_type,
+        options=settings.options,
+    )
+
+
+def references_of(
+    configured: Sequence[ReferenceSettings], spark: SparkSession, described: Described | None = None
+) -> tuple[AnyReference, ...]:
+    """Return the references in the order of the configuration; no item is read yet.
+
+    References that read one table in one way share its feed.
+
+    Args:
+        configured: Their settings.
+        spark: The session.
+        described: What is known of their tables.
+
+    Raises:
+        ReferenceTableError: With `mode: auto`: the table can't be described.
+    """
+    feeds: Feeds = []
+    return tuple(_reference(settings, spark, feeds, (described or {}).get(settings.name)) for settings in configured)
+
+
+def _reference(
+    settings: ReferenceSettings, spark: SparkSession, feeds: Feeds, described: TableDescription | None
+) -> AnyReference:
+    table = settings.dynamodb
+    client: TableClient = aws_client("dynamodb", table.region, table.role_arn)
+    if settings.mode == "lookup" or (settings.mode == "auto" and _is_for_lookup(settings, client, described)):
+        return LookupReference(settings, client=client, spark=spark)
+    # How stale each may get is its own affair; all else decides how the table is read.
+    read = (table, settings.refresh.model_copy(update={"max_staleness_seconds": 0}))
+    feed = next((each for known, each in feeds if known == read), None)
+    if feed is None:
+        feed = own_feed(settings, client)
+        feeds.append((read, feed))
+    return Reference(settings, client=client, spark=spark, feed=feed)
+
+
+def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: TableDescription | None) -> bool:
+    """Choose for `mode: auto`: a table too large for the driver is looked up, where its keys allow it."""
+    table = settings.dynamodb
+    description = described or describe(client, table.table_name)
+    if settings.on_change == "rewrite_rows" or description.items <= SNAPSHOT_ITEMS:
+        return False
+    index = None if table.index_name is None else describe_index(client, table.table_name, table.index_name)
+    found = plan_lookup(description, list(settings.on.values()), index) is not None
+    log.info(
+        "reference '%s': table '%s' has %d items; mode auto takes %s",
+        *(settings.name, table.table_name, description.items, "lookup" if found else "snapshot"),
+    )
+    return found
 
 
 def _payload_format(payload: PayloadSettings) -> PayloadFormat:
@@ -99,15 +191,17 @@ def _payload_format(payload: PayloadSettings) -> PayloadFormat:
     )
 
 
-def prepare(config: EnrichConfig, schema: T.StructType) -> tuple[EnrichJob, SparkSession]:
-    """Return the job of `config` and the session that it runs in; nothing is read or written yet.
+def prepare(
+    config: EnrichConfig, schema: T.StructType, described: Described | None = None
+) -> tuple[EnrichJob, SparkSession]:
+    """Return the job of `config`, as `assemble`, and the session that it runs in; nothing is read or written yet.
 
     Raises:
         ConfigError: Spark doesn't take a pattern.
     """
     spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
     check_formats(config, spark)
-    return assemble(config, schema, spark), spark
+    return assemble(config, schema, spark, described), spark
 
 
 def check_formats(config: EnrichConfig, spark: SparkSession) -> None:

@@ -1,12 +1,14 @@
 """The parts of an enrichment job, as plain values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
 from pyspark.sql import types as T
 
+from streamjoin.config.sink_stages import OrderingSettings
+from streamjoin.enrich.config.enrich import OutputSettings
 from streamjoin.enrich.config.rewriting import RewritingPlan
 from streamjoin.history.checkpoint import TableCommits
 from streamjoin.hudi.partition import PartitionColumn
@@ -21,23 +23,6 @@ from streamjoin.streaming.writer import TableWriter
 AnyReference: TypeAlias = Reference | LookupReference
 
 
-@dataclass(frozen=True)
-class Ordering:
-    """Which of two events of one record key is the newer: a column and its format; none: when they arrived."""
-
-    column: str | None = None
-    format: str | None = None
-
-
-@dataclass(frozen=True)
-class Output:
-    """The columns of the table: derived ones are added, then some are dropped or only some selected."""
-
-    derive: Mapping[str, str]
-    drop: Sequence[str] = ()
-    select: Sequence[str] | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class EnrichJob(PositionedJob):
     """The parts of one job beside those of any; `enrich/assembly.py` makes them from its configuration.
@@ -46,7 +31,7 @@ class EnrichJob(PositionedJob):
         schema: The events' columns.
         references: What events are joined with, in order.
         output: The columns of the table.
-        ordering: Which of two events of one record key is the newer.
+        ordering: Which of two events of one record key is the newer; None: that which arrived later.
         partition_by: The table's partitions.
         table: Where rows go.
         version_columns: Reference -> the column that has the version that a row was joined with.
@@ -56,8 +41,8 @@ class EnrichJob(PositionedJob):
 
     schema: T.StructType
     references: tuple[AnyReference, ...]
-    output: Output
-    ordering: Ordering
+    output: OutputSettings
+    ordering: OrderingSettings | None
     partition_by: tuple[PartitionColumn, ...]
     table: HudiTable
     version_columns: Mapping[str, str] = field(default_factory=dict)

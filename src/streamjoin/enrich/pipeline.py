@@ -110,7 +110,8 @@ def order(job: EnrichJob, events: Events) -> Events:
     """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
     events = derive(events, job.output.derive)
     events = require_key(events, job.table.record_key)
-    events = with_sequence_number(with_ordering(events, job.ordering.column, job.ordering.format))
+    ordering = (job.ordering.column, job.ordering.format) if job.ordering else ()
+    events = with_sequence_number(with_ordering(events, *ordering))
     events = with_partitions(events, list(job.partition_by))
     return mark_superseded(events, job.table.record_key)
 
@@ -189,8 +190,8 @@ def run(
     schema = resolve_schema(config)
     stream = Stream.from_config(config.source.kinesis)
     # Whatever is missing or denied is said before Spark takes its seconds to start.
-    check_services(config, stream)
-    prepared, spark = prepare(config, schema)
+    described = check_services(config, stream)
+    prepared, spark = prepare(config, schema, described)
     with stop_on_signals(config.limits.grace_seconds) as stop, prepared.locked() as job:
         start = starting_point(config, job, stream, spark)
         stream_job = StreamJob(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import as_hadoop_path, is_s3
-from streamjoin.enrich.assembly import assemble, resolve_schema
+from streamjoin.enrich.assembly import hudi_table
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.history.checkpoint import TableCommits
 from streamjoin.history.set_position import Confirm, PositionSetter, Target, target_position
@@ -48,7 +48,7 @@ def set_position(
 
     def append(metadata: Mapping[str, str], lock: TableLock) -> None:
         spark = session() if session else job_session(config.name, s3=is_s3(base_path))
-        writer = TableWriter(assemble(config, resolve_schema(config), spark).table, lock)
+        writer = TableWriter(hudi_table(config), lock)
         writer.open()
         stored = spark.read.format("hudi").load(as_hadoop_path(base_path))
         columns = [name for name in stored.columns if not name.startswith(_HUDI_PREFIX)]

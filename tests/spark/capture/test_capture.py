@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from streamjoin.capture.assembly import assemble
 from streamjoin.capture.config.capture import CaptureConfig
-from streamjoin.capture.job import CaptureJob
+from streamjoin.capture.job import CaptureJob, assemble
 from streamjoin.capture.pipeline import STEPS, process_batch, starting_point
 from streamjoin.entry import load_job
 from streamjoin.errors import SinkError

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.capture.assembly import assemble
 from streamjoin.capture.config.capture import CaptureConfig, journal_path
+from streamjoin.capture.job import assemble
 from streamjoin.capture.pipeline import process_batch
 from streamjoin.capture.redrive import run_redrive
 from streamjoin.entry import parse_job

@@ -9,7 +9,8 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
-from streamjoin.enrich.job import EnrichJob, Output
+from streamjoin.enrich.config.enrich import OutputSettings
+from streamjoin.enrich.job import EnrichJob
 from streamjoin.enrich.redrive import redrive
 from streamjoin.history import checkpoint
 from streamjoin.history.entry import Entry
@@ -53,7 +54,7 @@ class World:
 
     def __init__(self, spark: SparkSession, folder: Path, *, limits: BatchLimits | None = None, **parts: Any) -> None:
         reference = parts.pop("reference", None) or country_reference(spark)
-        output = Output(derive={}, drop=("note",))
+        output = OutputSettings(drop=["note"])
         self.mended = make_job(folder, reference, **{"schema": WIDE, "output": output, **parts})
         self.narrow = replace(self.mended, schema=parse_schema(NARROW))
         self.spark, self.limits = spark, limits or BatchLimits(1_000, 1_000_000)

@@ -9,7 +9,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
-from streamjoin.enrich.job import Ordering
 from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
 from streamjoin.query import query
@@ -78,7 +77,7 @@ def test_rows_of_a_version_that_wrote_no_sequence_numbers_stay_on_a_tie(spark: S
 def test_letters_of_aggregated_records_keep_their_place_and_arrival_orders_them(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    world = World(spark, tmp_path, ordering=Ordering())
+    world = World(spark, tmp_path, ordering=None)
     # Number, place in it, record key, whether it is a letter first. What has one number arrived at one time.
     places = [
         ("99", 0, "earlier", True), ("99", 1, "later", False),

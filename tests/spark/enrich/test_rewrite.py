@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
 from streamjoin.enrich import rewrite
+from streamjoin.enrich.config.enrich import OutputSettings
 from streamjoin.enrich.config.rewriting import RewritingPlan
-from streamjoin.enrich.job import EnrichJob, Output
+from streamjoin.enrich.job import EnrichJob
 from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.query import query
@@ -266,7 +267,7 @@ def test_derived_columns_are_computed_again_and_the_others_stay(spark: SparkSess
     world = World(spark, tmp_path)
     derive = {"doubled": "amount * 2", "label": "concat(id, '/', combinedname)", "amount": "amount + 1"}
     plan = RewritingPlan(("country",), {"label": derive["label"]}, ("label",), 10)
-    world.job = replace(world.job, output=Output(derive=derive, drop=["combinedname"]), rewriting=plan)
+    world.job = replace(world.job, output=OutputSettings(derive=derive, drop=["combinedname"]), rewriting=plan)
     world.put("IN", "India", "1")
     world.send(event("a", "India"))
     world.put("IN", "India", "2")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from streamjoin.capture.assembly import assemble
 from streamjoin.capture.config.capture import CaptureConfig
+from streamjoin.capture.job import assemble
 from streamjoin.capture.owner import Owner
 from streamjoin.capture.tables import CapturedTables
 from streamjoin.entry import parse_job

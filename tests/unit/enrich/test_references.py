@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from streamjoin.config.stages import ReferenceSettings
-from streamjoin.enrich import references
-from streamjoin.enrich.references import references_of
+from streamjoin.enrich import assembly
+from streamjoin.enrich.assembly import references_of
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
+from streamjoin.reference.table import describe
 from tests.faults.reference import FakeDynamoDb, FakeSpark, settings
 
 
@@ -25,7 +26,7 @@ class LargeTable(FakeDynamoDb):
 
 
 def made(monkeypatch: pytest.MonkeyPatch, items: int, *configured: ReferenceSettings) -> list[Any]:
-    monkeypatch.setattr(references, "aws_client", lambda *_: LargeTable(items))
+    monkeypatch.setattr(assembly, "aws_client", lambda *_: LargeTable(items))
     return list(references_of(configured, FakeSpark()))  # type: ignore[arg-type]
 
 
@@ -60,3 +61,11 @@ def test_references_share_a_table_whatever_staleness_each_allows(monkeypatch: py
     )
     assert first._feed is second._feed
     assert third._feed is not first._feed
+
+
+def test_a_table_that_was_described_already_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = settings(mode="auto", on={"country": "code"}, columns=["combinedname"])
+    described = describe(LargeTable(1_000_001), chosen.dynamodb.table_name)
+    monkeypatch.setattr(assembly, "aws_client", lambda *_: LargeTable(0))
+    (found,) = references_of([chosen], FakeSpark(), {chosen.name: described})  # type: ignore[arg-type]
+    assert isinstance(found, LookupReference)
