@@ -11,11 +11,11 @@ config, deadly_step, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
 seen = 0
 
 
-def at(step: str) -> None:
+def on_step(step: str) -> None:
     global seen  # noqa: PLW0603
     seen += step == deadly_step
     if seen == times:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-run(load_config(config), until_caught_up=True, at=at)
+run(load_config(config), until_caught_up=True, on_step=on_step)

@@ -28,14 +28,14 @@ class CrashError(BaseException):
 
 
 def crash_at(step: str | None, time: int = 1) -> Callable[[str], None]:
-    """Return an `at` that dies when `step` has been done so many times."""
+    """Return an `on_step` that dies when `step` has been done so many times."""
     times = itertools.count(1)
 
-    def at(done: str) -> None:
+    def on_step(done: str) -> None:
         if done == step and next(times) == time:
             raise CrashError(step)
 
-    return at
+    return on_step
 
 
 def make_job(

@@ -37,7 +37,7 @@ STEPS: Final = ("noted", "scanned", "writing", "dead_letters_written", "committe
 def run(
     config: BackfillConfig,
     *,
-    at: Callable[[str], None] = lambda step: None,
+    on_step: Callable[[str], None] = lambda step: None,
     clock: Callable[[], float] = time.time,
 ) -> BackfillReport:
     """Run the backfill of `config` to its end, or until it is asked to stop (Ctrl-C, SIGTERM).
@@ -48,7 +48,7 @@ def run(
 
     Args:
         config: A checked configuration.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
         clock: Seconds since 1970.
 
     Raises:
@@ -73,7 +73,7 @@ def run(
             dead_letters=DeadLetters(letters, f"{settings.sink.hudi.table_name}_dead_letters"),
             limits=BatchLimits.of(config.limits),
             stop=stop,
-            at=at,
+            on_step=on_step,
         )
         with_attempts(backfill.go_on, stop, backfill.progress)
         report = backfill.report()
@@ -99,7 +99,7 @@ class Backfill:
         dead_letters: Where rejected items go.
         limits: What a commit has at most.
         stop: Whether the job was asked to stop.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Backfill:
     dead_letters: DeadLetters
     limits: BatchLimits
     stop: StopRequest
-    at: Callable[[str], None] = lambda step: None
+    on_step: Callable[[str], None] = lambda step: None
     _written: Written = field(default_factory=Written, init=False)
     _totals: ScanTotals = field(default_factory=ScanTotals, init=False)
     _id: str = field(default="", init=False)
@@ -138,18 +138,18 @@ class Backfill:
                 self._count(folder, noted)
             if finished is None:
                 return
-            self.at("scanned")
+            self.on_step("scanned")
             files = sum(len(segment.files) for segment in finished.values())
             noted = replace(noted, state="writing", files=files)
             note.write(noted)
-            self.at("writing")
+            self.on_step("writing")
         if not self._write(noted, folder):
             return
         folder.delete()
-        self.at("removed")
+        self.on_step("removed")
         note.write(replace(noted, state="done", written_files=noted.files))
         self._is_complete = True
-        self.at("done")
+        self.on_step("done")
 
     def progress(self) -> int:
         """Return a number that grows with whatever was done."""
@@ -195,7 +195,7 @@ class Backfill:
             segments=self.source.segments(self.spark.sparkContext.defaultParallelism),
         )
         note.write(noted)
-        self.at("noted")
+        self.on_step("noted")
         return noted
 
     def _has_files(self, noted: Noted, note: BackfillNote) -> bool:
@@ -216,7 +216,7 @@ class Backfill:
             table=self.table,
             dead_letters=self.dead_letters,
             limits=self.limits,
-            at=self.at,
+            on_step=self.on_step,
             written=self._written,
         )
         return writing.run(noted, parts_of(folder, segments.values()), self.stop)

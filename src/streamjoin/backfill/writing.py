@@ -88,7 +88,7 @@ class Writing:
         table: Where rows go.
         dead_letters: Where rejected items go.
         limits: What a commit has at most.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
     """
 
     job: str
@@ -97,7 +97,7 @@ class Writing:
     table: BackfilledTable
     dead_letters: DeadLetters
     limits: BatchLimits
-    at: Callable[[str], None]
+    on_step: Callable[[str], None]
     written: Written = field(default_factory=Written)
 
     def run(self, noted: Noted, parts: Sequence[StagedPart], stop: StopRequest) -> bool:
@@ -118,7 +118,7 @@ class Writing:
             if self._write(chosen, Span(noted.id, first, first + len(chosen)), noted, is_first=is_first):
                 first += len(chosen)
                 note.write(replace(noted, written_files=first))
-                self.at("recorded")
+                self.on_step("recorded")
         return True
 
     def _changes(self, parts: Sequence[StagedPart], noted: Noted) -> Events:
@@ -135,11 +135,11 @@ class Writing:
             rejected = self._count_rejected(rows, span, items)
             if rejected:
                 self._write_letters(rows, parts, span, noted)
-            self.at("dead_letters_written")
+            self.on_step("dead_letters_written")
             superseded = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
             if superseded is None:
                 return False
-            self.at("committed")
+            self.on_step("committed")
         kept = items - rejected - superseded
         self.written.commits += 1
         self.written.rows += kept

@@ -41,7 +41,7 @@ STEPS: Final = (
 _COMMITS_AT_ONCE: Final = 4
 
 
-def process_batch(job: CaptureJob, batch: Batch, *, at: Callable[[str], None] = lambda step: None) -> BatchReport:
+def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], None] = lambda step: None) -> BatchReport:
     """Take one batch from records to the journal's entry.
 
     1. changes: every record becomes a change of an item, or is rejected.
@@ -60,38 +60,38 @@ def process_batch(job: CaptureJob, batch: Batch, *, at: Callable[[str], None] = 
     Args:
         job: The job's parts.
         batch: What to process.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
 
     Raises:
         StreamJoinError: The batch is not in the journal; some of its tables may have it.
     """
     started = time.monotonic()
-    at("read")
+    on_step("read")
     parallelism = follow_size(batch)
     with ExitStack() as kept:
         changes = read_changes(batch.records)  # 1
         parts = divide(job, changes, batch.batch_id, kept)  # 2
         counts = parts.count(batch.batch_id)  # 3
         check_complete(batch, counts.read)
-        at("counted")
+        on_step("counted")
         job.check()
         if counts.rejected:
             job.dead_letters.write(parts.rejected(), batch_id=batch.batch_id, parallelism=parallelism)  # 4
         if not job.unread_letters.is_empty:
             job.unread_letters.settle(batch, parts.rejected())
-        at("dead_letters_written")
+        on_step("dead_letters_written")
         metadata = _trace(job, batch)
         commits = [
-            partial(_commit, part, counts, metadata, parallelism, at)
+            partial(_commit, part, counts, metadata, parallelism, on_step)
             for part in parts.tables
             if part.table.name in counts.tables and counts.tables[part.table.name].kept
         ]
         _all_done(commits)  # 5
-        at("committed")
+        on_step("committed")
         if batch.position is not None:
             job.check()
             job.journal.append(_entry(batch.batch_id, batch.position, batch, counts))  # 6
-        at("recorded")
+        on_step("recorded")
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -103,12 +103,12 @@ def process_batch(job: CaptureJob, batch: Batch, *, at: Callable[[str], None] = 
 
 
 def _commit(
-    part: Part, counts: BatchCounts, metadata: Mapping[str, str], parallelism: int, at: Callable[[str], None]
+    part: Part, counts: BatchCounts, metadata: Mapping[str, str], parallelism: int, on_step: Callable[[str], None]
 ) -> None:
     rows = part.table.latest(part.rows)
     removed = part.table.removed(rows) if counts.tables[part.table.name].removed else None
-    part.table.commit(rows, removed, metadata, parallelism=parallelism, at=at)
-    at("table_committed")
+    part.table.commit(rows, removed, metadata, parallelism=parallelism, on_step=on_step)
+    on_step("table_committed")
 
 
 def _all_done(commits: Sequence[Callable[[], None]]) -> None:
@@ -152,7 +152,7 @@ def run(
     *,
     until_caught_up: bool = False,
     max_batches: int | None = None,
-    at: Callable[[str], None] = lambda step: None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> RunSummary:
     """Run the job of `config` until it is asked to stop (Ctrl-C, SIGTERM), or as far as told.
 
@@ -175,7 +175,7 @@ def run(
         start = starting_point(job, source, spark)
         stream_job = StreamJob(
             open_reader=lambda: source.open_reader(spark, start()),
-            process=lambda batch: process_batch(job, batch, at=at),
+            process=lambda batch: process_batch(job, batch, on_step=on_step),
             interval_seconds=config.trigger.interval_seconds,
         )
         return run_stream(

@@ -139,7 +139,7 @@ class CapturedTable:
         metadata: Mapping[str, str],
         *,
         parallelism: int = 2,
-        at: Callable[[str], None] = lambda step: None,
+        on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         """Write tombstones, then upsert `rows` in one commit that carries `metadata`.
 
@@ -151,7 +151,7 @@ class CapturedTable:
             removed: The removed items among them; None: there is none.
             metadata: Texts that are stored in the commit.
             parallelism: Tasks of a shuffle.
-            at: Called with the name of each step that has been done.
+            on_step: Called with the name of each step that has been done.
 
         Raises:
             SinkError: A write failed; the table's timeline knows whether the commit happened.
@@ -168,7 +168,7 @@ class CapturedTable:
                 evolution.widen(spark, self.table, self._columns, target, commit_metadata=metadata)
             if removed is not None and self.tombstones is not None:
                 self.tombstones.add(removed, metadata["batch_id"])
-            at("tombstones_written")
+            on_step("tombstones_written")
             lock.check()
             deletion = [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []
             fitted = rows.select(*(_fitted(each, rows.schema) for each in target.fields), *deletion)

@@ -47,7 +47,7 @@ from streamjoin.streaming.stream_reader import StreamReader
 STEPS = ("read", "counted", "dead_letters_written", "committed", "recorded")
 
 
-def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = lambda step: None) -> BatchReport:
+def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None] = lambda step: None) -> BatchReport:
     """Take one batch from records to a commit.
 
     1. decode: every payload becomes an event, or is rejected.
@@ -65,13 +65,13 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
     Args:
         job: The job's parts.
         batch: What to process.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
 
     Raises:
         StreamJoinError: The batch did not happen, or (`SinkError`) may have: the timeline knows.
     """
     started = time.monotonic()
-    at("read")
+    on_step("read")
     parallelism = follow_size(batch)
     events = decode(batch.records, job.schema, job.payload)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
@@ -82,17 +82,17 @@ def process_batch(job: EnrichJob, batch: Batch, *, at: Callable[[str], None] = l
         kept.enter_context(persisted(ordered.frame))
         counts = _count(batch, ordered, list(snapshots))
         check_complete(batch, counts.read)
-        at("counted")
+        on_step("counted")
         if counts.rejected:
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
         job.unread_letters.settle(batch, ordered.rejected)
-        at("dead_letters_written")
+        on_step("dead_letters_written")
         versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
         rows = table_rows(job, ordered).withColumns(version_literals(job, snapshots))
         job.writer.commit(rows, _metadata(batch, versions, counts), parallelism=parallelism)  # 6
-        at("committed")
+        on_step("committed")
         job.writer.record()  # 7
-        at("recorded")
+        on_step("recorded")
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -172,7 +172,7 @@ def run(
     *,
     until_caught_up: bool = False,
     max_batches: int | None = None,
-    at: Callable[[str], None] = lambda step: None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> RunSummary:
     """Run the job of `config` until it is asked to stop (Ctrl-C, SIGTERM), or as far as told.
 
@@ -196,9 +196,9 @@ def run(
         start = starting_point(config, job, stream, spark)
         stream_job = StreamJob(
             open_reader=lambda: StreamReader(spark, stream, start()),
-            process=lambda batch: process_batch(job, batch, at=at),
+            process=lambda batch: process_batch(job, batch, on_step=on_step),
             interval_seconds=config.trigger.interval_seconds,
-            settle=lambda: rewrite(job, spark, at=at).is_complete,
+            settle=lambda: rewrite(job, spark, on_step=on_step).is_complete,
         )
         return run_stream(
             stream_job,

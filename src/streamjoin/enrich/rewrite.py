@@ -51,7 +51,9 @@ class RewriteReport:
     is_complete: bool
 
 
-def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = lambda step: None) -> RewriteReport:
+def rewrite(
+    job: EnrichJob, spark: SparkSession, *, on_step: Callable[[str], None] = lambda step: None
+) -> RewriteReport:
     """Make rows already written true, in one pass over what changed since they were.
 
     1. pending: which join keys changed, of each reference that rewrites.
@@ -66,7 +68,7 @@ def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = 
     Args:
         job: The job's parts.
         spark: The session.
-        at: Called with the name of each step that has been done.
+        on_step: Called with the name of each step that has been done.
 
     Raises:
         StreamJoinError: The pass did not happen, or (`SinkError`) may have: the timeline knows.
@@ -92,7 +94,7 @@ def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = 
     with persisted(rows.limit(job.rewriting.max_rows_per_pass)) as chosen:
         count, left_from = _measure(chosen, job.rewriting.max_rows_per_pass)
         rest = {name: pending.rest(left_from) for name, pending in waiting.items()}
-        at("rewrite_found")
+        on_step("rewrite_found")
         if count:
             metadata = {
                 "batch_id": f"rewrite-{found.instant}",
@@ -105,7 +107,7 @@ def rewrite(job: EnrichJob, spark: SparkSession, *, at: Callable[[str], None] = 
             }
             job.writer.commit(chosen.drop(_AGE), metadata, parallelism=tasks_for(spark, count))  # 4
             job.writer.record()
-        at("rewritten")
+        on_step("rewritten")
     for reference in all_followed:
         if reference.name in rest:
             reference.rewritten(rest[reference.name])

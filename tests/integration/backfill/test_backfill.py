@@ -118,7 +118,7 @@ def test_a_first_backfill_that_was_killed_at_any_step_ends_as_one_that_was_not(
         base = f"{tmp_path}/{step}"
         config = backfill_of(base, scan_of(receipts), receipts, table={"layout": layout})
         with pytest.raises(KilledError):
-            run(config, at=Kill(step))
+            run(config, on_step=Kill(step))
         assert run(config).is_complete
         columns = COLUMNS if layout == "current" else (*COLUMNS, "operation")
         found = rows_at(f"{base}/receipts", columns)
@@ -141,7 +141,7 @@ def test_a_backfill_into_a_table_with_rows_goes_on_behind_its_last_commit(
         base, scan_of(table_name), table_name, table={"fixed_partition": {}}, limits={"max_records_per_batch": 1}
     )
     with pytest.raises(KilledError):
-        run(config, at=Kill(step, time))
+        run(config, on_step=Kill(step, time))
     assert run(config).is_complete
     assert rows_at(f"{base}/receipts") == expected(RECEIPTS[:5], dt=None)
     # A file a commit; one that had happened was not done again.
@@ -153,7 +153,7 @@ def test_a_start_after_a_crash_reads_only_the_segments_that_were_not_read_to_the
 ) -> None:
     config = backfill_of(str(tmp_path), scan_of(receipts), receipts)
     with pytest.raises(KilledError):
-        run(config, at=Kill("noted"))
+        run(config, on_step=Kill("noted"))
     note = BackfillNote(f"{tmp_path}/receipts")
     noted = note.read()
     assert noted is not None
@@ -170,7 +170,7 @@ def test_with_another_filter_an_unfinished_backfill_is_begun_anew_but_its_moment
     spark: SparkSession, receipts: str, tmp_path: Path
 ) -> None:
     with pytest.raises(KilledError):
-        run(backfill_of(str(tmp_path), scan_of(receipts), receipts), at=Kill("scanned"))
+        run(backfill_of(str(tmp_path), scan_of(receipts), receipts), on_step=Kill("scanned"))
     note = BackfillNote(f"{tmp_path}/receipts")
     before = note.read()
     run(backfill_of(str(tmp_path), scan_of(receipts), receipts, where=BEFORE))

@@ -57,7 +57,7 @@ def test_whatever_changes_while_a_backfill_runs_ends_right(
         catch_up(captured)
     seen = []
 
-    def at(done: str) -> None:
+    def on_step(done: str) -> None:
         if done == step and not seen:
             seen.append(done)
             change(dynamodb, filled)
@@ -65,7 +65,7 @@ def test_whatever_changes_while_a_backfill_runs_ends_right(
                 catch_up(captured)
 
     # A commit a segment, where the table has rows already.
-    run(backfill_of(base, scan_of(filled), filled, limits={"max_records_per_batch": 1}), at=at)
+    run(backfill_of(base, scan_of(filled), filled, limits={"max_records_per_batch": 1}), on_step=on_step)
     if step != "done":
         assert seen
     catch_up(captured)

@@ -88,9 +88,9 @@ class Capture:
         assert isinstance(config, CaptureConfig)
         return config
 
-    def run(self, at: Callable[[str], None] = lambda step: None, **until: Any) -> RunSummary:
+    def run(self, on_step: Callable[[str], None] = lambda step: None, **until: Any) -> RunSummary:
         """Run the job until it has caught up."""
-        return run(self.config, at=at, **({"until_caught_up": True} | until))
+        return run(self.config, on_step=on_step, **({"until_caught_up": True} | until))
 
     def items(self, name: str) -> dict[str, dict[str, Any]]:
         """Return the items that a table of layout current has, as the source would."""

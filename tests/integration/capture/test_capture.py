@@ -96,7 +96,7 @@ def test_dying_at_each_step_and_starting_again_leaves_the_tables_of_an_undisturb
             each.remove("always removed")
         aws_client("kinesis").put_record(StreamName=stream, PartitionKey="x", Data=b"{")
         with pytest.raises(CrashError):
-            job.run(at=crash_at(step))
+            job.run(on_step=crash_at(step))
         live(current, seed=100 + number, changes=3)
     job.run()
     assert job.items(current.name) == current.scan()

@@ -56,7 +56,7 @@ def test_latest_means_the_first_start_of_a_tables_own_stream(tmp_path: Path, tab
         [entry(orders.name, base)],
     )
     at = iter([lambda: orders.put("while")])
-    job.run(at=lambda step: next(at, lambda: None)())
+    job.run(on_step=lambda step: next(at, lambda: None)())
     orders.put("after")
     orders.put("before", quantity=2)
     job.run()

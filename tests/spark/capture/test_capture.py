@@ -100,7 +100,7 @@ def test_any_history_and_delivery_with_crashes_ends_in_the_items_and_every_chang
         batch = waiting[: 4 + chance.randrange(10)]
         job = job_of(base, *tables)
         try:
-            process_batch(job, stream.batch(batch), at=crash_at(crashes.pop() if crashes else None))
+            process_batch(job, stream.batch(batch), on_step=crash_at(crashes.pop() if crashes else None))
         except CrashError:
             continue
         waiting = waiting[len(batch) :]
@@ -219,7 +219,7 @@ def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
 
     batch = stream.batch([insert("now", "a", quantity="many"), b"{"])
     with pytest.raises(CrashError):
-        process_batch(start("id string, quantity bigint"), batch, at=crash_at("dead_letters_written"))
+        process_batch(start("id string, quantity bigint"), batch, on_step=crash_at("dead_letters_written"))
     assert query(str(tmp_path / "dead"), "select reason from t").num_rows == 2
     process_batch(start("id string, quantity string"), batch)
     assert query(str(tmp_path / "dead"), "select reason from t").to_pylist() == [{"reason": "MALFORMED_JSON"}]

@@ -71,14 +71,14 @@ class World:
         records: Sequence[Record],
         job: EnrichJob | None = None,
         *,
-        at: Callable[[str], None] = lambda step: None,
+        on_step: Callable[[str], None] = lambda step: None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         """Process a batch; after a crash before its commit, `meanwhile` comes and then the batch again."""
         job, batch = job or self.narrow, batch_of(self.spark, next(self.numbers), records)
         batch = replace(batch, position=self.position.advance(batch.ranges))
         try:
-            enrich.process_batch(started(job), batch, at=at)
+            enrich.process_batch(started(job), batch, on_step=on_step)
         except CrashError:
             found = checkpoint.read(job.table.base_path)
             if found is None or found.position != batch.position:

@@ -157,14 +157,14 @@ class JobMachine(RuleBasedStateMachine):
         except CrashError:
             self.restart()
 
-    def run(self, until: Until, at: Callable[[str], None] = lambda step: None) -> None:
+    def run(self, until: Until, on_step: Callable[[str], None] = lambda step: None) -> None:
         job = self.world.job
         start = starting_point(self.config, job, self.stream, self.spark)
         stream_job = StreamJob(
             open_reader=lambda: StreamReader(self.spark, self.stream, start()),
-            process=lambda batch: process_batch(job, batch, at=at),
+            process=lambda batch: process_batch(job, batch, on_step=on_step),
             interval_seconds=0,
-            settle=lambda: rewrite(job, self.spark, at=at).is_complete,
+            settle=lambda: rewrite(job, self.spark, on_step=on_step).is_complete,
         )
         # So few records a batch that most runs are of several.
         run_stream(stream_job, Pace(BatchLimits(5, 10_000), None), PatientStop(self.clock), until)

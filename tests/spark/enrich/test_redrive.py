@@ -114,7 +114,7 @@ def test_letters_of_a_batch_that_was_not_committed_wait_for_the_job(spark: Spark
     world.send(stream(event("a")))
     reports = []
     batch = stream(event("b"), event("c"), first=2)
-    world.send(batch, at=crash_at("dead_letters_written"), meanwhile=lambda: reports.append(world.redrive()))
+    world.send(batch, on_step=crash_at("dead_letters_written"), meanwhile=lambda: reports.append(world.redrive()))
     assert [(report.redriven, report.waiting) for report in reports] == [({"WRONG_TYPE": 1}, 2)]
     report = world.redrive()
     assert (report.redriven, report.waiting) == ({"WRONG_TYPE": 2}, 0)
@@ -205,7 +205,7 @@ def test_redriving_between_batches_and_dying_anywhere_gives_the_table_of_a_schem
             case ("send", batch, is_mended, crash, redrives):
                 job = shared.mended if is_mended else shared.narrow
                 meanwhile = shared.redrive if redrives else lambda: None
-                shared.send(batch, job, at=crash_at(crash), meanwhile=meanwhile)
+                shared.send(batch, job, on_step=crash_at(crash), meanwhile=meanwhile)
                 records += batch
                 if not is_mended:
                     too_wide |= {(r.shard_id, r.sequence) for r in batch if b'"note": "text"' in r.payload}

@@ -77,7 +77,7 @@ class World:
         items = sorted(self.stream.items, key=lambda item: item["code"]["S"], reverse=True)
         return {item["countryname"]["S"]: item["combinedname"]["S"] for item in items}
 
-    def send(self, *events: dict[str, Any], at: Callable[[str], None] = lambda step: None) -> None:
+    def send(self, *events: dict[str, Any], on_step: Callable[[str], None] = lambda step: None) -> None:
         """Process one batch; an event that lacks a time has the same as all others."""
         records = [
             Record("shard-0", next(self.numbers), json.dumps({"at": "1/1/10", "amount": 1, **each}).encode())
@@ -85,7 +85,7 @@ class World:
         ]
         batch = batch_of(self.spark, records[0].sequence, records)
         try:
-            enrich.process_batch(self.job, batch, at=at)
+            enrich.process_batch(self.job, batch, on_step=on_step)
         except CrashError:
             self.job = self.start()
             found = checkpoint.read(self.job.table.base_path)
@@ -94,9 +94,9 @@ class World:
                 enrich.process_batch(self.job, batch)
         self.seen += [(record, self.reference()) for record in records]
 
-    def rewrite(self, at: Callable[[str], None] = lambda step: None) -> rewrite.RewriteReport:
+    def rewrite(self, on_step: Callable[[str], None] = lambda step: None) -> rewrite.RewriteReport:
         try:
-            return rewrite.rewrite(self.job, self.spark, at=at)
+            return rewrite.rewrite(self.job, self.spark, on_step=on_step)
         except CrashError:
             self.job = self.start()
             return rewrite.RewriteReport(0, is_complete=False)
@@ -314,13 +314,13 @@ def test_any_interleaving_of_events_changes_and_crashes_gives_the_oracles_table(
     for step in steps:
         match step:
             case ("send", rows, crash):
-                shared.send(*rows, at=crash_at(crash))
+                shared.send(*rows, on_step=crash_at(crash))
             case ("put", code, name, value):
                 shared.put(code, name, value)
             case ("delete", code):
                 shared.delete(code)
             case ("rewrite", crash):
-                shared.rewrite(at=crash_at(crash))
+                shared.rewrite(on_step=crash_at(crash))
             case ("restart",):
                 shared.job = shared.start()
     shared.settle()

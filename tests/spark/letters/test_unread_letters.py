@@ -23,7 +23,7 @@ def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
     kept = [Record("shard-0", 1, b'{"id": "a", "at": "1/1/10"}'), Record("shard-0", 2, b"{")]
     process_batch(job, batch_of(spark, 1, kept))
     with pytest.raises(CrashError):
-        process_batch(job, batch_of(spark, 2, [Record("shard-0", 3, TEXT)]), at=crash_at("dead_letters_written"))
+        process_batch(job, batch_of(spark, 2, [Record("shard-0", 3, TEXT)]), on_step=crash_at("dead_letters_written"))
     assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2), ("shard-0", 3)}
 
     mended = make_job(tmp_path, schema=WIDE)
@@ -40,7 +40,7 @@ def test_letters_stay_until_their_records_are_read_again_and_where_these_are_sti
     process_batch(job, batch_of(spark, 1, [Record("shard-0", 1, b"{")]))
     unread = [Record("shard-0", 2, TEXT), Record("shard-0", 3, b"["), Record("child", 9, TEXT)]
     with pytest.raises(CrashError):
-        process_batch(job, batch_of(spark, 2, unread), at=crash_at("dead_letters_written"))
+        process_batch(job, batch_of(spark, 2, unread), on_step=crash_at("dead_letters_written"))
 
     mended = make_job(tmp_path, schema=WIDE)
     start(mended, spark)
@@ -48,7 +48,7 @@ def test_letters_stay_until_their_records_are_read_again_and_where_these_are_sti
     assert set(dead_letters_of(job, ["shard-0", "child"])) == all_of_them
     # Smaller batches than before, of which one dies too.
     with pytest.raises(CrashError):
-        process_batch(mended, batch_of(spark, 3, unread[:2]), at=crash_at("dead_letters_written"))
+        process_batch(mended, batch_of(spark, 3, unread[:2]), on_step=crash_at("dead_letters_written"))
     mended = make_job(tmp_path, schema=WIDE)
     start(mended, spark)
     process_batch(mended, batch_of(spark, 3, unread[:2]))
