@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from streamjoin.aws.clients import aws_client
-from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings, journal_path
-from streamjoin.capture.sources import source_of
+from streamjoin.capture.config.capture import CaptureConfig, journal_path
+from streamjoin.capture.sources import open_stream, source_of
 from streamjoin.dynamodb.stream.client import StreamLostError
-from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.errors import SourceError
 from streamjoin.history.journal import Journal
@@ -62,15 +60,10 @@ def set_position(
             stream = Stream.from_config(config.source.kinesis)
             return target_position(before, target, stream, now, client or kinesis.stream_client(stream))
         assert config.source.dynamodb_stream is not None  # noqa: S101  (checked with the configuration)
-        return _of_table(before, target, table_stream() if table_stream else _open(config.source.dynamodb_stream))
+        return _of_table(before, target, table_stream() if table_stream else open_stream(config.source.dynamodb_stream))
 
     setter = PositionSetter(config.name, "journal", journal, place, lambda metadata, lock: journal.append(metadata))
     return setter.set(target, confirm, clock)
-
-
-def _open(settings: TableStreamSettings) -> TableStream:
-    place = (settings.region, settings.role_arn)
-    return open_table_stream(aws_client("dynamodb", *place), aws_client("dynamodbstreams", *place), settings.table_name)
 
 
 def _of_table(before: Position, target: Target, stream: TableStream) -> Position:

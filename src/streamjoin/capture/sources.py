@@ -194,9 +194,18 @@ class TableChanges:
         return stream
 
     def _open(self) -> TableStream:
-        place = (self._settings.region, self._settings.role_arn)
-        tables, streams = aws_client("dynamodb", *place), aws_client("dynamodbstreams", *place)
-        return open_table_stream(tables, streams, self._settings.table_name, clock=self._clock)
+        return open_stream(self._settings, self._clock)
+
+
+def open_stream(settings: TableStreamSettings, clock: Callable[[], float] = time.time) -> TableStream:
+    """Return the table's own stream, which is yet to be started somewhere.
+
+    Raises:
+        SourceError: The table or its stream is missing, denied or unreachable, or doesn't have both images.
+    """
+    place = (settings.region, settings.role_arn)
+    tables, streams = aws_client("dynamodb", *place), aws_client("dynamodbstreams", *place)
+    return open_table_stream(tables, streams, settings.table_name, clock=clock)
 
 
 class TableStreamReader:

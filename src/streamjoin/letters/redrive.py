@@ -125,10 +125,12 @@ class Redrive:
             return
         # Of the whole history: the job may have run for long since.
         committed = {entry.batch_id for entry in self.job.positions.entries()}
-        for batch_id in pending:
+        for batch_id, letters in pending.items():
             if batch_id in committed:
                 log.warning("job=%s redrive=%s was interrupted after its commit; finishing it", self.job.name, batch_id)
-                self._delete(batch_id, self._intents.letters(batch_id))
+                if letters is None:
+                    raise self._intents.error(batch_id, "read", "it is not whole, though its commit happened")
+                self._delete(batch_id, sorted(letters))
             self._intents.remove(batch_id)
 
     def _feed(self, chunk: Chunk) -> Set[str]:

@@ -42,9 +42,7 @@ def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
     Raises:
         SinkError: There is no commit of streamjoin at `base_path`, or something can't be read.
     """
-    history = Ledger(base_path).history()
-    intents = Intents(base_path).whole()
-    return prove(base_path, history, RejectCheck(read_letters(dead_letters_path), intents))
+    return prove(base_path, Ledger(base_path).history(), _rejects(base_path, dead_letters_path))
 
 
 def verify_journal(journal_path: str, dead_letters_path: str) -> VerifyReport:
@@ -57,8 +55,12 @@ def verify_journal(journal_path: str, dead_letters_path: str) -> VerifyReport:
     Raises:
         SinkError: There is no entry, or something can't be read.
     """
-    intents = Intents(journal_path).whole()
-    return prove(journal_path, Journal(journal_path).history(), RejectCheck(read_letters(dead_letters_path), intents))
+    return prove(journal_path, Journal(journal_path).history(), _rejects(journal_path, dead_letters_path))
+
+
+def _rejects(base_path: str, dead_letters_path: str) -> RejectCheck:
+    intents = {batch_id: letters for batch_id, letters in Intents(base_path).pending().items() if letters is not None}
+    return RejectCheck(read_letters(dead_letters_path), intents)
 
 
 def prove(base_path: str, history: Commits, rejects: RejectCheck) -> VerifyReport:

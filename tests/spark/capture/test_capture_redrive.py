@@ -129,7 +129,7 @@ def test_a_redrive_that_died_is_finished_by_the_next_whatever_it_had_done(captur
         run_redrive(mended)
         assert captured.letters() == {}, step
         assert captured.rows("receipts") == {f"r{each}": each for each in range(number + 1)}
-        assert Intents(journal_path(mended)).pending() == []
+        assert Intents(journal_path(mended)).pending() == {}
         assert captured.violations() == [], step
 
 

@@ -144,7 +144,7 @@ def test_a_redrive_that_died_is_finished_by_the_next_however_much_later(spark: S
         assert world.redrive().redriven == ({} if has_happened else {"WRONG_TYPE": 2})
         records += batch + newer
         check(world.mended, "", records, expected_table(records, COUNTRIES))
-        assert Intents(world.mended.table.base_path).pending() == []
+        assert Intents(world.mended.table.base_path).pending() == {}
     assert sum(entry.counts.get("redriven", 0) for entry in world.history()) == 2 * len(STEPS)
 
 
@@ -219,7 +219,7 @@ def test_redriving_between_batches_and_dying_anywhere_gives_the_table_of_a_schem
     mine = [entry.counts for entry in shared.history() if entry.instant > start]
     letters = dead_letters_of(shared.mended, sorted({r.shard_id for r in records}))
     assert sum(c["rejected"] for c in mine) - sum(c.get("redriven", 0) for c in mine) == len(letters)
-    assert Intents(shared.mended.table.base_path).pending() == []
+    assert Intents(shared.mended.table.base_path).pending() == {}
     settled = shared.newest()
     assert shared.redrive().redriven == {}
     assert checkpoint.read(shared.mended.table.base_path) == settled

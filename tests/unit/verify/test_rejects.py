@@ -166,8 +166,8 @@ def test_a_history_without_its_beginning_does_not_know_older_dead_letters(
     assert prove_it().holds
 
 
-def test_intents_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
-    assert Intents(str(tmp_path)).whole() == {}
+def test_intents_are_read_and_broken_ones_are_known_as_such(tmp_path: Path) -> None:
+    assert Intents(str(tmp_path)).pending() == {}
     folder = tmp_path / ".hoodie" / ".streamjoin" / "redrive"
     folder.mkdir(parents=True)
     whole = gzip.compress(json.dumps({"batch_id": "redrive-1", "letters": ["x", "y"]}).encode())
@@ -175,7 +175,11 @@ def test_intents_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
     (folder / "redrive-2.json.gz").write_bytes(whole[:20])
     (folder / "redrive-3.json.gz").write_bytes(b"")
     (folder / "other").write_bytes(whole)
-    assert Intents(str(tmp_path)).whole() == {"redrive-1": frozenset({"x", "y"})}
+    assert Intents(str(tmp_path)).pending() == {
+        "redrive-1": frozenset({"x", "y"}),
+        "redrive-2": None,
+        "redrive-3": None,
+    }
 
 
 numbers = st.integers(0, 10**56 - 1)
