@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from streamjoin.capture.changes.layouts import ChangeLayout
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.write import HudiTable

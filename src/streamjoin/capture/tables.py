@@ -1,18 +1,15 @@
 """The tables of a capture job: those listed, and with a template those that are met."""
 
-import re
 from collections.abc import Iterator
 
-from pyarrow import fs
 from pyspark.sql import SparkSession
 
-from streamjoin.aws.storage import open_path
 from streamjoin.capture.config.capture import CaptureConfig, journal_path, settings_of_table
+from streamjoin.capture.config.made_tables import made_by
 from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings, catalog_name
 from streamjoin.capture.owner import Owner
 from streamjoin.capture.table import CapturedTable
-from streamjoin.config.paths import TEMPLATE_MARK
-from streamjoin.errors import ConfigError, SinkError
+from streamjoin.errors import ConfigError
 from streamjoin.hudi.write import has_commit
 
 
@@ -83,7 +80,7 @@ class CapturedTables:
                 yield settings.sink.hudi.base_path
         for table in self._config.tables:
             if table.table_name == ALL_OTHERS:
-                yield from _made_by(table.sink.hudi.base_path).values()
+                yield from made_by(table.sink.hudi.base_path, begun=True).values()
 
     def _claim(self, table_name: str) -> CaptureTableSettings | None:
         """Return a table's settings, having made sure that no other one has its name in the catalog."""
@@ -109,26 +106,8 @@ class CapturedTables:
         for template in self._config.tables:
             if template.table_name != ALL_OTHERS:
                 continue
-            for other, path in _made_by(template.sink.hudi.base_path).items():
+            for other, path in made_by(template.sink.hudi.base_path, begun=True).items():
                 is_same = catalog_name(other) == catalog_name(table_name)
                 if is_same and other not in (table_name, *self._listed) and has_commit(path):
                     return other
         return table_name
-
-
-def _made_by(template: str) -> dict[str, str]:
-    """Return the paths at which a template's tables may have been begun, by table."""
-    parent, mark, rest = template.partition(TEMPLATE_MARK)
-    if not mark:
-        return {}
-    folder, _, prefix = parent.rpartition("/")
-    suffix, slash, behind = rest.partition("/")
-    wanted = re.compile(rf"{re.escape(prefix)}([A-Za-z0-9_.-]{{3,255}}){re.escape(suffix)}")
-    filesystem, root = open_path(folder or ".")
-    try:
-        there = filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True))
-    except OSError as error:
-        message = f"'{folder}' can't be listed for the tables that were made in it: {error}"
-        raise SinkError(message, retryable=True) from error
-    names = [found.base_name for found in there if found.type == fs.FileType.Directory]
-    return {match[1]: f"{folder}/{match[0]}{slash}{behind}" for match in map(wanted.fullmatch, names) if match}

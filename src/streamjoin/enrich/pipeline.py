@@ -182,7 +182,7 @@ def run(
         config: A checked configuration.
         until_caught_up: End when every shard has been read to its tip.
         max_batches: End after so many batches that were committed, also those without records.
-        at: Called with each step of a batch that has been done.
+        on_step: Called with each step of a batch that has been done.
 
     Raises:
         StreamJoinError: The job can't go on; every commit made so far stands.

@@ -3,9 +3,3 @@
 The timeline has the last word on the commits that it still holds, the ledger on those that were archived. It lies in
 `<base_path>/.hoodie/.streamjoin/ledger/`: Hudi takes any other folder of a table for a partition.
 """
-
-from streamjoin.history.entry import Entry
-from streamjoin.history.ledger import History, Ledger
-from streamjoin.hudi.timeline import Timeline
-
-__all__ = ["Entry", "History", "Ledger", "Timeline"]

@@ -19,8 +19,6 @@ from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUM
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import arrow_schema
 
-__all__ = ["ChangeLayout", "mark_latest", "table_rows", "to_rows"]
-
 _VERDICT: Final = (REASON_COLUMN, DETAIL_COLUMN)
 
 

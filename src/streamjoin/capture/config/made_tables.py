@@ -25,7 +25,7 @@ def captured_tables(config: CaptureConfig) -> Iterator[tuple[str, str]]:
         if table.table_name != ALL_OTHERS:
             yield table.sink.hudi.table_name, table.sink.hudi.base_path
             continue
-        for name in _made_by(table.sink.hudi.base_path):
+        for name in sorted(made_by(table.sink.hudi.base_path)):
             try:
                 found = settings_of_table(config, name)
             except ConfigError:
@@ -39,22 +39,31 @@ def _listed(config: CaptureConfig, table_name: str) -> str | None:
     return next((each.sink.hudi.base_path for each in config.tables if each.table_name == table_name), None)
 
 
-def _made_by(template: str) -> Iterator[str]:
-    """Yield the names of the DynamoDB tables for which there is a Hudi table by the template of its base path."""
-    parent, _, rest = template.partition(TEMPLATE_MARK)
+def made_by(template: str, *, begun: bool = False) -> dict[str, str]:
+    """Return the base paths of the tables that a template has made, by DynamoDB table.
+
+    Args:
+        template: The template's base path.
+        begun: Also where there may be no table yet, but something of one.
+
+    Raises:
+        SinkError: The folder around them can't be listed.
+    """
+    parent, mark, rest = template.partition(TEMPLATE_MARK)
+    if not mark:
+        return {}
     folder, _, prefix = parent.rpartition("/")
     suffix, slash, behind = rest.partition("/")
-    filesystem, root = open_path(folder or ".")
     wanted = re.compile(f"{re.escape(prefix)}({_TABLE_NAME}){re.escape(suffix)}")
+    filesystem, root = open_path(folder or ".")
     try:
         there = filesystem.get_file_info(fs.FileSelector(root, allow_not_found=True))
-        names = {found.path: match[1] for found in there if (match := wanted.fullmatch(found.base_name))}
-        tables = {
-            f"{path}{slash}{behind.replace(TEMPLATE_MARK, name)}/.hoodie/hoodie.properties": name
-            for path, name in names.items()
-        }
-        properties = filesystem.get_file_info(list(tables)) if tables else []
+        matches = filter(None, (wanted.fullmatch(each.base_name) for each in there if not each.is_file))
+        places = {match[1]: f"{match[0]}{slash}{behind.replace(TEMPLATE_MARK, match[1])}" for match in matches}
+        if not begun and places:
+            found = filesystem.get_file_info([f"{root}/{place}/.hoodie/hoodie.properties" for place in places.values()])
+            places = {name: places[name] for name, each in zip(places, found, strict=True) if each.is_file}
     except OSError as error:
         message = f"'{folder}' can't be listed for the tables that were made in it: {error}"
         raise SinkError(message, retryable=True) from error
-    yield from sorted(tables[found.path] for found in properties if found.type == fs.FileType.File)
+    return {name: f"{folder}/{place}" for name, place in places.items()}

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.capture.changes.layouts import ChangeLayout, mark_latest, table_rows, to_rows
+from streamjoin.capture.changes.layouts import mark_latest, table_rows, to_rows
 from streamjoin.capture.changes.read import changes_of_items, read_changes
 from streamjoin.capture.changes.schema import found_columns, widened
+from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.dynamodb.service import pack
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.events import Events
