@@ -181,7 +181,7 @@ class Backfill:
                 return found
             log.warning(
                 "job=%s backfill=%s was begun from another source, with another filter, or lost its staged files; "
-                "beginning anew",
+                "beginning from scratch",
                 *(self.name, found.id),
             )
             ItemFolder(note.folder(found.id)).delete()

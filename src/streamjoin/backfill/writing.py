@@ -126,7 +126,7 @@ class Writing:
         return changes_of_items(items, self.source.table_name, self.source.key_names, noted.noted_us)
 
     def _write(self, parts: Sequence[StagedPart], span: Span, noted: Noted, *, is_first: bool) -> bool:
-        """Write some parts; return whether that was done, or they have to be chosen anew."""
+        """Write some parts; return whether that was done, or they have to be chosen again."""
         started, items = time.monotonic(), sum(part.items for part in parts)
         tasks = max(tasks_for(self.spark, items), math.ceil(items / _ITEMS_PER_TASK))
         self.spark.conf.set("spark.sql.shuffle.partitions", tasks)

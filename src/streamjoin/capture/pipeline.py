@@ -129,8 +129,8 @@ def _all_done(commits: Sequence[Callable[[], None]]) -> None:
 def _trace(job: CaptureJob, batch: Batch) -> dict[str, str]:
     """Return what a table's commit says of the batch, so that its rows can be traced to their records.
 
-    Not under the names that a job's own table has them: whoever reads a `position` in a commit goes on from there, and
-    this one doesn't count before it is in the journal.
+    Not under the names that a job's own table has them: a start goes on from the `position` of a commit, and this one
+    doesn't count before it is in the journal.
     """
     if batch.position is None:
         return {"batch_id": batch.batch_id, "capture_job": job.name}

@@ -4,9 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from pyspark.sql import SparkSession
 
@@ -19,6 +18,7 @@ from streamjoin.dynamodb.stream.client import RETENTION_MS
 from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.dynamodb.stream.stream import StreamLostError, TableStream
 from streamjoin.errors import DataLossError, SourceError
+from streamjoin.history.set_position import StartAt
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.kinesis.stream import Stream
@@ -71,14 +71,6 @@ def source_of(config: CaptureConfig) -> ChangeSource:
     return TableChanges(config.source.dynamodb_stream)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """Where a Kinesis stream is begun, as `source.kinesis` has it."""
-
-    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
-    timestamp: datetime | None
-
-
 class KinesisChanges:
     """A Kinesis stream that has the changes of one or many tables.
 
@@ -97,7 +89,7 @@ class KinesisChanges:
 
     def first(self, noted: NotedMoment | None) -> Position:
         """Return the configured start, or the noted moment where that is earlier."""
-        start = _Start(self._settings.starting_position, self._settings.timestamp)
+        start = StartAt(self._settings.starting_position, self._settings.timestamp)
         now_ms = round(self._clock() * 1000)
         if noted is not None:
             self._check_retention(noted, now_ms)
@@ -121,12 +113,12 @@ class KinesisChanges:
         )
 
 
-def _earlier(start: _Start, noted: NotedMoment) -> _Start:
+def _earlier(start: StartAt, noted: NotedMoment) -> StartAt:
     """Return the noted moment, unless tables that have none are to begin before it."""
     at = datetime.fromtimestamp(noted.us // _US_PER_MS / 1000, UTC)
     wanted = start.timestamp if start.starting_position == "AT_TIMESTAMP" else None
     begins_before = start.starting_position == "TRIM_HORIZON" or (wanted is not None and wanted < at)
-    return start if begins_before and not noted.is_of_all else _Start("AT_TIMESTAMP", at)
+    return start if begins_before and not noted.is_of_all else StartAt("AT_TIMESTAMP", at)
 
 
 class TableChanges:

@@ -1,4 +1,4 @@
-"""One table of the lake, as whoever writes changes into it sees it: its rows, its columns so far, its commits."""
+"""One table of the lake, as a writer of changes sees it: its rows, its columns so far, its commits."""
 
 import logging
 import time

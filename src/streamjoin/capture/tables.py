@@ -39,7 +39,7 @@ class CapturedTables:
         return tuple(self._listed)
 
     def forget(self) -> None:
-        """Open each table anew when it is met next: what was known of it may not have been committed."""
+        """Open each table again when it is met next: what was known of it may not have been committed."""
         self._open = {}
 
     def check_owner(self) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -13,18 +12,13 @@ from pyspark.sql.types import StructType
 from streamjoin.aws.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.enrich.order import ORDERING_COLUMN
+from streamjoin.history.set_position import StartAt
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.frames import frame_of
-
-
-@dataclass(frozen=True)
-class _Start:
-    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
-    timestamp: datetime | None = None
 
 
 def read_kinesis(
@@ -51,7 +45,7 @@ def read_kinesis(
         SourceError: The stream is missing, denied or unreachable.
     """
     stream = kinesis.Stream(stream_name, region=region)
-    settings = _Start("TRIM_HORIZON") if since is None else _Start("AT_TIMESTAMP", since)
+    settings = StartAt("TRIM_HORIZON") if since is None else StartAt("AT_TIMESTAMP", since.astimezone())
     position = kinesis.start(stream, settings, int(time.time() * 1000))
     plan = kinesis.plan(stream, position, kinesis.BatchLimits(max_records, 256 * 1024 * 1024))
     return frame_of(spark, kinesis.fetch(plan).table, RECORD_SCHEMA)

@@ -23,7 +23,7 @@ _INSTANT: Final = "%Y%m%d%H%M%S"
 class Journal:
     """All entries of one job, in the order in which they were made.
 
-    Only whoever holds the lock of `base_path` appends.
+    Only the holder of the lock of `base_path` appends.
 
     Args:
         base_path: Where it lies.

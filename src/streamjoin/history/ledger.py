@@ -69,7 +69,7 @@ class Ledger:
     def follow(self) -> tuple[Entry, ...]:
         """Bring the ledger up to date with the timeline; return what was added, the oldest first.
 
-        Only for whoever holds the table's lock: a job at its start and after each commit.
+        Only for the holder of the table's lock: a job at its start and after each commit.
 
         Delivery: all that was missing is added, or nothing; the next call adds what still is.
 

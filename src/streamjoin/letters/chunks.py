@@ -56,7 +56,7 @@ class LetterChunks:
         """Give each letter once, by id; those of a chunk may be deleted before the next is asked for."""
         after = ""
         while True:
-            # Anew for each chunk: what is deleted meanwhile replaces the files that were there.
+            # Read again for each chunk: what is deleted meanwhile replaces the files that were there.
             left = self._meant().where(~F.col(_IS_UNREAD) & (F.col(ID_COLUMN) > after))
             reasons = self._first(left)
             if not reasons:

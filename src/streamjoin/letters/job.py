@@ -20,7 +20,7 @@ class PositionedJob(ABC):
     Args:
         name: The job's name.
         dead_letters: Where rejected records go.
-        lock: Who may write where the positions are; None where nobody else can.
+        lock: Who may write where the positions are; None if no other process can.
     """
 
     name: str
