@@ -96,7 +96,7 @@ class OurWay(JobWay):
         reader = StreamReader(spark, stream, starting_point(config, job, stream, spark)())
         super().__init__(
             config.sink.hudi.base_path,
-            lambda batch, on_step: process_batch(job, batch, at=on_step),
+            lambda batch, on_step: process_batch(job, batch, on_step=on_step),
             reader,
             Pace(limits, config.limits.target_batch_seconds),
         )

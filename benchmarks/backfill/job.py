@@ -86,5 +86,5 @@ def measure(_: SparkSession, values: Mapping[str, Any]) -> dict[str, Any]:
     steps: dict[str, float] = {}
     started = time.monotonic()
     with memory_peaks() as peaks:
-        report = run(config, at=lambda step: steps.update({step: round(time.monotonic() - started, 1)}))
+        report = run(config, on_step=lambda step: steps.update({step: round(time.monotonic() - started, 1)}))
     return {**report.to_dict(), "steps": steps, "peaks": peaks}

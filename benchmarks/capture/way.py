@@ -13,11 +13,12 @@ from pyspark.sql import SparkSession
 from benchmarks.our_way import JobWay
 from benchmarks.workload import SHARDS
 from streamjoin.aws.clients import aws_client
-from streamjoin.capture.assembly import assemble, batch_limits
 from streamjoin.capture.config.capture import CaptureConfig
+from streamjoin.capture.job import assemble
 from streamjoin.capture.pipeline import process_batch, starting_point
 from streamjoin.capture.sources import source_of
 from streamjoin.entry import load_job
+from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.local.samples.orders import orders
 from streamjoin.local.samples.produce import RECORDS_PER_CALL
 from streamjoin.local.tables import create_stream
@@ -138,7 +139,7 @@ def capture_way(spark: SparkSession, settings: Mapping[str, Any]) -> JobWay:
     source = source_of(config)
     source.check()
     job = assemble(config)
-    pace = Pace(batch_limits(config), config.limits.target_batch_seconds)
+    pace = Pace(BatchLimits.of(config.limits), config.limits.target_batch_seconds)
     reader = source.open_reader(spark, starting_point(job, source, spark)())
     base_path = config.tables[0].sink.hudi.base_path
-    return JobWay(base_path, lambda batch, on_step: process_batch(job, batch, at=on_step), reader, pace)
+    return JobWay(base_path, lambda batch, on_step: process_batch(job, batch, on_step=on_step), reader, pace)

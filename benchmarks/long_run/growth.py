@@ -129,7 +129,7 @@ def _run_batch(spark: SparkSession, updates: Updates, way: OurWay, number: int) 
     payloads = updates.payloads(number)
     computed = cpu_seconds()
     watch = Stopwatch()
-    report = process_batch(way.job, updates.batch(spark, number, payloads), at=watch.lap)
+    report = process_batch(way.job, updates.batch(spark, number, payloads), on_step=watch.lap)
     watch.lap("let go of the batch")
     return Batch(watch.seconds, watch.laps, report.counts.read, {"cpu_seconds": cpu_seconds() - computed})
 
