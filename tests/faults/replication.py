@@ -125,7 +125,7 @@ class Control:
         self.saved: list[ControlState] = []
         self.is_lost = False
 
-    def acquire(self, lease_seconds: float) -> ControlState | None:
+    def acquire(self) -> ControlState | None:
         return ControlState.from_item(self.stored)
 
     def save(self, state: ControlState) -> None:

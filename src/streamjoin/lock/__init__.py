@@ -1,4 +1,4 @@
-"""One writer a table: who has it says so beside the rows, and whoever comes second stops."""
+"""One writer a table: the one that has it says so beside the rows, and a second one stops."""
 
 from streamjoin.lock.table_lock import TableLock
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from streamjoin.lock.holder import Holder
-from streamjoin.lock.refusal import held, lost, unusable
+from streamjoin.lock.refusal import Place, held, lost, unusable
 
 log = logging.getLogger(__name__)
 
@@ -18,20 +18,20 @@ class FileLock:
     inherits it (PEP 446), so that no Java or Python worker keeps the lock when the process is killed.
 
     Args:
-        base_path: The table, for messages.
+        place: What is locked, for messages.
         path: The file; made when missing, and never deleted: two processes could hold two files of one name.
         holder: This process.
     """
 
-    def __init__(self, base_path: str, path: Path, holder: Holder) -> None:
-        self._base_path, self._path, self._holder = base_path, path, holder
+    def __init__(self, place: Place, path: Path, holder: Holder) -> None:
+        self._place, self._path, self._holder = place, path, holder
         self._descriptor: int | None = None
 
     def take(self) -> None:
         """Take the lock, or raise at once.
 
         Raises:
-            SinkError: Somebody else has it, or the file can't be written.
+            SinkError: Another process has it, or the file can't be written.
         """
         descriptor = self._open()
         try:
@@ -41,10 +41,10 @@ class FileLock:
         except BlockingIOError as error:
             content = os.pread(descriptor, 10_000, 0)
             os.close(descriptor)
-            raise held(self._base_path, Holder.from_json(content), f"it has locked '{self._path}'") from error
+            raise held(self._place, Holder.from_json(content), f"it has locked '{self._path}'") from error
         except OSError as error:
             os.close(descriptor)
-            raise unusable(self._base_path, error) from error
+            raise unusable(self._place, error) from error
         self._descriptor = descriptor
 
     def check(self) -> None:
@@ -54,16 +54,16 @@ class FileLock:
             SinkError: The file was deleted or replaced, perhaps with the table.
         """
         if self._descriptor is None:
-            raise lost(self._base_path, None, "it was not taken")
+            raise lost(self._place, None, "it was not taken")
         ours = os.fstat(self._descriptor)
         try:
             there = self._path.stat()
         except FileNotFoundError as error:
-            raise lost(self._base_path, None, f"'{self._path}' was deleted") from error
+            raise lost(self._place, None, f"'{self._path}' was deleted") from error
         except OSError as error:
-            raise unusable(self._base_path, error) from error
+            raise unusable(self._place, error) from error
         if (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino):
-            raise lost(self._base_path, None, f"'{self._path}' was replaced by another file")
+            raise lost(self._place, None, f"'{self._path}' was replaced by another file")
 
     def release(self) -> None:
         """Give the lock back; nothing happens where it was not taken."""
@@ -73,7 +73,7 @@ class FileLock:
         try:
             os.ftruncate(descriptor, 0)
         except OSError as error:
-            log.warning("table at '%s': its lock still names this job, which gave it back: %s", self._base_path, error)
+            log.warning("%s: its lock still names this job, which gave it back: %s", self._place.name, error)
         finally:
             os.close(descriptor)
 
@@ -81,6 +81,5 @@ class FileLock:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-
         except OSError as error:
-            raise unusable(self._base_path, error) from error
+            raise unusable(self._place, error) from error

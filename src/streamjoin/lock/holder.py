@@ -48,7 +48,7 @@ class Holder:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self | None:
-        """Return the holder that `to_json` wrote; None where the text isn't one, or says that nobody holds it."""
+        """Return the holder that `to_json` wrote; None if the text isn't one, or says that it was given back."""
         try:
             values = json.loads(text)
             holder = cls(**{f.name: values[f.name] for f in fields(cls)})
@@ -74,7 +74,7 @@ class Holder:
         except ProcessLookupError:
             return True
         except PermissionError:
-            pass  # somebody else's, but there
+            pass  # another user's, but there
         started = _process_start(self.pid)
         return started is not None and started != self.process_start
 

@@ -1,46 +1,90 @@
-"""The lock of a table on S3: an object that its holder renews, and that anyone may take when it isn't renewed."""
+"""A lease: a right that its holder renews, and that another process may take when it isn't renewed."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from botocore.exceptions import BotoCoreError, ClientError
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
 
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
-from streamjoin.lock.lease_object import LeaseObject, Version
-from streamjoin.lock.refusal import held, lost, unusable
+from streamjoin.lock.refusal import Place, held, lost
 
 log = logging.getLogger(__name__)
 
-_RENEWALS_IN_A_LEASE = 5
-# Asking again doesn't change it. Source: Amazon S3 API reference, "List of error codes".
-_LASTING = frozenset({"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"})
+_RENEWALS_IN_A_LEASE: Final = 5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a store has of a lease.
+
+    Args:
+        owner: Whose it is: `Holder.owner`; None if it is free.
+        holder: Who that is; None if that can't be read.
+        renewals: How often it was written.
+        seconds: How long it lasts when it isn't renewed; None if the store doesn't say.
+        tag: What the store tells this content from all others by.
+        beside: What else is stored with the lease.
+    """
+
+    owner: str | None
+    holder: Holder | None = None
+    renewals: int = 0
+    seconds: float | None = None
+    tag: Hashable = None
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+
+class LeaseStore(Protocol):
+    """Where one lease is kept, written only by a process that has seen what it replaces.
+
+    Attributes:
+        place: What the lease is for.
+        is_conditional: Whether of two that write in the same moment one is refused; without it both may believe that
+            they wrote.
+    """
+
+    @property
+    def place(self) -> Place: ...  # noqa: D102
+    @property
+    def is_conditional(self) -> bool: ...  # noqa: D102
+
+    def read(self) -> Entry | None:
+        """Return what is there; None if nothing is.
+
+        Raises:
+            SinkError: The store can't be asked.
+        """
+
+    def write(self, entry: Entry, replacing: Entry | None) -> Entry | None:
+        """Write `entry`, and return it with its tag; None if something else than `replacing` is there by now.
+
+        Raises:
+            SinkError: The store can't be written; whether it was is not known.
+        """
 
 
 class Lease:
-    """A lease that lasts as long as its object changes.
+    """A lease that lasts as long as it is renewed.
 
-    Nobody compares clocks: who finds a lease watches its object for `lease_seconds` by its own clock. It changed, so
-    somebody lives; it didn't, so it is replaced, by a write that fails when it changed after all. For the same reason a
-    holder that was paused learns by its next renewal, which `check` does, that it is no longer one.
+    Clocks are never compared: a process that finds a lease watches it for as long as it lasts, by its own clock. It
+    changed, so its holder lives; it didn't, so it is replaced, by a write that fails when it changed after all. For the
+    same reason a holder that was paused learns by its next renewal that it is no longer one.
 
     Args:
-        base_path: The table, for messages.
-        lease: The object.
+        store: Where the lease is kept.
         holder: This process.
-        lease_seconds: How long an object is watched before it is taken for abandoned.
+        lease_seconds: How long it lasts when it isn't renewed.
         now: Seconds on a clock that never goes back.
         pause: Waits for so many seconds.
-        look_seconds: How often one is looked at that somebody else has. Default: as often as he renews it.
+        look_seconds: How often one is looked at that another process has. Default: as often as it is renewed.
     """
 
     def __init__(
         self,
-        base_path: str,
-        lease: LeaseObject,
+        store: LeaseStore,
         holder: Holder,
         lease_seconds: float,
         *,
@@ -48,74 +92,74 @@ class Lease:
         pause: Callable[[float], None] = time.sleep,
         look_seconds: float | None = None,
     ) -> None:
-        self._base_path, self._object, self._holder = base_path, lease, holder
-        self._lease_seconds, self._now, self._pause = lease_seconds, now, pause
+        self._store, self._holder, self._lease_seconds = store, holder, lease_seconds
+        self._now, self._pause = now, pause
         self.renewal_seconds = lease_seconds / _RENEWALS_IN_A_LEASE
         self._look_seconds = look_seconds or self.renewal_seconds
-        # Invariant: `_etag` is the tag of our last write; None where the lease isn't ours. One thread at a time writes.
-        self._etag: str | None = None
-        self._renewals, self._renewed_at = 0, 0.0
+        # Invariant: `_mine` is what we wrote last; None if the lease isn't ours. One thread at a time writes.
+        self._mine: Entry | None = None
+        self._renewed_at = 0.0
         self._writing = threading.RLock()
 
-    def take(self) -> None:
-        """Take the lease; watches one that is there for as long as it lasts.
+    def take(self) -> Mapping[str, Any]:
+        """Take the lease, and return what stands beside it; watches one that is there for as long as it lasts.
 
         Raises:
-            SinkError: Somebody else has it, or the object can't be read or written.
+            SinkError: Another process has it, or the store can't be read or written.
         """
-        watched, since = "", self._now()
-        with self._writing, self._store_errors():
-            while self._etag is None:
-                found = self._object.read()
-                other = Holder.from_json(found.content) if found else None
-                if found is None or other is None or other.owner == self._holder.owner:
+        name = self._store.place.name
+        watched: Entry | None = None
+        since = self._now()
+        with self._writing:
+            self._mine = None
+            while True:
+                found = self._store.read()
+                if found is None or found.owner in (None, self._holder.owner):
                     self._claim(found)
-                elif other.is_dead():
-                    log.warning("table at '%s': %s has ended without giving it back", self._base_path, other)
+                elif found.holder is not None and found.holder.is_dead():
+                    log.warning("%s: %s has ended without giving it back", name, found.holder)
                     self._claim(found)
-                elif not watched:
-                    watched, since = found.etag, self._now()
-                    log.info(
-                        "table at '%s': %s has it; watching for up to %.0f s whether it lives",
-                        self._base_path,
-                        other,
-                        self._lease_seconds,
-                    )
-                elif found.etag != watched:
-                    raise held(self._base_path, other, "its lease was renewed meanwhile")
-                elif self._now() - since >= self._lease_seconds:
-                    log.warning(
-                        "table at '%s': %s did not renew its lease for %.0f s: taking it over",
-                        self._base_path,
-                        other,
-                        self._lease_seconds,
-                    )
+                elif watched is None:
+                    watched, since = found, self._now()
+                    seconds, who = found.seconds or self._lease_seconds, found.holder or "another process"
+                    log.info("%s: %s has it; watching for up to %.0f s whether it lives", name, who, seconds)
+                elif found.tag != watched.tag:
+                    raise held(self._store.place, found.holder, "its lease was renewed meanwhile")
+                elif self._now() - since >= seconds:
+                    log.warning("%s: %s did not renew its lease for %.0f s: taking it over", name, who, seconds)
                     self._claim(found)
-                if self._etag is None:
-                    self._pause(self._look_seconds)
+                if self._mine is not None:
+                    return self._mine.beside
+                self._pause(self._look_seconds)
 
-    def renew(self) -> None:
-        """Write the object again, which says that this job lives.
+    def renew(self, beside: Mapping[str, Any] | None = None) -> None:
+        """Write the lease again, which says that this job lives.
+
+        Args:
+            beside: What is to stand beside it from now on. Default: what does.
 
         Raises:
-            SinkError: The lease is no longer ours; or, retryable, the object can't be written at the moment.
+            SinkError: The lease is no longer ours; or, retryable, the store can't be written at the moment.
         """
-        with self._writing, self._store_errors():
+        place = self._store.place
+        with self._writing:
             # The second time after a write of ours whose answer was lost.
             for _ in range(2):
-                if self._etag is None:
-                    raise lost(self._base_path, None, "it was not taken, or was lost before")
-                if not self._object.is_conditional and self._now() - self._renewed_at > self._lease_seconds:
-                    self._etag = None
-                    raise lost(self._base_path, None, f"it was not renewed for {self._lease_seconds:.0f} s")
-                if self._write(replacing=self._etag):
+                mine = self._mine
+                if mine is None:
+                    raise lost(place, None, "it was not taken, or was lost before")
+                if not self._store.is_conditional and self._now() - self._renewed_at > self._lease_seconds:
+                    self._mine = None
+                    raise lost(place, None, f"it was not renewed for {self._lease_seconds:.0f} s")
+                if self._write(replace(mine, beside=mine.beside if beside is None else beside), mine):
                     return
-                found = self._object.read()
-                other = Holder.from_json(found.content) if found else None
-                ours = found is not None and other is not None and other.owner == self._holder.owner
-                self._etag = found.etag if found and ours else None
-                if self._etag is None:
-                    raise lost(self._base_path, other, "somebody else has written the lease" if found else "it is gone")
+                found = self._store.read()
+                self._mine = found if found and found.owner == self._holder.owner else None
+                if self._mine is None:
+                    evidence = "another process has written the lease" if found else "it is gone"
+                    raise lost(place, found.holder if found else None, evidence)
+            message = f"{place.name}: its lock can't be written: the store refused it twice, and yet it is this job's"
+            raise SinkError(message, retryable=True)
 
     def check(self) -> None:
         """Raise unless the lease is ours at this moment; renews it.
@@ -125,55 +169,50 @@ class Lease:
         """
         self.renew()
 
-    def release(self) -> None:
-        """Give the lease back where it is still ours, by writing that nobody has it; never raises.
+    def keep(self) -> None:
+        """Return while the lease is ours, as far as is known; renew it if it is time. For any thread, often.
 
-        Not by deleting it: a store that doesn't know conditional deletes would delete that of somebody else.
+        Raises:
+            SinkError: As `renew`.
         """
         with self._writing:
-            etag, self._etag = self._etag, None
-            if etag is None:
+            if self._mine is None or self._now() - self._renewed_at >= self.renewal_seconds:
+                self.renew()
+
+    def release(self) -> None:
+        """Give the lease back if it is still ours, by writing that it is free; never raises.
+
+        Not by deleting it: a store that doesn't know conditional deletes would delete that of another process.
+        """
+        name = self._store.place.name
+        with self._writing:
+            mine, self._mine = self._mine, None
+            if mine is None:
                 return
             try:
-                self._object.write(self._holder.to_json(renewed=self._renewals, released=True), replacing=etag)
-            except (ClientError, BotoCoreError) as error:
-                log.warning(
-                    "table at '%s': its lease was not given back, it ends by itself: %s", self._base_path, error
-                )
+                if self._store.write(replace(mine, owner=None), mine) is None:
+                    log.warning("%s: its lease was taken by another process before it was given back", name)
+            except SinkError as error:
+                log.warning("%s: its lease was not given back, it ends by itself: %s", name, error)
 
-    def _claim(self, found: Version | None) -> None:
-        """Write the lease in place of `found`; somebody else may be faster, then it isn't ours."""
-        if not self._write(replacing=found.etag if found else None):
-            return
-        if self._object.is_conditional:
-            again = self._object.write(self._content(), replacing=None)
-            if again is None:
-                return
-            self._etag = again
-            self._object.give_up_conditions("it wrote an object that was there, asked not to")
-        self._pause(self.renewal_seconds)
-        settled = self._object.read()
-        if settled is None or settled.etag != self._etag:
-            self._etag = None
+    def _claim(self, found: Entry | None) -> None:
+        """Write the lease in place of `found`; another process may be faster, then it isn't ours."""
+        free = found or Entry(owner=None)
+        taken = replace(free, owner=self._holder.owner, holder=self._holder, seconds=self._lease_seconds)
+        if self._write(taken, found) and not self._store.is_conditional:
+            self._pause(self.renewal_seconds)
+            settled = self._store.read()
+            if settled is None or self._mine is None or settled.tag != self._mine.tag:
+                self._mine = None
 
-    def _write(self, *, replacing: str | None) -> bool:
+    def _write(self, entry: Entry, replacing: Entry | None) -> bool:
         started = self._now()
-        self._renewals += 1
-        etag = self._object.write(self._content(), replacing=replacing)
-        if etag is not None:
-            self._etag, self._renewed_at = etag, started
-        return etag is not None
-
-    def _content(self) -> bytes:
-        return self._holder.to_json(renewed=self._renewals)
-
-    @contextmanager
-    def _store_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (ClientError, BotoCoreError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-            raise unusable(self._base_path, error, retryable=code not in _LASTING) from error
+        # Goes on from the former one's, so that no two contents are alike.
+        written = self._store.write(replace(entry, renewals=entry.renewals + 1), replacing)
+        if written is None:
+            return False
+        self._mine, self._renewed_at = written, started
+        return True
 
 
 class Renewal:
@@ -201,7 +240,7 @@ class Renewal:
             try:
                 self._lease.renew()
             except SinkError as error:
-                # Nobody can be raised at from here: before the next commit `check` finds the same.
+                # Raising ends this thread alone: before the next commit `check` finds the same.
                 log.warning("%s", error)
                 if not error.retryable:
                     return

@@ -1,87 +1,99 @@
-"""An object on S3 that is written only by whoever has seen what it replaces."""
+"""An object on S3 as the store of a lease."""
 
+import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from streamjoin.aws.errors import SDK_ERRORS, code_of
+from streamjoin.lock.holder import Holder
+from streamjoin.lock.lease import Entry
+from streamjoin.lock.refusal import Place, unusable
+
 log = logging.getLogger(__name__)
 
-# Somebody else wrote first. Source: Amazon S3 user guide, "How to prevent object overwrites with conditional writes".
+# Another process wrote first. Source: Amazon S3 user guide, "How to prevent object overwrites with conditional writes".
 _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "NoSuchKey"})
 # The store, or something in front of it, doesn't know the condition.
 _REFUSALS = frozenset({"NotImplemented", "501"})
-
-
-@dataclass(frozen=True)
-class Version:
-    """One content of the object, and the tag that the store gave it."""
-
-    content: bytes
-    etag: str
+# Asking again doesn't change it. Source: Amazon S3 API reference, "List of error codes".
+_LASTING = frozenset({"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"})
 
 
 class LeaseObject:
-    """One object, written by compare and swap.
+    """A `LeaseStore`: one object, written by compare and swap.
 
     Invariant: once a store was seen not to heed conditions, `is_conditional` is false for good, and every write looks
     before it writes instead; two that do so in the same moment both believe that they wrote.
 
     Args:
+        place: What is locked.
         client: A boto3 client of S3.
         bucket: Where the object is.
         key: Its name.
     """
 
-    def __init__(self, client: Any, bucket: str, key: str) -> None:
+    def __init__(self, place: Place, client: Any, bucket: str, key: str) -> None:
+        self.place = place
         self._client, self._bucket, self._key = client, bucket, key
         self.is_conditional = True
+        self._is_proven = False
 
-    def read(self) -> Version | None:
-        """Return what is there; None where there is nothing.
+    def read(self) -> Entry | None:
+        """Return what is there; an object that is no lease is free."""
+        with self._errors():
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
+            except ClientError as error:
+                if code_of(error) == "NoSuchKey":
+                    return None
+                raise
+            content = answer["Body"].read()
+        holder = Holder.from_json(content)
+        return Entry(holder.owner if holder else None, holder, _renewals(content), tag=answer["ETag"])
 
-        Raises:
-            ClientError, BotoCoreError: The store can't be asked.
-        """
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
-            return Version(answer["Body"].read(), answer["ETag"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            raise
+    def write(self, entry: Entry, replacing: Entry | None) -> Entry | None:
+        """Write `entry` unless something else than `replacing` is there by now."""
+        if entry.holder is None:
+            message = "a lease is written by its holder"
+            raise ValueError(message)
+        content = entry.holder.to_json(renewed=entry.renewals, released=entry.owner is None)
+        with self._errors():
+            tag = self._swap(content, replacing.tag if replacing else None)
+            if tag is not None and self.is_conditional and not self._is_proven:
+                self._is_proven = True
+                # A store may know the conditions and not heed them.
+                again = self._swap(content, None)
+                if again is not None:
+                    tag = again
+                    self._give_up_conditions("it wrote an object that was there, asked not to")
+        return None if tag is None else replace(entry, tag=tag)
 
-    def write(self, content: bytes, *, replacing: str | None) -> str | None:
-        """Write `content` unless something else is there by now; return its tag, None where something else is.
-
-        Args:
-            content: What to write.
-            replacing: The tag of what is to be replaced; None: nothing may be there.
-
-        Raises:
-            ClientError, BotoCoreError: The store can't be written; whether it was is not known.
-        """
+    def _swap(self, content: bytes, replacing: Hashable) -> str | None:
+        """Write if what is there has the tag `replacing`, or if nothing is there with None; return the new tag."""
         if self.is_conditional:
             condition = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": replacing}
             try:
                 return self._put(content, condition)
             except ParamValidationError as error:
-                self.give_up_conditions(f"this boto3 doesn't know them ({str(error).splitlines()[-1]})")
+                self._give_up_conditions(f"this boto3 doesn't know them ({str(error).splitlines()[-1]})")
             except ClientError as error:
-                code = error.response["Error"]["Code"]
+                code = code_of(error)
                 if code in _CONFLICTS:
                     return None
                 if code not in _REFUSALS:
                     raise
-                self.give_up_conditions(f"the store answered {code}")
+                self._give_up_conditions(f"the store answered {code}")
         found = self.read()
-        if (found.etag if found else None) != replacing:
+        if (found.tag if found else None) != replacing:
             return None
         return self._put(content, {})
 
-    def give_up_conditions(self, evidence: str) -> None:
-        """Go on without conditions, and say so."""
+    def _give_up_conditions(self, evidence: str) -> None:
         self.is_conditional = False
         log.warning(
             "s3://%s/%s: conditional writes don't work here: %s. Two jobs that start on this table in the same moment "
@@ -91,6 +103,20 @@ class LeaseObject:
             evidence,
         )
 
-    def _put(self, content: bytes, condition: dict[str, str]) -> str:
+    def _put(self, content: bytes, condition: dict[str, Any]) -> str:
         answer = self._client.put_object(Bucket=self._bucket, Key=self._key, Body=content, **condition)
         return str(answer["ETag"])
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SDK_ERRORS as error:
+            raise unusable(self.place, error, retryable=code_of(error) not in _LASTING) from error
+
+
+def _renewals(content: bytes) -> int:
+    try:
+        return int(json.loads(content)["renewed"])
+    except (ValueError, KeyError, TypeError):
+        return 0

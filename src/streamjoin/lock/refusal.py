@@ -1,44 +1,73 @@
-"""What a job is told that can't write a table."""
+"""What a job is told that can't have a lock."""
+
+from dataclasses import dataclass
+from typing import Self
 
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.redaction import sdk_text
 
 
-class HeldError(SinkError):
-    """Somebody else writes the table. Not raised for a lock that can't be read or written."""
-
-
-def held(base_path: str, holder: Holder | None, evidence: str) -> HeldError:
-    """Return the error for a table that somebody else writes.
+@dataclass(frozen=True)
+class Place:
+    """What is locked, as messages name it.
 
     Args:
-        base_path: The table.
-        holder: Who; None where that couldn't be read.
+        name: Such as "table at 's3://…'".
+        use: What its holder does with it.
+        rule: Why one alone may.
+        instead: What else the second may do than wait.
+    """
+
+    name: str
+    use: str
+    rule: str
+    instead: str
+
+    @classmethod
+    def of_table(cls, base_path: str) -> Self:
+        """Return the table at a base path."""
+        return cls(
+            name=f"table at '{base_path}'",
+            use="writes it",
+            rule="Two jobs can't write one table",
+            instead="give this one another sink.hudi.base_path",
+        )
+
+
+class HeldError(SinkError):
+    """Another process has the lock. Not raised for a lock that can't be read or written."""
+
+
+def held(place: Place, holder: Holder | None, evidence: str) -> HeldError:
+    """Return the error for a lock that another process has.
+
+    Args:
+        place: What is locked.
+        holder: Who; None if that couldn't be read.
         evidence: How it is known.
     """
     who = str(holder) if holder else "another process"
     return HeldError(
-        f"table at '{base_path}': {who} writes it: {evidence}. Two jobs can't write one table: stop that one first, or "
-        "give this one another sink.hudi.base_path."
+        f"{place.name}: {who} {place.use}: {evidence}. {place.rule}: stop that one first, or {place.instead}."
     )
 
 
-def lost(base_path: str, holder: Holder | None, evidence: str) -> SinkError:
+def lost(place: Place, holder: Holder | None, evidence: str) -> SinkError:
     """Return the error for a lock that is no longer ours.
 
     Args:
-        base_path: The table.
-        holder: Who has it now; None where nobody does, or that couldn't be read.
+        place: What was locked.
+        holder: Who has it now; None if no process does, or that couldn't be read.
         evidence: How it is known.
     """
     who = f"; {holder} has it now" if holder else ""
     return SinkError(
-        f"table at '{base_path}': the lock is no longer this job's: {evidence}{who}. Nothing more is committed. Look "
-        "that one job alone writes the table, then start it again."
+        f"{place.name}: the lock is no longer this job's: {evidence}{who}. Nothing more is committed. Look that one "
+        f"process alone {place.use}, then start it again."
     )
 
 
-def unusable(base_path: str, error: Exception, *, retryable: bool = True) -> SinkError:
+def unusable(place: Place, error: Exception, *, retryable: bool = True) -> SinkError:
     """Return the error for a lock that can't be read or written."""
-    return SinkError(f"table at '{base_path}': its lock can't be written: {sdk_text(error)}", retryable=retryable)
+    return SinkError(f"{place.name}: its lock can't be written: {sdk_text(error)}", retryable=retryable)

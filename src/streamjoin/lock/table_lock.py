@@ -11,17 +11,17 @@ from streamjoin.lock.file_lock import FileLock
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Lease, Renewal
 from streamjoin.lock.lease_object import LeaseObject
-from streamjoin.lock.refusal import HeldError
+from streamjoin.lock.refusal import HeldError, Place
 
 LEASE_SECONDS = 20.0
-_PLACE = ".streamjoin_lock"
+_FILE = ".streamjoin_lock"
 _POLL_SECONDS = 0.05
 # On S3, where each look is a request.
 _LOOK_SECONDS = 0.5
 
 
 class _Lock(Protocol):
-    def take(self) -> None: ...
+    def take(self) -> object: ...
     def check(self) -> None: ...
     def release(self) -> None: ...
 
@@ -35,9 +35,9 @@ class TableLock:
 
     Args:
         base_path: The table; it may not exist yet.
-        job: The job's name, for whoever comes second.
+        job: The job's name, for the process that comes second.
         lease_seconds: On S3: how long a job that was killed keeps others out.
-        wait_seconds: How long to wait for somebody else who has it, and is to give it back soon.
+        wait_seconds: How long to wait for another process that has it, and is to give it back soon.
         clock: Seconds that never go back.
         pause: Waits for so many seconds.
     """
@@ -53,24 +53,24 @@ class TableLock:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._wait_seconds, self._clock, self._pause = wait_seconds, clock, pause
-        holder = Holder.here(job)
+        place, holder = Place.of_table(base_path), Holder.here(job)
         self._renewal: Renewal | None = None
         self._lock: _Lock
         if is_s3(base_path):
             bucket, key = bucket_and_key(base_path)
-            place = LeaseObject(aws_client("s3"), bucket, f"{key}/{_PLACE}")
+            store = LeaseObject(place, aws_client("s3"), bucket, f"{key}/{_FILE}")
             look_seconds = _LOOK_SECONDS if wait_seconds > 0 else None
-            lease = Lease(base_path, place, holder, lease_seconds, look_seconds=look_seconds)
+            lease = Lease(store, holder, lease_seconds, look_seconds=look_seconds)
             self._lock, self._renewal = lease, Renewal(lease)
         else:
-            self._lock = FileLock(base_path, local_path(base_path) / _PLACE, holder)
+            self._lock = FileLock(place, local_path(base_path) / _FILE, holder)
 
     def __enter__(self) -> Self:
         """Take the lock.
 
         Raises:
-            SinkError: Somebody else has it, and still had it in the end: not retryable, and names him. Or it can't be
-                written.
+            SinkError: Another process has it, and still had it in the end: not retryable, and names it. Or the lock
+                can't be written.
         """
         deadline = self._clock() + self._wait_seconds
         while True:

@@ -92,7 +92,7 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
         mappings = mappings.ignoring_case()
     server.preflight(mappings.selects)
     client = aws_client("dynamodb", target.region, target.role_arn)
-    control = ControlTable(client, target.control_table, config.name, owner=Holder.here(config.name))
+    control = ControlTable(client, target.control_table, config.name, holder=Holder.here(config.name))
     control.ensure(create=target.create_tables)
 
     def prepare(mapping: ItemMapping) -> None:

@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 # The steps between which a batch may die; tests kill it at each.
 STEPS = ("taken", "letters_written", "items_written", "tables_changed", "saved")
 
-# How long another process waits before it takes over from one that doesn't say that it lives.
-LEASE_SECONDS = 30.0
 _IDLE_SAVE_SECONDS = 30.0
 # A generation is the hour in which its load began, or one more than the last.
 _GENERATION_MS = 3_600_000
@@ -117,7 +115,7 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
     Raises:
         SinkError: Another process runs the job.
     """
-    found = job.control.acquire(LEASE_SECONDS)
+    found = job.control.acquire()
     server = job.server.identity()
     if found is not None and found.server == server and not reload:
         job.routes.add(job.server.tables(job.routes.selects))

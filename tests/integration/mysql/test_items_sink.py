@@ -12,7 +12,8 @@ from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.mysql import BinlogPosition
-from streamjoin.replicate.control_table import ControlState, ControlTable, LoadProgress
+from streamjoin.replicate.control_state import ControlState, LoadProgress
+from streamjoin.replicate.control_table import ControlTable
 from tests.faults.sink import FakeTime
 from tests.integration.conftest import Emulator
 
@@ -135,21 +136,21 @@ def test_a_state_is_kept_and_one_process_alone_has_the_lease(client: Any, fresh_
 
     def control() -> ControlTable:
         # As from elsewhere: whether the process lives can't be asked.
-        owner = replace(Holder.here("country"), place=None)
-        return ControlTable(client, name, "country", owner=owner, clock=time.now, pause=time.pause)
+        holder = replace(Holder.here("country"), place=None)
+        return ControlTable(client, name, "country", holder=holder, clock=time.now, pause=time.pause)
 
     first, second, third = control(), control(), control()
     first.ensure(create=True)
     first.ensure(create=False)
-    assert first.acquire(30.0) is None
+    assert first.acquire() is None
     first.save(STATE)
-    time.meanwhile = first.renew
-    with pytest.raises(SinkError, match="held by job 'country' on host"):
-        second.acquire(30.0)
+    time.meanwhile = first.check
+    with pytest.raises(SinkError, match=r"job 'country' on host .* runs it"):
+        second.acquire()
     time.meanwhile = lambda: None
-    assert second.acquire(30.0) == STATE
-    with pytest.raises(SinkError, match="no longer held by this process"):
+    assert second.acquire() == STATE
+    with pytest.raises(SinkError, match="no longer this job's"):
         first.save(replace(STATE, generation=4))
     second.save(replace(STATE, generation=5, loading=None))
     second.release()
-    assert third.acquire(30.0) == replace(STATE, generation=5, loading=None)
+    assert third.acquire() == replace(STATE, generation=5, loading=None)

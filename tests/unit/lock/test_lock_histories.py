@@ -1,18 +1,14 @@
-"""Any history of jobs that start, stop, pause and die on one table: never two that may commit at the same moment."""
+"""Any history of jobs that start, stop, pause and die: never two that may commit at the same moment, on any store."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
 from streamjoin.errors import SinkError
-from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Lease
-from streamjoin.lock.lease_object import LeaseObject
-from tests.faults.sink import FakeBucket, FakeTime
-
-LEASE_SECONDS = 20.0
+from tests.faults.leases import ItemLeases, Leases, ObjectLeases, lease
 
 
 @dataclass
@@ -29,9 +25,13 @@ class Histories(RuleBasedStateMachine):
 
     jobs = Bundle("jobs")
 
+    def make_store(self) -> Leases:
+        return ObjectLeases()
+
     def __init__(self) -> None:
         super().__init__()
-        self.bucket, self.time = FakeBucket(), FakeTime()
+        self.leases = self.make_store()
+        self.time = self.leases.time
         self.time.meanwhile = self.renew_all
         self.all: list[Job] = []
         self.started = 0
@@ -45,24 +45,15 @@ class Histories(RuleBasedStateMachine):
     @rule(target=jobs)
     def start(self) -> Job:
         self.started += 1
-        holder = replace(Holder.here(f"job {self.started}"), place=None)
-        lease = Lease(
-            "s3://b/t",
-            LeaseObject(self.bucket, "b", "t/.streamjoin_lock"),
-            holder,
-            LEASE_SECONDS,
-            now=self.time.now,
-            pause=self.time.pause,
-        )
-        job = Job(lease)
-        somebody_lives = any(j.has_taken and j.is_running for j in self.all)
+        job = Job(lease(self.leases, f"job {self.started}"))
+        one_lives = any(j.has_taken and j.is_running for j in self.all)
         try:
-            lease.take()
+            job.lease.take()
         except SinkError as error:
-            assert somebody_lives, "refused by nobody"
+            assert one_lives, "refused by nobody"
             assert not error.retryable
             return job
-        assert not somebody_lives, "taken from one that lives"
+        assert not one_lives, "taken from one that lives"
         job.has_taken = True
         self.all.append(job)
         return job
@@ -94,7 +85,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: any(j.has_taken and j.is_running for j in self.all))
     @rule()
     def lose_an_answer(self) -> None:
-        self.bucket.lose_answers(1)
+        self.leases.lose_answers(1)
         for job in self.all:
             if job.has_taken and job.is_running:
                 try:
@@ -118,5 +109,14 @@ class Histories(RuleBasedStateMachine):
         assert sum(self.may_commit(job) for job in running) <= 1
 
 
-TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+class ItemHistories(Histories):
+    """The same on an item of DynamoDB."""
+
+    def make_store(self) -> Leases:
+        return ItemLeases()
+
+
+TestObjectHistories = Histories.TestCase
+TestItemHistories = ItemHistories.TestCase
+TestObjectHistories.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestItemHistories.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

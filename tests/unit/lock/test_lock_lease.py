@@ -1,84 +1,79 @@
-"""The lease on S3, on a fake bucket and by a fake clock."""
+"""The lease, on fakes of both its stores and by a fake clock."""
 
 import logging
 import os
 import subprocess
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
-from streamjoin.lock.lease import Lease
-from streamjoin.lock.lease_object import LeaseObject
-from tests.faults.sink import FakeBucket, FakeTime, access_denied, slow_down
-
-BASE_PATH = "s3://bucket/lake/t"
-KEY = "lake/t/.streamjoin_lock"
+from tests.faults.leases import BASE_PATH, KEY, STORES, ItemLeases, Leases, ObjectLeases, lease
 
 
-def lease(bucket: FakeBucket, time: FakeTime, job: str = "orders", **holder: Any) -> Lease:
-    who = replace(Holder.here(job), **{"place": None, **holder})
-    return Lease(BASE_PATH, LeaseObject(bucket, "bucket", KEY), who, 20.0, now=time.now, pause=time.pause)
+@pytest.fixture(params=STORES)
+def leases(request: pytest.FixtureRequest) -> Leases:
+    made: Leases = request.param()
+    return made
 
 
-def test_a_lease_that_nobody_has_is_taken_without_waiting() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    taken = lease(bucket, time)
+def test_a_lease_that_nobody_has_is_taken_without_waiting(leases: Leases) -> None:
+    taken = lease(leases)
     taken.take()
     taken.check()
-    assert time.seconds == 0
-    assert b'"job": "orders"' in bucket.objects[KEY]
+    assert leases.time.seconds == 0
+    assert '"job": "orders"' in leases.text()
 
 
-def test_the_second_job_watches_the_lease_of_the_first_and_names_it() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    first = lease(bucket, time, "orders", host="h1", pid=123, started_at="2026-01-31T00:00:00+00:00")
+def test_the_second_process_watches_the_lease_of_the_first_and_names_it(leases: Leases) -> None:
+    first = lease(leases, "orders", host="h1", pid=123, started_at="2026-01-31T00:00:00+00:00")
     first.take()
-    time.meanwhile = first.renew
+    leases.time.meanwhile = first.renew
     with pytest.raises(SinkError) as raised:
-        lease(bucket, time, "copy").take()
-    assert str(raised.value).startswith(
-        f"table at '{BASE_PATH}': job 'orders' on host 'h1' (process 123, since 2026-01-31T00:00:00+00:00) writes it: "
+        lease(leases, "copy").take()
+    who = "job 'orders' on host 'h1' (process 123, since 2026-01-31T00:00:00+00:00)"
+    assert str(raised.value) in (
+        f"table at '{BASE_PATH}': {who} writes it: its lease was renewed meanwhile. Two jobs can't write one table: "
+        "stop that one first, or give this one another sink.hudi.base_path.",
+        f"control table 'streamjoin_replication': job 'country': {who} runs it: its lease was renewed meanwhile. Two "
+        "processes can't replicate one job: stop that one first, or give this one another name.",
     )
-    assert "stop that one first" in str(raised.value)
     assert not raised.value.retryable
-    assert time.seconds < 20
+    assert leases.time.seconds < 20
     first.check()
 
 
-def test_a_lease_that_is_not_renewed_is_taken_over_after_its_time_and_the_late_holder_is_told() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    paused, second = lease(bucket, time, "paused"), lease(bucket, time, "second")
+def test_a_lease_that_is_not_renewed_is_taken_over_after_its_time_and_the_late_holder_is_told(leases: Leases) -> None:
+    paused, second = lease(leases, "paused"), lease(leases, "second")
     paused.take()
     second.take()
-    assert 20 <= time.seconds < 30
+    assert 20 <= leases.time.seconds < 30
     with pytest.raises(SinkError, match=r"no longer this job's: .*; job 'second' on host") as raised:
         paused.check()
     assert not raised.value.retryable
-    with pytest.raises(SinkError, match="no longer this job's"):
-        paused.check()
+    for write in (paused.check, paused.keep, paused.renew):
+        with pytest.raises(SinkError, match="no longer this job's"):
+            write()
+    paused.release()
     second.check()
 
 
-def test_a_holder_that_was_paused_keeps_a_lease_that_nobody_took() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    taken = lease(bucket, time)
+def test_a_holder_that_was_paused_keeps_a_lease_that_nobody_took(leases: Leases) -> None:
+    taken = lease(leases)
     taken.take()
-    time.seconds += 1_000
+    leases.time.seconds += 1_000
     taken.check()
 
 
-def test_of_two_that_take_over_at_the_same_moment_one_gets_it() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    lease(bucket, time, "dead").take()
-    faster, slower = lease(bucket, time, "faster"), lease(bucket, time, "slower")
+def test_of_two_that_take_over_at_the_same_moment_one_gets_it(leases: Leases) -> None:
+    lease(leases, "dead").take()
+    faster, slower, time = lease(leases, "faster"), lease(leases, "slower"), leases.time
 
     def overtake() -> None:
         if time.seconds >= 20:
             time.meanwhile = faster.renew
-            faster._claim(faster._object.read())
+            faster._claim(faster._store.read())
 
     time.meanwhile = overtake
     with pytest.raises(SinkError, match="job 'faster'"):
@@ -86,43 +81,59 @@ def test_of_two_that_take_over_at_the_same_moment_one_gets_it() -> None:
     faster.check()
 
 
-def test_a_lease_that_was_given_back_is_taken_without_waiting() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    first, second = lease(bucket, time, "first"), lease(bucket, time, "second")
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_process_that_is_slower_by_one_call_does_not_get_the_lease(leases: Leases, is_new: bool) -> None:
+    """The other one renews, or takes the lease, after it was found to be over, or free, and before it is written."""
+    first, second = lease(leases, "first"), lease(leases, "second")
+    if not is_new:
+        first.take()
+
+    def faster() -> None:
+        leases.time.meanwhile = first.renew
+        (first.take if is_new else first.renew)()
+
+    leases.between(faster)
+    with pytest.raises(SinkError, match="job 'first'"):
+        second.take()
+    first.check()
+
+
+def test_a_lease_that_was_given_back_is_taken_without_waiting(leases: Leases) -> None:
+    first, second = lease(leases, "first"), lease(leases, "second")
     first.take()
     first.release()
+    first.release()
     second.take()
-    assert time.seconds == 0
+    assert leases.time.seconds == 0
     first.release()
     second.check()
 
 
-def test_giving_back_a_lease_that_somebody_else_took_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    first, second = lease(bucket, time, "first"), lease(bucket, time, "second")
+def test_giving_back_a_lease_that_another_process_took_changes_nothing(leases: Leases) -> None:
+    first, second = lease(leases, "first"), lease(leases, "second")
     first.take()
     second.take()
     first.release()
     second.check()
 
 
-def test_a_store_that_does_not_answer_keeps_no_job_from_ending(caplog: pytest.LogCaptureFixture) -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    taken = lease(bucket, time)
+def test_a_store_that_does_not_answer_keeps_no_job_from_ending(
+    leases: Leases, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = lease(leases)
     taken.take()
-    bucket.fail(slow_down)
+    leases.fail(for_good=False)
     taken.release()
     assert "was not given back" in caplog.text
 
 
-def test_a_holder_that_died_on_this_machine_is_followed_at_once() -> None:
-    bucket, time = FakeBucket(), FakeTime()
+def test_a_holder_that_died_on_this_machine_is_followed_at_once(leases: Leases) -> None:
     with subprocess.Popen(["true"]) as ended:
         pass
     here = Holder.here("x")
-    lease(bucket, time, "dead", place=here.place, pid=ended.pid, process_start=1).take()
-    lease(bucket, time, "next").take()
-    assert time.seconds == 0
+    lease(leases, "dead", place=here.place, pid=ended.pid, process_start=1).take()
+    lease(leases, "next").take()
+    assert leases.time.seconds == 0
 
 
 def test_a_process_number_that_was_given_again_is_another_process() -> None:
@@ -158,69 +169,87 @@ def test_a_process_of_another_machine_or_container_is_not_judged_by_its_number()
 
 
 @pytest.mark.parametrize("step", ["take", "renew"])
-def test_a_write_whose_answer_was_lost_is_known_as_our_own(step: str) -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    taken = lease(bucket, time)
+def test_a_write_whose_answer_was_lost_is_known_as_our_own(leases: Leases, step: str) -> None:
+    taken = lease(leases)
     if step == "renew":
         taken.take()
-    bucket.lose_answers(1)
+    leases.lose_answers(1)
     with pytest.raises(SinkError) as raised:
         getattr(taken, step)()
     assert raised.value.retryable
     getattr(taken, step)()
     taken.check()
+    assert leases.time.seconds == 0
 
 
-def test_a_lease_whose_object_was_deleted_is_lost() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    taken = lease(bucket, time)
+def test_a_lease_that_was_deleted_is_lost(leases: Leases) -> None:
+    taken = lease(leases)
     taken.take()
-    bucket.objects.clear()
+    leases.clear()
     with pytest.raises(SinkError, match="it is gone"):
         taken.check()
 
 
-def test_what_a_store_says_decides_whether_to_try_again() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    for error, retryable in ((access_denied, False), (slow_down, True)):
-        bucket.fail(error)
-        with pytest.raises(
-            SinkError, match=f"its lock can't be written: .*{error.response['Error']['Code']}"
-        ) as raised:
-            lease(bucket, time).take()
-        assert raised.value.retryable is retryable
+def test_what_a_store_says_decides_whether_to_try_again(leases: Leases) -> None:
+    for for_good in (True, False):
+        leases.fail(for_good=for_good)
+        with pytest.raises(SinkError, match=leases.refused if for_good else leases.throttled) as raised:
+            lease(leases).take()
+        assert raised.value.retryable is not for_good
+
+
+def test_keeping_a_lease_renews_it_once_in_a_fifth_of_its_time(leases: Leases) -> None:
+    taken = lease(leases)
+    taken.take()
+    contents = set()
+    for _ in range(80):
+        leases.time.seconds += 0.125
+        taken.keep()
+        contents.add(leases.text())
+    assert len(contents) == 3
+
+
+def test_what_stands_beside_a_lease_stays_whatever_becomes_of_it() -> None:
+    leases = ItemLeases()
+    first, second, third = (lease(leases, name) for name in ("first", "second", "third"))
+    assert first.take() == {}
+    first.renew({"note": {"S": "x"}})
+    first.renew()
+    assert second.take() == {"note": {"S": "x"}}
+    second.release()
+    assert third.take() == {"note": {"S": "x"}}
 
 
 @pytest.mark.parametrize("conditions", ["ignored", "refused", "unknown"])
 def test_a_store_without_conditions_is_said_and_still_keeps_the_second_job_out(
     conditions: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bucket, time = FakeBucket(conditions), FakeTime()
-    first = lease(bucket, time, "first")
+    leases = ObjectLeases(conditions)
+    first = lease(leases, "first")
     first.take()
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
     assert "conditional writes don't work here" in caplog.text
-    time.meanwhile = first.renew
+    leases.time.meanwhile = first.renew
     with pytest.raises(SinkError, match="job 'first'"):
-        lease(bucket, time, "second").take()
+        lease(leases, "second").take()
     first.check()
-    time.meanwhile = lambda: None
+    leases.time.meanwhile = lambda: None
     first.release()
-    lease(bucket, time, "third").take()
+    lease(leases, "third").take()
 
 
 @pytest.mark.parametrize("conditions", ["ignored", "refused"])
 def test_without_conditions_a_lease_that_ran_out_is_lost(conditions: str) -> None:
-    bucket, time = FakeBucket(conditions), FakeTime()
-    taken = lease(bucket, time)
+    leases = ObjectLeases(conditions)
+    taken = lease(leases)
     taken.take()
-    time.seconds += 21
+    leases.time.seconds += 21
     with pytest.raises(SinkError, match="it was not renewed for 20 s"):
         taken.check()
 
 
 def test_a_lock_that_is_no_json_is_nobodys() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    bucket.objects[KEY] = b"?"
-    lease(bucket, time).take()
-    assert time.seconds == 0
+    leases = ObjectLeases()
+    leases.bucket.objects[KEY] = b"?"
+    lease(leases).take()
+    assert leases.time.seconds == 0

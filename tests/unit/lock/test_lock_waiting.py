@@ -1,17 +1,14 @@
-"""Waiting for a table's lock, as two jobs do that write one table by turns."""
+"""Waiting for a table's lock, as two jobs do that write one table alternately."""
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streamjoin.errors import SinkError
 from streamjoin.lock import TableLock
-from streamjoin.lock.holder import Holder
-from streamjoin.lock.lease import Lease
-from streamjoin.lock.lease_object import LeaseObject
-from tests.faults.sink import FakeBucket, FakeTime
+from tests.faults.leases import STORES, Leases, lease
+from tests.faults.sink import FakeTime
 
 
 def waiting(base_path: Path, time: FakeTime, seconds: float) -> TableLock:
@@ -53,24 +50,20 @@ def test_a_place_that_can_not_be_locked_is_not_waited_for(tmp_path: Path) -> Non
     assert time.seconds == 0
 
 
-def lease(bucket: FakeBucket, time: FakeTime, job: str) -> Lease:
-    holder = replace(Holder.here(job), place=None)
-    place = LeaseObject(bucket, "bucket", "lake/t/.streamjoin_lock")
-    return Lease("s3://bucket/lake/t", place, holder, 20.0, now=time.now, pause=time.pause, look_seconds=0.5)
-
-
-def test_on_s3_a_lock_that_is_given_back_is_had_by_the_next_look(tmp_path: Path) -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    first, second = lease(bucket, time, "first"), lease(bucket, time, "second")
+@pytest.mark.parametrize("store", STORES)
+def test_a_lease_that_is_given_back_is_had_by_the_next_look(store: type[Leases]) -> None:
+    leases = store()
+    first, second = lease(leases, "first"), lease(leases, "second", look_seconds=0.5)
     first.take()
-    time.meanwhile = lambda: first.release() if time.seconds > 1 else None
+    leases.time.meanwhile = lambda: first.release() if leases.time.seconds > 1 else None
     second.take()
-    assert time.seconds == 1.5
+    assert leases.time.seconds == 1.5
     second.check()
 
 
-def test_on_s3_a_lock_whose_holder_died_is_taken_over_after_its_time_however_often_one_looks() -> None:
-    bucket, time = FakeBucket(), FakeTime()
-    lease(bucket, time, "dead").take()
-    lease(bucket, time, "second").take()
-    assert time.seconds == 20
+@pytest.mark.parametrize("store", STORES)
+def test_a_lease_whose_holder_died_is_taken_over_after_its_time_however_often_one_looks(store: type[Leases]) -> None:
+    leases = store()
+    lease(leases, "dead").take()
+    lease(leases, "second", look_seconds=0.5).take()
+    assert leases.time.seconds == 20
