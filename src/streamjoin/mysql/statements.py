@@ -1,6 +1,6 @@
 """What a statement of the binlog does to whole tables: emptied, or no longer the table that it was.
 
-Rows come as rows; TRUNCATE, DROP, ALTER and RENAME come as the text that somebody typed. It is read word by word, with
+Rows come as rows; TRUNCATE, DROP, ALTER and RENAME come as the text that was typed. It is read word by word, with
 comments, quotes and names of other schemas as they may come; what is not one of these statements does nothing.
 """
 
@@ -196,7 +196,7 @@ def _rename(words: _Words) -> list[TableEffect]:
     if not (words.take("TABLE") or words.take("TABLES")):
         return []
     words.take("IF", "EXISTS")
-    # The names as they end: after `a TO spare, b TO a` the name `a` is another table's, and `b` is nobody's.
+    # The names as they end: after `a TO spare, b TO a` the name `a` is another table's, and no table is called `b`.
     found: dict[tuple[str, str], Effect] = {}
     while True:
         old = words.name()

@@ -1,4 +1,4 @@
-"""Changes as they come: a thread reads and decodes the binlog ahead of who takes them."""
+"""Changes as they come: a thread reads and decodes the binlog ahead of the one that takes them."""
 
 import logging
 from collections import deque

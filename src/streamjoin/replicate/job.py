@@ -121,7 +121,7 @@ def released(job: ReplicateJob) -> Iterator[None]:
 
 
 def mysql_address(settings: MySqlSettings) -> MysqlAddress:
-    """Return where the server is and who asks it.
+    """Return the address of the server, with the user that asks it.
 
     Raises:
         SourceError: The password's secret can't be read.

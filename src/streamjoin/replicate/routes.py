@@ -96,7 +96,7 @@ class Routes:
 
     def _add(self, mapping: ItemMapping) -> ItemMapping:
         key = (mapping.target_table, tuple(mapping.key_types.items()))
-        # Of a key that isn't there yet nobody knows the type; and no row of such a table becomes an item.
+        # The type of a key that isn't there yet isn't known; and no row of such a table becomes an item.
         if key not in self._prepared and not mapping.is_keyless:
             self._prepare(mapping)
             self._prepared.add(key)

@@ -136,7 +136,7 @@ class BinlogDecoder:
             # By ids the server may begin to look in an earlier file than the one in which it finds them.
             if self._has_begun and BinlogPosition(file, 4).order[0] < self.position.order[0]:
                 message = (
-                    f"binlog '{self._file}' is followed by '{file}': the server began its binlog anew; "
+                    f"binlog '{self._file}' is followed by '{file}': the server began its binlog from scratch; "
                     "start with --reload"
                 )
                 raise DataLossError(message)

@@ -7,7 +7,7 @@ from streamjoin.mysql.binlog.table import TableLayout
 from streamjoin.mysql.statements import TableEffect
 
 SYSTEM_SCHEMAS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
-# A sequence of MariaDB is a table of one row with these columns; its numbers are nobody's rows.
+# A sequence of MariaDB is a table of one row with these columns; its numbers are no rows.
 _SEQUENCE = (
     "next_not_cached_value",
     "minimum_value",

@@ -1,6 +1,6 @@
 """Transactions of two phases: their rows are in the binlog when they are prepared, not when they are committed.
 
-Which rows a later commit is about is known only to who has read the first phase, and versions of rows follow the
+Which rows a later commit is about is known only after the first phase was read, and versions of rows follow the
 binlog. So their rows aren't reported; when they are committed, their tables are to be loaded again.
 """
 
