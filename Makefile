@@ -2,12 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := .uv/uv
 BIN := .venv/bin
-# Two at a time: each has a Spark or emulators of its own, and Spark on two cores leaves half of them idle.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# Two at a time, each with a Spark and emulators of its own; who has done its half takes from the other's.
+PYTEST := $(BIN)/pytest -n 2 --dist worksteal --durations 25 --durations-min 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit spark integration e2e soak explore audit format commands bench bench-reference bench-long bench-replicate bench-capture bench-backfill build clean
+.PHONY: help setup demo test check unit running spark integration e2e soak explore audit format commands bench bench-reference bench-long bench-replicate bench-capture bench-backfill build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -26,7 +26,10 @@ setup: .venv/.locked ## the environment in .venv, with the streamjoin command in
 demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARGS="--dataset flights"
 	@$(BIN)/streamjoin demo $(ARGS)
 
-test: check unit spark integration e2e ## everything that CI checks
+test: .venv/.jars ## everything that CI checks; says at the end how long each part took
+	@begin=$$(date +%s); took=; for part in check unit running; do \
+	  since=$$(date +%s); $(MAKE) --no-print-directory $$part || exit 1; took="$$took $$part $$(($$(date +%s) - since)) s,"; \
+	done; echo "make test:$$took in all $$(($$(date +%s) - begin)) s"
 
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .
@@ -36,6 +39,10 @@ check: setup ## ruff, mypy strict, import rules
 
 unit: setup ## tests without Spark and network
 	@$(PYTEST) tests/unit
+
+# One call, so that Spark and the services start once and nobody waits for the last test of a tier.
+running: .venv/.jars ## the next three, at once
+	@$(PYTEST) tests/e2e tests/integration tests/spark
 
 spark: .venv/.jars ## tests on a local Spark
 	@$(PYTEST) tests/spark

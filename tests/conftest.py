@@ -1,11 +1,19 @@
-"""The environment of every process that a test starts."""
+"""The environment of every process that a test starts; the one Spark and the embedded services of all tiers."""
 
+import fcntl
+from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
-from tests.start_up import quick_variables, variables
+from tests.start_up import archive_path, make_archive, quick_variables, reading_archive, variables
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from streamjoin.local.stack import LocalStack
 
 # Timings are never asserted, neither by Hypothesis. The same examples each time, so that a change is judged by what it
 # changes; new ones are drawn by `make explore`.
@@ -18,3 +26,54 @@ settings.load_profile("repeatable")
 def quick_processes(pytestconfig: pytest.Config) -> Iterator[None]:
     with variables(quick_variables(pytestconfig.cache.mkdir("start_up"))):
         yield
+
+
+@pytest.fixture(scope="session")
+def class_archive(quick_processes: None, pytestconfig: pytest.Config) -> Iterator[None]:
+    """Let Java take its classes from an archive, which the first run makes; without one it is slower."""
+    cache = pytestconfig.cache.mkdir("start_up")
+    archive = archive_path(cache)
+    # Of two test processes one makes it, the other waits for it.
+    with (cache / "archive.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if archive is not None and not archive.exists():
+            make_archive(archive)
+    with variables(reading_archive(archive) if archive is not None and archive.exists() else {}):
+        yield
+
+
+@pytest.fixture(scope="session")
+def stack() -> "Iterator[LocalStack]":
+    """Embedded services that this process, and whatever it starts, talks to."""
+    from streamjoin.local.stack import LocalStack  # noqa: PLC0415  (the unit tier has none)
+
+    with LocalStack() as running, running.active():
+        yield running
+
+
+@pytest.fixture(scope="session")
+def spark(class_archive: None, stack: "LocalStack") -> "Iterator[SparkSession]":
+    """One session for all tiers, which knows the services' S3: a Java takes no further jars."""
+    from streamjoin.spark.session import local_session  # noqa: PLC0415  (the unit tier has none)
+
+    # Tests have more different plans than a job: what was compiled for one is found by the next.
+    settings = {"spark.sql.codegen.cache.maxEntries": "2000"}
+    session = local_session("streamjoin-tests", cores=2, s3=True, settings=settings)
+    # pyspark looks for this class in ten packages, on 260 jars, for each `F.col`: a twentieth of a commit's cost.
+    jvm: Any = session.sparkContext._jvm
+    jvm.functions = jvm.functions
+    yield session
+    session.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long the tests of each tier took; of two processes both count."""
+    seconds, tests = Counter[str](), Counter[str]()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                tier = "/".join(report.nodeid.split("/")[:2])
+                seconds[tier] += report.duration
+                tests[tier] += report.when == "call"
+    for tier, took in seconds.items():
+        terminalreporter.write_line(f"{tier}: {tests[tier]} tests, {took:.0f} s of test time")

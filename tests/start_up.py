@@ -5,6 +5,7 @@ compiling classes, which a long-running job does once. With these variables it i
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -15,6 +16,7 @@ from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, fetched_jars, j
 # A test ends before the second compiler has earned what it takes; one collector thread is enough for a small heap.
 # Read by Spark for the Java that it starts as driver, and by nothing else.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+ARCHIVE_JOB = str(Path(__file__).parent / "e2e" / "archive_job.py")
 # Java goes on without an archive that doesn't fit (another class path: `spark-submit`, say); it need not talk of it.
 _SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 
@@ -46,6 +48,24 @@ def archive_path(cache: Path) -> Path | None:
     # Java checks by itself that each jar is the one archived; the name keeps two environments apart.
     parts = [str(own_archive), *map(str, jars), *(str(f.stat().st_mtime_ns) for f in (own_archive, *jars))]
     return cache / f"{sha256(' '.join(parts).encode()).hexdigest()[:16]}.jsa"
+
+
+def make_archive(archive: Path) -> None:
+    """Run a job whose Java writes `archive` when it ends; older ones are removed."""
+    from streamjoin.local.stack import LocalStack  # noqa: PLC0415  (the unit tier needs neither)
+    from tests.e2e.scenario import Scenario, events  # noqa: PLC0415
+
+    for outdated in archive.parent.glob("*.jsa"):
+        outdated.unlink()
+    with LocalStack() as running, running.active(), tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        unfinished = Path(folder) / "unfinished.jsa"
+        scenario = Scenario(Path(folder), "archive")
+        scenario.put(events(150, seed=1))
+        with variables(writing_archive(unfinished)):
+            code = scenario.run(script=ARCHIVE_JOB)
+        # A job that fails here fails in the tests too, where it is told in full.
+        if code == 0 and unfinished.exists():
+            os.replace(unfinished, archive)
 
 
 def writing_archive(archive: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The embedded services for this tier: one process for all tests, a fresh stream, table and bucket for each."""
+"""Clients of the embedded services, and a fresh stream, table and bucket for each test."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,12 +8,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
-from streamjoin.spark.session import local_session
 from tests.services.dynamodb_local import DynamoDbLocal, dynamodb_local
 
 
@@ -24,24 +22,6 @@ class Emulator:
     tables: Any
     streams: Any
     local: DynamoDbLocal | None
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[LocalStack]:
-    """Embedded services that this process, and whatever it starts, talks to."""
-    with LocalStack() as running, running.active():
-        yield running
-
-
-@pytest.fixture(scope="session")
-def spark(stack: LocalStack) -> Iterator[SparkSession]:
-    """One session that knows the emulator's S3, for all jobs of this tier: a JVM takes no further jars."""
-    running = SparkSession.getActiveSession()
-    if running is not None:
-        running.stop()
-    session = local_session("streamjoin-jobs", cores=2, s3=True)
-    yield session
-    session.stop()
 
 
 @pytest.fixture
