@@ -110,8 +110,11 @@ def objects_of(bucket: str) -> dict[str, bytes]:
     return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
 
+pytestmark = pytest.mark.usefixtures("class_archive")
+
+
 @pytest.fixture(scope="module")
-def finished(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(stack: LocalStack, class_archive: None, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     bucket = "security"
     aws_client("s3").create_bucket(Bucket=bucket)
     changes: dict[str, Any] = {

@@ -14,7 +14,10 @@ from streamjoin.query import query
 from tests.faults.sink import Request, S3Proxy
 
 KEYS = [f"k{n}" for n in range(6)]
+# Both, for each writes other files in another order.
 TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
+# One file of rows a commit: each request costs time.
+ONE_BUCKET = {"hoodie.bucket.index.num.buckets": "1"}
 COMPLETED = {"COPY_ON_WRITE": ".commit", "MERGE_ON_READ": ".deltacommit"}
 # Files of a commit in the order in which they are written, by the end of their names, and what becomes of them.
 BREAKS = {
@@ -72,7 +75,7 @@ def puts(ending: str, kind: str) -> Callable[[Request], str | None]:
 def test_a_commit_that_s3_breaks_off_anywhere_is_not_there_and_the_next_try_doubles_nothing(
     spark: SparkSession, proxy: S3Proxy, bucket: str, table_type: str
 ) -> None:
-    target = HudiTable(f"s3://{bucket}/lake/t", "t", ("id",), "o", table_type=table_type)
+    target = HudiTable(f"s3://{bucket}/lake/t", "t", ("id",), "o", table_type=table_type, options=ONE_BUCKET)
     proxy.breaks(lambda request: None)
     write(spark, target, KEYS, 1)
     version = 1
@@ -93,7 +96,7 @@ def test_a_commit_that_s3_breaks_off_anywhere_is_not_there_and_the_next_try_doub
 def test_a_commit_whose_last_answer_was_lost_may_have_happened_and_is_repeated_without_doubling(
     spark: SparkSession, proxy: S3Proxy, bucket: str, table_type: str
 ) -> None:
-    target = HudiTable(f"s3://{bucket}/lake/t", "t", ("id",), "o", table_type=table_type)
+    target = HudiTable(f"s3://{bucket}/lake/t", "t", ("id",), "o", table_type=table_type, options=ONE_BUCKET)
     proxy.breaks(lambda request: None)
     write(spark, target, KEYS, 1)
     proxy.breaks(puts(COMPLETED[table_type], "done, drop"))
@@ -110,7 +113,7 @@ def test_a_table_whose_creation_s3_breaks_off_is_created_by_the_next_try(
     spark: SparkSession, proxy: S3Proxy, bucket: str
 ) -> None:
     for ending in ("hoodie.properties", ".commit.requested", ".commit"):
-        target = HudiTable(f"s3://{bucket}/lake/{ending.replace('.', '')}", "t", ("id",), "o")
+        target = HudiTable(f"s3://{bucket}/lake/{ending.replace('.', '')}", "t", ("id",), "o", options=ONE_BUCKET)
         proxy.breaks(puts(ending, "503"))
         with pytest.raises(SinkError) as raised:
             write(spark, target, KEYS, 1)

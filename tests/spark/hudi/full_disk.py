@@ -1,47 +1,53 @@
-"""Write a table on a disk that gets full. Run in a mount namespace of its own; prints what happened as JSON."""
+"""Write tables on a disk that gets full. Run in a mount namespace of its own; prints what happened as JSON."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from streamjoin.errors import SinkError
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
 from streamjoin.spark.session import local_session
 
-disk, table_type = Path(sys.argv[1]), sys.argv[2]
+disk = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)], check=True)
 spark = local_session("full-disk", cores=2)
-target = HudiTable(str(disk / "t"), "t", ("id",), "o", table_type=table_type)
+# From nothing free to enough, in pages of 4 kB: each try breaks off at another file.
+FREE_PAGES = (0, 2, 5, 9, 14)
 
 
-def write(keys: list[str], version: int) -> None:
-    rows = spark.createDataFrame([(key, version) for key in keys], "id string, o bigint")
-    upsert(rows, target, commit_metadata={"batch_id": str(version)})
+def tried(table_type: str) -> dict[str, Any]:
+    """Return the errors of all tries on a full disk, and the rows after one that had room."""
+    target = HudiTable(str(disk / table_type), "t", ("id",), "o", table_type=table_type)
+
+    def write(keys: list[str], version: int) -> None:
+        rows = spark.createDataFrame([(key, version) for key in keys], "id string, o bigint")
+        upsert(rows, target, commit_metadata={"batch_id": str(version)})
+
+    def rows() -> dict[str, int]:
+        found = query(target.base_path, "select id, o from t").to_pylist()
+        assert len({row["id"] for row in found}) == len(found)
+        return {row["id"]: row["o"] for row in found}
+
+    write(["a", "b"], 1)
+    ballast = disk / "ballast"
+    errors = []
+    for number, pages in enumerate(FREE_PAGES):
+        disk_status = os.statvfs(disk)
+        with ballast.open("wb", buffering=0) as file:
+            file.write(b"\0" * (disk_status.f_bavail * disk_status.f_bsize - pages * 4096))
+        before = rows()
+        try:
+            write(["a", "b", f"new{pages}"], number + 2)
+        except SinkError as error:
+            errors.append((str(error), error.retryable))
+            assert rows() == before
+        ballast.unlink()
+    write(["a", "b"], 100)
+    return {"errors": errors, "rows": rows()}
 
 
-def rows() -> dict[str, int]:
-    found = query(target.base_path, "select id, o from t").to_pylist()
-    assert len({row["id"] for row in found}) == len(found)
-    return {row["id"]: row["o"] for row in found}
-
-
-write(["a", "b"], 1)
-ballast = disk / "ballast"
-errors = []
-# From nothing free to enough: each try breaks off at another file.
-for free_bytes in (0, 8_000, 100_000, 900_000, 1_310_000, 1_330_000):
-    disk_status = os.statvfs(disk)
-    with ballast.open("wb", buffering=0) as file:
-        file.write(b"\0" * (disk_status.f_bavail * disk_status.f_bsize - free_bytes))
-    before = rows()
-    try:
-        write(["a", "b", f"new{free_bytes}"], len(errors) + 2)
-    except SinkError as error:
-        errors.append((str(error), error.retryable))
-        assert rows() == before
-    ballast.unlink()
-write(["a", "b"], 100)
-json.dump({"errors": errors, "rows": rows()}, sys.stdout)
+json.dump({table_type: tried(table_type) for table_type in ("COPY_ON_WRITE", "MERGE_ON_READ")}, sys.stdout)
