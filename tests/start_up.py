@@ -62,7 +62,7 @@ def make_archive(archive: Path) -> None:
         scenario = Scenario(Path(folder), "archive")
         scenario.put(events(150, seed=1))
         with variables(writing_archive(unfinished)):
-            code = scenario.run(script=ARCHIVE_JOB)
+            code = scenario.run(script=ARCHIVE_JOB, timeout_seconds=600)
         # A job that fails here fails in the tests too, where it is told in full.
         if code == 0 and unfinished.exists():
             os.replace(unfinished, archive)

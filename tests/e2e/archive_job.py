@@ -13,4 +13,4 @@ gateway = context._gateway
 context.stop()
 gateway.shutdown()
 gateway.proc.stdin.close()
-sys.exit(gateway.proc.wait(60))
+sys.exit(gateway.proc.wait(300))

@@ -17,8 +17,7 @@ from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
 from tests.e2e.job_file import ROOT, wait_for
-from tests.e2e.scenario import Scenario, events
-from tests.e2e.test_crashes import committed_counts
+from tests.e2e.scenario import Scenario, committed_counts, events
 from tests.start_up import JAVA_OPTIONS
 
 WORKERS, SHARDS = 2, 4

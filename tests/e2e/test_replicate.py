@@ -17,13 +17,13 @@ from tests.e2e.job_file import wait_for
 from tests.e2e.replica import Replica
 from tests.e2e.row_changes import RowChanges, fill
 
-ROWS, CHANGES, KILLS, SEED = 100_000, 20_000, 5, 38
+ROWS, CHANGES, KILLS, SEED = 30_000, 6_000, 4, 38
 # Of a batch, or a chunk of the load: each has a line in the log. After each line the next changes come, and after some
 # chunks and batches the job is killed.
-LIMIT, CHANGES_A_LINE, MOST_LINES = 4_000, 400, 20
+LIMIT, CHANGES_A_LINE, MOST_LINES = 1_200, 120, 20
 STATEMENTS = {
-    6_000: "ALTER TABLE notes ADD COLUMN mood VARCHAR(10) DEFAULT 'fine'",
-    14_000: "TRUNCATE TABLE notes",
+    1_800: "ALTER TABLE notes ADD COLUMN mood VARCHAR(10) DEFAULT 'fine'",
+    4_200: "TRUNCATE TABLE notes",
 }
 
 

@@ -76,13 +76,13 @@ def records_of(change: Told, names: Sequence[str], envelope: str) -> list[bytes]
     return [kinesis_record(name, change.operation, keys, *images, created=created) for name in names]
 
 
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_any_history_and_delivery_with_crashes_ends_in_the_items_and_every_change_once(
     spark: SparkSession, tmp_path: Path, seed: int, data: st.DataObject
 ) -> None:
     base, chance, source = tmp_path / str(next(_example)), random.Random(seed), Source()
-    for number in range(14):
+    for number in range(10):
         key = chance.choice("abc")
         if chance.random() < 0.4:
             source.remove(key)
@@ -97,7 +97,7 @@ def test_any_history_and_delivery_with_crashes_ends_in_the_items_and_every_chang
     crashes = data.draw(st.lists(st.sampled_from(STEPS), min_size=1, max_size=3))
     stream = Stream(spark)
     while waiting:
-        batch = waiting[: 4 + chance.randrange(10)]
+        batch = waiting[: 6 + chance.randrange(10)]
         job = job_of(base, *tables)
         try:
             process_batch(job, stream.batch(batch), on_step=crash_at(crashes.pop() if crashes else None))

@@ -16,7 +16,7 @@ TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
 COMPLETED = {"COPY_ON_WRITE": ".commit", "MERGE_ON_READ": ".deltacommit"}
 KEYS = [f"k{n}" for n in range(6)]
 # Where a file breaks off; tests/unit/hudi/test_repair.py has every place.
-CUTS = [0.0, 0.5]
+CUTS = [("COPY_ON_WRITE", 0.0), ("MERGE_ON_READ", 0.5)]
 
 
 def table(base: Path, table_type: str, **options: str) -> HudiTable:
@@ -46,8 +46,7 @@ def tear(path: Path, cut: float) -> None:
     path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("table_type", TABLE_TYPES)
+@pytest.mark.parametrize(("table_type", "cut"), CUTS)
 def test_a_torn_commit_has_not_happened_and_is_rolled_back_by_the_next_write(
     spark: SparkSession, tmp_path: Path, table_type: str, cut: float
 ) -> None:
@@ -100,8 +99,11 @@ def test_rows_of_a_commit_that_was_rolled_back_stay_away_when_its_instant_is_arc
     # One bucket only: the others keep what the rollback leaves them.
     for version in range(3, 12):
         write(spark, target, KEYS[:1], version)
-    assert timeline(target)[0].name[:17] > torn.name[:17]
-    assert found(target) == {**dict.fromkeys(KEYS, 1), KEYS[0]: 11}
+        if timeline(target)[0].name[:17] > torn.name[:17]:
+            break
+    else:
+        pytest.fail("its instant was not archived")
+    assert found(target) == {**dict.fromkeys(KEYS, 1), KEYS[0]: version}
 
 
 Prepare = Callable[[SparkSession, HudiTable], None]
@@ -145,8 +147,9 @@ def test_a_torn_table_service_is_done_again_or_was_never_planned(
     table_type, prepare, options, version = ACTIONS[action]
     target, kept = table(tmp_path / "t", table_type, **options), tmp_path / "kept"
     prepare(spark, target)
+    assert repair(target.base_path) == (), "what is whole is left as it is"
     shutil.copytree(target.base_path, kept)
-    for state, cut in [("", 0.5), (".inflight", 0.5), (".requested", 0.5), (".requested", 0.0)]:
+    for state, cut in [("", 0.5), (".inflight", 0.5), (".requested", 0.0)]:
         # In its own place: plans have absolute paths.
         shutil.rmtree(target.base_path)
         shutil.copytree(kept, target.base_path)
@@ -165,10 +168,6 @@ def _reached(path: Path) -> int:
     return {"requested": 0, "inflight": 1}.get(path.suffix[1:], 2)
 
 
-def test_a_whole_timeline_and_no_table_are_left_as_they_are(spark: SparkSession, tmp_path: Path) -> None:
+def test_no_table_and_what_lies_on_s3_are_left_as_they_are(tmp_path: Path) -> None:
     assert repair(str(tmp_path / "none")) == ()
     assert repair("s3://bucket/lake/t") == ()
-    for table_type, prepare, options, _ in ACTIONS.values():
-        target = table(tmp_path / prepare.__name__, table_type, **options)
-        prepare(spark, target)
-        assert repair(target.base_path) == ()
