@@ -59,11 +59,25 @@ def spark(class_archive: None, stack: "LocalStack") -> "Iterator[SparkSession]":
     # Tests have more different plans than a job: what was compiled for one is found by the next.
     settings = {"spark.sql.codegen.cache.maxEntries": "2000"}
     session = local_session("streamjoin-tests", cores=2, s3=True, settings=settings)
-    # pyspark looks for this class in ten packages, on 260 jars, for each `F.col`: a twentieth of a commit's cost.
-    jvm: Any = session.sparkContext._jvm
-    jvm.functions = jvm.functions
+    cheapen(session)
     yield session
     session.stop()
+
+
+def cheapen(session: Any) -> None:
+    """Leave out what a commit of ten rows pays for most, and needs for nothing."""
+    jvm = session.sparkContext._jvm
+    # pyspark looks for this class in ten packages, on 260 jars, for each `F.col`.
+    jvm.functions = jvm.functions
+    # Hudi sends all of Hadoop's settings with each task; two thirds are YARN's and MapReduce's. Each of these classes,
+    # when it is loaded, brings back all of them: so they come first.
+    jvm.org.apache.hadoop.mapred.JobConf()
+    jvm.org.apache.hadoop.yarn.conf.YarnConfiguration()
+    jvm.org.apache.hadoop.hdfs.HdfsConfiguration.init()
+    settings = session._jsc.hadoopConfiguration()
+    for prefix in ("yarn.", "mapreduce."):
+        for name in list(settings.getPropsWithPrefix(prefix)):
+            settings.unset(f"{prefix}{name}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

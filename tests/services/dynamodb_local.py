@@ -25,6 +25,7 @@ from py4j.java_gateway import GatewayParameters, JavaGateway
 from streamjoin.local.processes import stop_process
 from streamjoin.spark.session import java_home, java_options
 from tests.services.fetching import fetched_once
+from tests.start_up import JAVA_OPTIONS
 
 VERSION = "2.6.1"
 HOST = "127.0.0.1"
@@ -87,7 +88,15 @@ def dynamodb_local(home: str | None = None, cache: Path | None = None) -> Iterat
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [
-                *(java, *java_options(), f"-Dsqlite4java.library.path={jars}", "-Xmx512m", "-cp", classpath),
+                *(
+                    java,
+                    *java_options(),
+                    *JAVA_OPTIONS.split(),
+                    f"-Dsqlite4java.library.path={jars}",
+                    "-Xmx512m",
+                    "-cp",
+                    classpath,
+                ),
                 *("py4j.GatewayServer", "--die-on-broken-pipe", "--enable-auth", "0"),
             ],
             # The kernel closes this pipe when we end, however we end; that is its order to stop.

@@ -18,12 +18,10 @@ from tests.e2e.scenario import Scenario, events
 from tests.faults.kpl import aggregate
 
 
-@pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])
-def test_tables_on_s3_hold_what_the_oracle_says(
-    spark: SparkSession, bucket: str, tmp_path: Path, table_type: str
-) -> None:
-    name = f"s3-{table_type[:4].lower()}"
-    scenario = Scenario(tmp_path, name, base=f"s3://{bucket}/lake", changes={"sink.hudi.table_type": table_type})
+def test_tables_on_s3_hold_what_the_oracle_says(spark: SparkSession, bucket: str, tmp_path: Path) -> None:
+    # The demo has the other type on S3.
+    changes = {"sink.hudi.table_type": "MERGE_ON_READ"}
+    scenario = Scenario(tmp_path, "on-s3", base=f"s3://{bucket}/lake", changes=changes)
     for seed in (5, 6):
         scenario.put(events(150, seed))
         run(load_config(scenario.config), until_caught_up=True)

@@ -75,8 +75,7 @@ def test_a_stopped_process_loses_its_lease_and_is_told_when_it_goes_on(stack: Lo
             lock.check()
 
 
-@pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])
-@pytest.mark.parametrize("place", ["disk", "S3"])
+@pytest.mark.parametrize(("place", "table_type"), [("disk", "COPY_ON_WRITE"), ("S3", "MERGE_ON_READ")])
 def test_a_table_is_created_written_and_read_beside_its_lock(
     spark: SparkSession, bucket: str, tmp_path: Path, place: str, table_type: str
 ) -> None:

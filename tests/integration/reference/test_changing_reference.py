@@ -24,12 +24,12 @@ def event(key: str, country: str, **others: str) -> tuple[str, bytes]:
     return key, f'{{"id": "{key}", "country": "{country}", "at": "1/1/10"{more}}}'.encode()
 
 
-@pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])
 def test_rows_already_written_follow_the_reference_also_what_changed_while_the_job_was_stopped(
-    spark: SparkSession, stack: Any, tmp_path: Path, table_type: str
+    spark: SparkSession, stack: Any, tmp_path: Path
 ) -> None:
-    changes = {"references.0.on_change": "rewrite_rows", "sink.hudi.table_type": table_type}
-    scenario = Scenario(tmp_path, f"rewrite-{table_type[:4].lower()}", changes=changes)
+    # With the other type the job dies at each step of a rewrite in test_crashes.py.
+    changes = {"references.0.on_change": "rewrite_rows", "sink.hudi.table_type": "MERGE_ON_READ"}
+    scenario = Scenario(tmp_path, "rewrite", changes=changes)
     config = load_config(scenario.config)
     scenario.put(events(150, seed=11))
     run(config, until_caught_up=True)
