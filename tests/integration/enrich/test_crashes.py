@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("spark")
 def dies(scenario: Scenario, step: str) -> None:
     """Run the job until it has done a step for the second time."""
     with pytest.raises(CrashError):
-        run(load_config(scenario.config), until_caught_up=True, at=crash_at(step, 2))
+        run(load_config(scenario.config), until_caught_up=True, on_step=crash_at(step, 2))
 
 
 def test_killing_the_job_at_each_step_leaves_the_table_of_an_undisturbed_run(
