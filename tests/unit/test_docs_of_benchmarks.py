@@ -1,0 +1,46 @@
+"""The figures that the documents publish, compared with the results that they come from."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.documents import ROOT
+
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
+
+
+def result(name: str) -> Any:
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def figures() -> list[str]:
+    batches, capture = result("micro_batches"), result("capture_batches")["capture_to_enrich"]
+    replicate, backfill = result("replicate"), result("backfill")
+    seconds = {name: variant["median_seconds"] for name, variant in batches["variants"].items()}
+    ours = [seconds[f"streamjoin, {kind}"] for kind in ("COPY_ON_WRITE", "MERGE_ON_READ")]
+    export, scan = backfill["export"], backfill["scan"]
+    return [
+        *(f"| {median:.2f} |" for median in seconds.values()),
+        *(f"{seconds['today'] / own:.1f} ({seconds['today, tuned session'] / own:.1f} against" for own in ours),
+        f"p50 {replicate['latency']['p50_seconds']:.2f} s, p99 {replicate['latency']['p99_seconds']:.2f} s",
+        f"{replicate['bulk']['a_second']:,.0f} changes a second in bulk",
+        f"{replicate['replay']['a_second']:,.0f} if a start repeats them",
+        f"a full load of {replicate['full_load']['a_second']:,.0f} rows a second",
+        f"{capture['COPY_ON_WRITE']['of_medians']} times one of `enrich` copy-on-write",
+        f"{capture['MERGE_ON_READ']['of_medians']} times merge-on-read",
+        f"in {export['seconds']:.0f} s ({export['rows_per_second']:,} rows a second)",
+        f"emulator in {scan['seconds']:.0f} s",
+        f"{round(scan['by_size']['read_units_per_million_items'], -2):,} read units",
+    ]
+
+
+@pytest.mark.parametrize("figure", figures())
+def test_a_published_figure_is_that_of_the_result(figure: str) -> None:
+    assert figure in PAGE
+
+
+def test_the_readme_has_the_figures_of_a_batch() -> None:
+    variants = result("micro_batches")["variants"]
+    text = f"{variants['streamjoin, COPY_ON_WRITE']['median_seconds']:.2f} s where the usual script takes"
+    assert text in (ROOT / "README.md").read_text()
