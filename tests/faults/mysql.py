@@ -102,9 +102,9 @@ END_PACKET = b"\xfe\0\0\2\0"
 
 
 class DumpConnection(FakeConnection):
-    """A connection that is asked for the binlog, and gets these packets; then it is lost."""
+    """A connection that is asked for the binlog, and gets these packets, or errors; then it is lost."""
 
-    def __init__(self, *packets: bytes) -> None:
+    def __init__(self, *packets: bytes | tuple[int, str]) -> None:
         super().__init__({"binlog_checksum": [(b"NONE",)]})
         self.packets = list(packets)
 
@@ -117,7 +117,10 @@ class DumpConnection(FakeConnection):
     def _read_packet(self) -> MysqlPacket:
         if not self.packets:
             raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
-        return MysqlPacket(self.packets.pop(0), "utf8")
+        packet = self.packets.pop(0)
+        if isinstance(packet, tuple):
+            raise pymysql.err.OperationalError(*packet)
+        return MysqlPacket(packet, "utf8")
 
 
 def event_packet(kind: int, body: bytes, end: int = 0) -> bytes:

@@ -122,8 +122,8 @@ def follow(job: ReplicateJob, idle_save_seconds: float) -> Iterator[ChangeBatch]
 
     Args:
         job: The job's parts.
-        idle_save_seconds: A position behind transactions of other tables is saved now and then too, since the server
-            purges its old binlog files: so long after the last one, once caught up.
+        idle_save_seconds: How long after the last one a position is saved that lies behind transactions of other tables
+            alone: the server purges its old binlog files.
     """
     # A process before this one wrote up to here at most.
     replay_until = job.server.position()

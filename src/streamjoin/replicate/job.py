@@ -105,7 +105,7 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
         writer=ItemWriter(client, check=control.check),
         control=control,
         letters=LetterFolder(config.dead_letters.base_path) if config.dead_letters else None,
-        limits=BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch),
+        limits=BatchLimits.of(config.limits),
         interval_seconds=config.trigger.interval_seconds,
     )
 

@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+from botocore.parsers import ResponseParserError
 
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
@@ -196,6 +197,17 @@ def test_what_a_store_says_decides_whether_to_try_again(leases: Leases) -> None:
         with pytest.raises(SinkError, match=leases.refused if for_good else leases.throttled) as raised:
             lease(leases).take()
         assert raised.value.retryable is not for_good
+
+
+def test_an_answer_that_is_not_the_services_does_not_end_the_renewal() -> None:
+    leases = ObjectLeases()
+    taken = lease(leases)
+    taken.take()
+    leases.bucket.fail(ResponseParserError("<html>a proxy's page</html>"))
+    with pytest.raises(SinkError, match="its lock can't be written") as raised:
+        taken.renew()
+    assert raised.value.retryable
+    taken.renew()
 
 
 def test_keeping_a_lease_renews_it_once_in_a_fifth_of_its_time(leases: Leases) -> None:

@@ -61,9 +61,9 @@ class BinlogEvent:
 
 
 def _is_gone(error: pymysql.MySQLError) -> bool:
-    # The same number stands for an event that is larger than the server may send.
+    # The same number stands for an event that is larger than the server may send, and for a replica of our id.
     is_refusal = bool(error.args) and error.args[0] == ER.MASTER_FATAL_ERROR_READING_BINLOG
-    return is_refusal and "max_allowed_packet" not in str(error)
+    return is_refusal and not any(other in str(error) for other in ("max_allowed_packet", "with the same server"))
 
 
 class BinlogDump:

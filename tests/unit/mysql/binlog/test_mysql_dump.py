@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.errors import SourceError
+from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import BinlogPosition, MysqlAddress
 from streamjoin.mysql.binlog.decoder import BinlogDecoder
 from streamjoin.mysql.binlog.dump import BinlogDump
@@ -15,7 +15,7 @@ from tests.faults.mysql import CHARSETS, END_PACKET, XID, DumpConnection, event_
 START = BinlogPosition("binlog.000001", 4)
 
 
-def dump(*packets: bytes, follow: bool = True) -> BinlogDump:
+def dump(*packets: bytes | tuple[int, str], follow: bool = True) -> BinlogDump:
     def opened(*_: object, **__: object) -> Any:
         return DumpConnection(*packets)
 
@@ -35,6 +35,19 @@ def test_an_end_packet_while_following_is_an_error_that_may_pass() -> None:
 def test_an_end_packet_is_the_end_where_following_was_not_asked_for() -> None:
     (event,) = dump(event_packet(XID, bytes(8), 31), END_PACKET, follow=False).events()
     assert event.type == XID
+
+
+def test_only_a_place_that_is_gone_is_data_loss() -> None:
+    gone = (1236, "Could not find first log file name in binary log index file")
+    with pytest.raises(DataLossError, match="--reload"):
+        next(dump(gone).events())
+    for other in (
+        "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source",
+        "A replica with the same server_uuid/server_id as this replica has connected to the source",
+    ):
+        with pytest.raises(SourceError, match=other.split(";", maxsplit=1)[0]) as raised:
+            next(dump((1236, other)).events())
+        assert not isinstance(raised.value, DataLossError)
 
 
 def test_a_stream_whose_binlog_was_ended_gives_what_came_before_it_and_the_error_then() -> None:
