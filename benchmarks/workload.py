@@ -21,7 +21,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.local.samples.orders import COUNTRY_REFERENCE, COUNTRY_ROWS, COUNTRY_TABLE, orders
 from streamjoin.local.samples.produce import produce
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
-from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 
 SHARDS = 4
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
@@ -150,7 +150,7 @@ def records_of(stream_name: str, payloads: Sequence[bytes], first_sequence_numbe
         "approximate_arrival_timestamp": [ARRIVED] * len(payloads),
         "data": list(payloads),
     }
-    return pa.table(columns, schema=RECORD_ARROW_SCHEMA)
+    return pa.table(columns, schema=RECORD_SCHEMA)
 
 
 def payloads_of(events: Iterable[Mapping[str, str]]) -> list[bytes]:

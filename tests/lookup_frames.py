@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import Row
 from pyspark.sql import types as T
 
-from streamjoin.schema.columns import arrow_schema
+from streamjoin.spark.schema import to_arrow
 
 
 class FakeEvents:
@@ -48,9 +48,9 @@ class FakeEvents:
         for task in range(self.tasks):
             mine = [row for row in self.rows if crc32(repr(sorted(row.items())).encode()) % self.tasks == task]
             halves = [mine[: len(mine) // 2], mine[len(mine) // 2 :]]
-            batches = [pa.RecordBatch.from_pylist(each, schema=arrow_schema(self.schema)) for each in halves]
+            batches = [pa.RecordBatch.from_pylist(each, schema=to_arrow(self.schema)) for each in halves]
             for batch in work(iter(batches)):
-                assert batch.schema == arrow_schema(schema)
+                assert batch.schema == to_arrow(schema)
                 for row in batch.to_pylist():
                     end = None if row["end"] is None else Row(**row["end"])
                     results.append(

@@ -25,7 +25,6 @@ from streamjoin.local.samples.orders import order
 from streamjoin.local.samples.produce import produce
 from streamjoin.local.tables import Item, create_stream, put_items
 from streamjoin.query import read_table, run_sql
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.frames import frame_of
 from streamjoin.streaming.batch import Batch
 
@@ -175,7 +174,7 @@ def _measure_table(
         for number, start in enumerate(range(0, given.rows, BULK_RECORDS)):
             events = map(given.event, range(start, min(start + BULK_RECORDS, given.rows)))
             records = records_of(given.stream_name, payloads_of(events), start)
-            process_batch(way.job, Batch(f"bulk-{number}", frame_of(spark, records, RECORD_SCHEMA)))
+            process_batch(way.job, Batch(f"bulk-{number}", frame_of(spark, records)))
         bulk_seconds = time.perf_counter() - started
         print(f"{table_type}: {given.rows:,} rows written in {bulk_seconds:.1f} s", file=sys.stderr)
         found: list[ChangeMeasured] = []

@@ -9,7 +9,6 @@ from pyspark.sql import SparkSession
 from benchmarks.expectation import Row
 from benchmarks.workload import ARRIVED, SHARDS, payloads_of, records_of, shard_id
 from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import frame_of
 from streamjoin.streaming.batch import Batch
@@ -49,7 +48,7 @@ class Updates:
         records = records_of(self.stream_name, payloads, int(self._sequence_number(number, 0)))
         return Batch(
             batch_id=f"{number:012d}",
-            records=frame_of(spark, records, RECORD_SCHEMA),
+            records=frame_of(spark, records),
             position=Position(self.stream_name, {}).advance(ranges),
             ranges=ranges,
         )

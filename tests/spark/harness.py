@@ -15,8 +15,9 @@ from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.table import DeadLetters
 from streamjoin.query import query
-from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
+from streamjoin.schema.ddl import parse_schema
 from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
+from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
 from tests.oracle import EVENT_SCHEMA, Expected, Record
 
@@ -57,7 +58,7 @@ def frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
         ("s", r.shard_id, str(r.sequence), 0, "k", ARRIVED + timedelta(seconds=r.sequence), bytearray(r.payload))
         for r in records
     ]
-    return spark.createDataFrame(rows, RECORD_SCHEMA)
+    return spark.createDataFrame(rows, RECORD_STRUCT)
 
 
 def batch_of(spark: SparkSession, number: int, records: Sequence[Record]) -> Batch:

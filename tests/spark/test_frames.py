@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.schema.columns import arrow_schema, parse_schema
+from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.frames import frame_of, tasks_for
 
 SCHEMA = parse_schema("s string, b binary, l bigint, i int, d double, m decimal(38,10), t timestamp, y date, o boolean")
@@ -22,7 +22,7 @@ NULL = dict.fromkeys(SCHEMA.names)
 
 @pytest.mark.parametrize("rows", [[FULL, EMPTY, NULL], [NULL], []])
 def test_every_flat_type_reaches_spark_exactly_nulls_too(spark: SparkSession, rows: list[dict[str, object]]) -> None:
-    frame = frame_of(spark, pa.Table.from_pylist(rows, schema=arrow_schema(SCHEMA)), SCHEMA)
+    frame = frame_of(spark, pa.Table.from_pylist(rows, schema=SCHEMA))
     assert frame.schema == SCHEMA
     found = [row.asDict() for row in frame.withColumn("t", F.unix_micros("t")).collect()]
     epoch = datetime(1970, 1, 1, tzinfo=UTC)

@@ -21,7 +21,8 @@ from streamjoin.kinesis.plan import Stream
 from streamjoin.local.stack import server_environment
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.reference.table import describe
-from streamjoin.schema.columns import parse_schema, schema_from_glue
+from streamjoin.schema.columns import schema_from_glue
+from streamjoin.schema.ddl import parse_schema
 
 SECRET = "zq7Kv0xWJt-5pRmQ2"  # noqa: S105  (made up)
 TOKEN = "IQoJb3JpZ2luX2VjEJr"  # noqa: S105  (made up)

@@ -9,16 +9,17 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.dynamodb.change_records import item_key
 from streamjoin.dynamodb.read.item_files import ITEM
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.records.change_columns import ITEM_KEY
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events
-from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
+from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.spark.schema import to_spark
 
 _SEGMENT: Final = "_segment"
+_KEYED_RECORD: Final = pa.schema([pa.field(ITEM_KEY, pa.string()), *RECORD_SCHEMA])
 _NUMBER_BYTES: Final = 16
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,7 +45,7 @@ def letters_of(
     )
     segment = F.regexp_extract(F.input_file_name(), r"/(segment-\d+)/[^/]*$", 1)
     records = items.select(ITEM, segment.alias(_SEGMENT)).mapInArrow(
-        _records(stream, key_names, noted_us), T.StructType([T.StructField(ITEM_KEY, T.StringType()), *RECORD_SCHEMA])
+        _records(stream, key_names, noted_us), to_spark(_KEYED_RECORD)
     )
     return records.join(verdicts, ITEM_KEY).drop(ITEM_KEY)
 
@@ -55,14 +56,13 @@ def _records(
     arrived = _EPOCH + timedelta(microseconds=noted_us)
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        schema = pa.schema([pa.field(ITEM_KEY, pa.string()), *arrow_schema(RECORD_SCHEMA)])
         for batch in batches:
             segments = map(str, batch.column(_SEGMENT).to_pylist())
             rows = [
                 letter_of(unpack(packed.as_py()), segment, stream, key_names, arrived)
                 for packed, segment in zip(batch.column(ITEM), segments, strict=True)
             ]
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+            yield pa.RecordBatch.from_pylist(rows, schema=_KEYED_RECORD)
 
     return make
 

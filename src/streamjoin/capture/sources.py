@@ -22,7 +22,6 @@ from streamjoin.history.set_position import StartAt
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.kinesis.stream import Stream
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import frame_of
 from streamjoin.streaming.batch import Batch, batch_id_of
@@ -225,7 +224,7 @@ class TableStreamReader:
         self.caught_up = read.at_tip
         return Batch(
             batch_id=batch_id_of(read.ranges),
-            records=frame_of(self._spark, read.records, RECORD_SCHEMA),
+            records=frame_of(self._spark, read.records),
             position=read.position,
             ranges=read.ranges,
             fetch_seconds=read.seconds,

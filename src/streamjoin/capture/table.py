@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.aws.storage import open_path
 from streamjoin.capture.changes.layouts import mark_latest, table_rows, to_rows
@@ -28,6 +27,8 @@ from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import SUPERSEDED_COLUMN, Events
+from streamjoin.schema.ddl import type_text
+from streamjoin.spark.schema import to_arrow, to_spark, to_spark_type
 
 # How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
 TURN_SECONDS: Final = 3600.0
@@ -75,7 +76,7 @@ class CapturedTable:
             Tombstones(base_path, settings.tombstone_hours, clock=clock) if self.layout.is_current else None
         )
         self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
-        self._columns: T.StructType | None = None
+        self._columns: pa.Schema | None = None
         self._newest = ""
         self._refused: set[tuple[str, str]] = set()
 
@@ -162,16 +163,17 @@ class CapturedTable:
             if self._newest_instant() != self._newest:
                 # The other writer's, whose columns may be more.
                 self._learn(spark)
-            target = self._fitting(rows.schema)
+            found = to_arrow(rows.schema)
+            target = self._fitting(found)
             if self._columns is not None and _differs(self._columns, target):
                 lock.check()
-                evolution.widen(spark, self.table, self._columns, target, commit_metadata=metadata)
+                evolution.widen(spark, self.table, to_spark(target), commit_metadata=metadata)
             if removed is not None and self.tombstones is not None:
                 self.tombstones.add(removed, metadata["batch_id"])
             on_step("tombstones_written")
             lock.check()
             deletion = [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []
-            fitted = rows.select(*(_fitted(each, rows.schema) for each in target.fields), *deletion)
+            fitted = rows.select(*(_fitted(each, found) for each in target), *deletion)
             hudi.upsert(fitted, self.table, commit_metadata=metadata, parallelism=parallelism)
             self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
@@ -184,31 +186,30 @@ class CapturedTable:
         elif self._owner is not None:
             self._owner.check(self.table.base_path)
 
-    def _widen(self, spark: SparkSession, wanted: T.StructType, batch_id: str) -> T.StructType:
+    def _widen(self, spark: SparkSession, wanted: pa.Schema, batch_id: str) -> pa.Schema:
         """Give the table's columns the types of `wanted`, columns of attributes; return those that they have then."""
-        known = {field.name: field for field in self.layout.columns.fields}
+        known = {field.name: field for field in self.layout.columns}
 
-        def is_there(field: T.StructField) -> bool:
+        def is_there(field: "pa.Field[Any]") -> bool:
             before = known.get(field.name)
             return before is None or _is_same(field, before) or self._grow(spark, field, batch_id)
 
-        return T.StructType([field if is_there(field) else known[field.name] for field in wanted.fields])
+        return pa.schema([field if is_there(field) else known[field.name] for field in wanted])
 
-    def _grow(self, spark: SparkSession, field: T.StructField, batch_id: str) -> bool:
+    def _grow(self, spark: SparkSession, field: "pa.Field[Any]", batch_id: str) -> bool:
         """Give one column of the table another type; return False where a value that is in it has no place there.
 
         Then the column stays as it is, and what doesn't fit into it becomes a dead letter.
         """
-        column, growth = self.layout.column_of(field.name), (field.name, field.dataType.simpleString())
+        column, growth = self.layout.column_of(field.name), (field.name, type_text(field.type))
         if growth in self._refused:
             return False
         if self._columns is None or column not in self._columns.names:
             return True
-        grown = T.StructField(column, field.dataType)
-        target = T.StructType([grown if each.name == column else each for each in self._columns.fields])
+        target = pa.schema([each.with_type(field.type) if each.name == column else each for each in self._columns])
         try:
             with self.turn():
-                evolution.widen(spark, self.table, self._columns, target, commit_metadata={"batch_id": batch_id})
+                evolution.widen(spark, self.table, to_spark(target), commit_metadata={"batch_id": batch_id})
                 self._learn(spark)
         except SchemaError as error:
             log.warning("%s What does not fit into the column as it is becomes a dead letter.", error)
@@ -231,7 +232,8 @@ class CapturedTable:
     def _learn(self, spark: SparkSession) -> None:
         """Take in the table's columns; those of attributes that were found earlier belong to the layout."""
         self._newest = self._newest_instant()
-        self._columns = hudi.table_schema(spark, self.table)
+        stored = hudi.table_schema(spark, self.table)
+        self._columns = None if stored is None else to_arrow(stored)
         there = partition_columns(self.table.base_path)
         if there is not None and set(there) != set(self.table.partition_by):
             raise self._other_partitions(there)
@@ -243,24 +245,24 @@ class CapturedTable:
     def _newest_instant(self) -> str:
         return max(Timeline.read(*open_path(self.table.base_path)).commits, default="")
 
-    def _fitting(self, rows: T.StructType) -> T.StructType:
+    def _fitting(self, rows: pa.Schema) -> pa.Schema:
         """Return the table's columns, once rows of these columns are in it.
 
         Raises:
             SchemaError: A column's type doesn't go with the table's.
         """
-        new = [field for field in rows.fields if field.name != IS_DELETED]
+        new = [field for field in rows if field.name != IS_DELETED]
         if self._columns is None:
-            return T.StructType(new)
-        there = {field.name: field for field in self._columns.fields}
+            return pa.schema(new)
+        there = {field.name: field for field in self._columns}
         asked = [field for field in new if field.name in there and not _is_same(field, there[field.name])]
-        grown = widened(self._columns, T.StructType(asked))
+        grown = widened(self._columns, pa.schema(asked))
         # Either type may be the wider one: the table's, where the other writer has met larger values.
-        reached = widened(T.StructType(asked), T.StructType([there[field.name] for field in asked]))
-        for field in reached.fields:
-            if not _is_same(field, grown[field.name]):
-                raise self._misfit(there[field.name], rows[field.name])
-        return T.StructType([*grown.fields, *(field for field in new if field.name not in there)])
+        reached = widened(pa.schema(asked), pa.schema([there[field.name] for field in asked]))
+        for field in reached:
+            if not _is_same(field, grown.field(field.name)):
+                raise self._misfit(there[field.name], rows.field(field.name))
+        return pa.schema([*grown, *(field for field in new if field.name not in there)])
 
     def _other_partitions(self, there: tuple[str, ...]) -> SchemaError:
         names = [", ".join(each) or "nothing" for each in (there, self.table.partition_by)]
@@ -270,10 +272,10 @@ class CapturedTable:
             "the same levels; the columns of a backfill's fixed_partition are levels too."
         )
 
-    def _misfit(self, there: T.StructField, asked: T.StructField) -> SchemaError:
+    def _misfit(self, there: "pa.Field[Any]", asked: "pa.Field[Any]") -> SchemaError:
         message = (
             f"table '{self.table.table_name}' at {self.table.base_path}: column '{there.name}' is "
-            f"{there.dataType.simpleString()} there, {asked.dataType.simpleString()} by the schema of '{self.name}', "
+            f"{type_text(there.type)} there, {type_text(asked.type)} by the schema of '{self.name}', "
             "and neither type holds all values of the other. Declare the table's type, or give the attribute another "
             "column by rename."
         )
@@ -281,18 +283,18 @@ class CapturedTable:
         return SchemaError(message, retryable=self.layout.undeclared == "evolve")
 
 
-def _is_same(one: T.StructField, other: T.StructField) -> bool:
+def _is_same(one: "pa.Field[Any]", other: "pa.Field[Any]") -> bool:
     # Whether nested values may be null isn't told by all that read a table.
-    return one.dataType.simpleString() == other.dataType.simpleString()
+    return type_text(one.type) == type_text(other.type)
 
 
-def _differs(old: T.StructType, new: T.StructType) -> bool:
+def _differs(old: pa.Schema, new: pa.Schema) -> bool:
     """Say whether a column that is there gets another type."""
-    return any(not _is_same(old[field.name], field) for field in new.fields if field.name in old.names)
+    return any(not _is_same(old.field(field.name), field) for field in new if field.name in old.names)
 
 
-def _fitted(field: T.StructField, rows: T.StructType) -> Column:
-    if field.name not in rows.names:
-        return F.lit(None).cast(field.dataType).alias(field.name)
-    found = F.col(f"`{field.name}`")
-    return found if _is_same(rows[field.name], field) else found.cast(field.dataType).alias(field.name)
+def _fitted(field: "pa.Field[Any]", rows: pa.Schema) -> Column:
+    found = F.col(f"`{field.name}`") if field.name in rows.names else F.lit(None)
+    if field.name in rows.names and _is_same(rows.field(field.name), field):
+        return found
+    return found.cast(to_spark_type(field.type)).alias(field.name)

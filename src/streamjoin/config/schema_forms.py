@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
-from pyspark.sql.types import StructType
 
 from streamjoin.config.values import Text, refuse
 from streamjoin.errors import SchemaError
-from streamjoin.schema.columns import parse_schema, schema_from_columns, to_ddl
+from streamjoin.schema.columns import schema_from_columns
+from streamjoin.schema.ddl import parse_schema, to_ddl
 
 
 class Stage(BaseModel):
@@ -74,7 +75,7 @@ class SchemaForms:
                 return schema_from_columns(value)
         except SchemaError as error:
             refuse(str(error))
-        if isinstance(value, StructType):
+        if isinstance(value, pa.Schema):
             return value
         if not self._catalog or not isinstance(value, dict | GlueCatalogSchema):
             forms = "DDL text such as 'id string, total int', or a list of {name, type}"
@@ -83,6 +84,6 @@ class SchemaForms:
 
 
 def _schema_as_written(value: object) -> object:
-    if isinstance(value, StructType):
+    if isinstance(value, pa.Schema):
         return to_ddl(value)
     return value.model_dump(by_alias=True) if isinstance(value, Stage) else value

@@ -4,9 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.config.values import did_you_mean
+from streamjoin.schema.ddl import TIMESTAMP, type_text
+
+TIME_TYPES: Final = {pa.string(), pa.date32(), TIMESTAMP, pa.int64(), pa.int32()}
+"""Types of columns that a time can be read from."""
 
 _NAMES_SHOWN: Final = 20
 
@@ -24,10 +28,20 @@ class Column:
     """
 
     name: str
-    type: T.DataType | None
+    type: pa.DataType | None
     origin: str
     key: str
     is_new: bool = False
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it is known to be an array, a map or a struct."""
+        return self.type is not None and pa.types.is_nested(self.type)
+
+    @property
+    def kind(self) -> str:
+        """The name of its type, for messages; of one that is known."""
+        return "" if self.type is None else type_text(self.type)
 
 
 class Columns:

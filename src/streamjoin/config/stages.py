@@ -6,8 +6,8 @@ Each model checks its own values only; what spans several keys is checked with t
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+import pyarrow as pa
 from pydantic import Field
-from pyspark.sql.types import StructType
 
 from streamjoin.config.schema_forms import SchemaForms, Stage
 from streamjoin.config.values import (
@@ -144,7 +144,7 @@ class ReferenceSettings(Stage):
     """Which rows a change of the reference reaches."""
     max_rows_per_pass: Count | None = None
     """Rows that are rewritten after a batch at most; with on_change rewrite_rows only. Default: 100000."""
-    schema_: Annotated[StructType, SchemaForms(catalog=False)] | None = Field(default=None, alias="schema")
+    schema_: Annotated[pa.Schema, SchemaForms(catalog=False)] | None = Field(default=None, alias="schema")
     """Types of the attributes: DDL text or a list of {name, type}. Default: found in the items."""
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB's typed values as values of Spark's types: exactly, or not at all.
+"""DynamoDB's typed values as values of columns: exactly, or not at all.
 
 A value either has an exact counterpart in its column's type or its item does not fit (`MisfitError`); nothing is
 rounded, cut or made null. Numbers have up to 38 digits and never pass through a float on their way.
@@ -13,23 +13,23 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SchemaError
 from streamjoin.moments import in_utc
+from streamjoin.schema.ddl import TIMESTAMP, type_text
 
 Value = Mapping[str, Any]
 """A value as the service sends it: one DynamoDB type name -> its content, such as {"N": "1.5"}."""
 
 _SPARKS_SCALE = 18
-JSON_TEXT = {"streamjoin.text": "json"}
+JSON_TEXT: Final = {b"streamjoin.text": b"json"}
 """Metadata of a string column whose values are all JSON text, so that a text there has its quotes."""
 
 _DIGITS = 38
-_INTEGERS: dict[type[T.DataType], int] = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?")
@@ -39,7 +39,7 @@ class MisfitError(ValueError):
     """A value has no exact counterpart in its column's type. Its item is counted and named; the job goes on."""
 
 
-def infer_schema(items: Iterable[Item], attributes: Sequence[str]) -> T.StructType:
+def infer_schema(items: Iterable[Item], attributes: Sequence[str]) -> pa.Schema:
     """Choose for each attribute a type that holds all of its values exactly.
 
     All S: string. All N: bigint, else decimal(38, 18) or what scale they need, else string with the numbers' own text.
@@ -51,10 +51,10 @@ def infer_schema(items: Iterable[Item], attributes: Sequence[str]) -> T.StructTy
             value = item.get(attribute)
             if value is not None:
                 kinds.add(value)
-    return T.StructType([kinds.field(attribute) for attribute, kinds in seen.items()])
+    return pa.schema([kinds.field(attribute) for attribute, kinds in seen.items()])
 
 
-def converter(schema: T.StructType) -> Callable[[Item], tuple[Any, ...]]:
+def converter(schema: pa.Schema) -> Callable[[Item], tuple[Any, ...]]:
     """Return a function from an item to its values in the order of `schema`; a missing attribute is None.
 
     Values are what pyarrow takes: a map is a list of pairs, a struct a dict. Equal values have one `repr`. The
@@ -63,7 +63,7 @@ def converter(schema: T.StructType) -> Callable[[Item], tuple[Any, ...]]:
     Raises:
         SchemaError: `schema` has a type that no DynamoDB value can have.
     """
-    columns = [(field.name, _from(field.dataType, field.metadata == JSON_TEXT, field.name)) for field in schema.fields]
+    columns = [(field.name, _from(field.type, field.metadata == JSON_TEXT, field.name)) for field in schema]
 
     def convert(item: Item) -> tuple[Any, ...]:
         return tuple(each(item[name]) if name in item else None for name, each in columns)
@@ -128,25 +128,25 @@ class _Seen:
             self.scale = max(self.scale, scale)
             self.fits_bigint = self.fits_bigint and not scale and -(2**63) <= number < 2**63
 
-    def field(self, name: str) -> T.StructField:
+    def field(self, name: str) -> "pa.Field[Any]":
         if self.kinds == {"N"}:
-            return T.StructField(name, self._number())
+            return pa.field(name, self._number())
         if self.kinds <= {"S"}:
-            return T.StructField(name, T.StringType())
+            return pa.field(name, pa.string())
         if self.kinds == {"BOOL"}:
-            return T.StructField(name, T.BooleanType())
+            return pa.field(name, pa.bool_())
         if self.kinds == {"B"}:
-            return T.StructField(name, T.BinaryType())
-        return T.StructField(name, T.StringType(), metadata=JSON_TEXT)
+            return pa.field(name, pa.binary())
+        return pa.field(name, pa.string(), metadata=JSON_TEXT)
 
-    def _number(self) -> T.DataType:
+    def _number(self) -> pa.DataType:
         if self.fits_bigint:
-            return T.LongType()
+            return pa.int64()
         if self.integral_digits + self.scale <= _DIGITS:
             # Room for the next price with more decimals: types stay once they are inferred. 18 is Spark's own default.
             room = min(_SPARKS_SCALE, _DIGITS - self.integral_digits) if self.scale else 0
-            return T.DecimalType(_DIGITS, max(self.scale, room))
-        return T.StringType()
+            return pa.decimal128(_DIGITS, max(self.scale, room))
+        return pa.string()
 
 
 def measure(number: Decimal) -> tuple[int, int]:
@@ -167,7 +167,7 @@ def _sorted_set(kind: str, content: Iterable[Any]) -> list[Value]:
     return [{kind[0]: each} for each in sorted(content)]
 
 
-def _from(target: T.DataType, is_json: bool, path: str) -> Callable[[Value], Any]:
+def _from(target: pa.DataType, is_json: bool, path: str) -> Callable[[Value], Any]:
     """Return a function from a DynamoDB value to `target`'s; `path` is the attribute's, for messages."""
     convert = json_text if is_json else _non_null(target, path)
 
@@ -180,44 +180,32 @@ def _from(target: T.DataType, is_json: bool, path: str) -> Callable[[Value], Any
             if error.__cause__ is not None:
                 raise
             kind, _ = _only(value)
-            message = f"attribute '{path}' of type {kind} does not fit {target.simpleString()}: {error}"
+            message = f"attribute '{path}' of type {kind} does not fit {type_text(target)}: {error}"
             raise MisfitError(message) from error
 
     return checked
 
 
-def _non_null(target: T.DataType, path: str) -> Callable[[Value], Any]:  # noqa: PLR0911
+def _non_null(target: pa.DataType, path: str) -> Callable[[Value], Any]:
+    if target in _SIMPLE:
+        return _SIMPLE[target]
+    if pa.types.is_integer(target):
+        limit = 2 ** (target.bit_width - 1)
+        return lambda value: _to_integer(exact(_content(value, "N")), limit)
     match target:
-        case T.StringType():
-            return _to_string
-        case T.BooleanType():
-            return lambda value: _content(value, "BOOL")
-        case T.BinaryType():
-            return lambda value: bytes(_content(value, "B"))
-        case T.ByteType() | T.ShortType() | T.IntegerType() | T.LongType():
-            limit = 2 ** (_INTEGERS[type(target)] - 1)
-            return lambda value: _to_integer(exact(_content(value, "N")), limit)
-        case T.DecimalType():
+        case pa.Decimal128Type():
             precision, scale = target.precision, target.scale
             return lambda value: _to_decimal(exact(_content(value, "N")), precision, scale)
-        case T.DoubleType():
-            return lambda value: _to_float(exact(_content(value, "N")), "d", 17)
-        case T.FloatType():
-            return lambda value: _to_float(exact(_content(value, "N")), "f", 9)
-        case T.DateType():
-            return lambda value: _to_date(_content(value, "S"))
-        case T.TimestampType():
-            return lambda value: _to_timestamp(_content(value, "S"))
-        case T.ArrayType():
-            element = _from(target.elementType, False, f"{path}[]")
+        case pa.ListType():
+            element = _from(target.value_type, False, f"{path}[]")
             return lambda value: [element(each) for each in _elements(value)]
-        case T.MapType(keyType=T.StringType()):
-            inner = _from(target.valueType, False, f"{path}{{}}")
+        case pa.MapType() if target.key_type == pa.string():
+            inner = _from(target.item_type, False, f"{path}{{}}")
             return lambda value: [(name, inner(each)) for name, each in sorted(_content(value, "M").items())]
-        case T.StructType():
-            fields = {each.name: _from(each.dataType, False, f"{path}.{each.name}") for each in target.fields}
+        case pa.StructType():
+            fields = {each.name: _from(each.type, False, f"{path}.{each.name}") for each in target}
             return lambda value: _to_struct(_content(value, "M"), fields)
-    message = f"attribute '{path}': no DynamoDB value can be {target.simpleString()}. Declare another type for it."
+    message = f"attribute '{path}': no DynamoDB value can be {type_text(target)}. Declare another type for it."
     raise SchemaError(message)
 
 
@@ -296,3 +284,14 @@ def _elements(value: Value) -> Iterable[Value]:
 
 def _to_struct(content: Mapping[str, Value], fields: Mapping[str, Callable[[Value], Any]]) -> dict[str, Any]:
     return {name: convert(content[name]) if name in content else None for name, convert in fields.items()}
+
+
+_SIMPLE: Final[dict[pa.DataType, Callable[[Value], Any]]] = {
+    pa.string(): _to_string,
+    pa.bool_(): lambda value: _content(value, "BOOL"),
+    pa.binary(): lambda value: bytes(_content(value, "B")),
+    pa.float64(): lambda value: _to_float(exact(_content(value, "N")), "d", 17),
+    pa.float32(): lambda value: _to_float(exact(_content(value, "N")), "f", 9),
+    pa.date32(): lambda value: _to_date(_content(value, "S")),
+    TIMESTAMP: lambda value: _to_timestamp(_content(value, "S")),
+}

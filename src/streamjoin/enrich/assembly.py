@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
@@ -45,7 +45,7 @@ Described: TypeAlias = Mapping[str, TableDescription]
 """Reference -> what DescribeTable says of its table."""
 
 
-def resolve_schema(config: EnrichConfig) -> T.StructType:
+def resolve_schema(config: EnrichConfig) -> pa.Schema:
     """Return the payload's schema; one of the Glue catalog is looked up, and the columns checked against it.
 
     Raises:
@@ -53,7 +53,7 @@ def resolve_schema(config: EnrichConfig) -> T.StructType:
         SchemaError: The catalog's table can't be read.
     """
     declared = config.payload.schema_
-    if isinstance(declared, T.StructType):
+    if isinstance(declared, pa.Schema):
         return declared
     table = declared.glue_catalog
     found = schema_from_glue(aws_client("glue"), table.database, table.table)
@@ -86,7 +86,7 @@ def check_services(config: EnrichConfig, stream: Stream) -> Described:
 
 
 def assemble(
-    config: EnrichConfig, schema: T.StructType, spark: SparkSession, described: Described | None = None
+    config: EnrichConfig, schema: pa.Schema, spark: SparkSession, described: Described | None = None
 ) -> EnrichJob:
     """Return the job of `config`; nothing is read or written yet.
 
@@ -192,7 +192,7 @@ def _payload_format(payload: PayloadSettings) -> PayloadFormat:
 
 
 def prepare(
-    config: EnrichConfig, schema: T.StructType, described: Described | None = None
+    config: EnrichConfig, schema: pa.Schema, described: Described | None = None
 ) -> tuple[EnrichJob, SparkSession]:
     """Return the job of `config`, as `assemble`, and the session that it runs in; nothing is read or written yet.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.config.sink_stages import OrderingSettings
 from streamjoin.enrich.config.enrich import OutputSettings
@@ -39,7 +39,7 @@ class EnrichJob(PositionedJob):
         payload: What a record's data is.
     """
 
-    schema: T.StructType
+    schema: pa.Schema
     references: tuple[AnyReference, ...]
     output: OutputSettings
     ordering: OrderingSettings | None

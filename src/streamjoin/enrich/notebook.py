@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -17,8 +18,8 @@ from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.frames import frame_of
+from streamjoin.spark.schema import declared
 
 
 def read_kinesis(
@@ -48,7 +49,7 @@ def read_kinesis(
     settings = StartAt("TRIM_HORIZON") if since is None else StartAt("AT_TIMESTAMP", since.astimezone())
     position = kinesis.start(stream, settings, int(time.time() * 1000))
     plan = kinesis.plan(stream, position, kinesis.BatchLimits(max_records, 256 * 1024 * 1024))
-    return frame_of(spark, kinesis.fetch(plan).table, RECORD_SCHEMA)
+    return frame_of(spark, kinesis.fetch(plan).table)
 
 
 def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first four have defaults)
@@ -57,7 +58,7 @@ def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first 
     on: str | Mapping[str, str],
     columns: Sequence[str] | Mapping[str, str],
     *,
-    schema: str | StructType | None = None,
+    schema: str | pa.Schema | StructType | None = None,
     on_duplicate: Literal["first", "fail"] = "first",
     name: str | None = None,
     region: str | None = None,
@@ -73,7 +74,7 @@ def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first 
         table_name: Name of the table.
         on: Event column -> attribute; one name where both are called the same.
         columns: Attributes that events get, or attribute -> output column.
-        schema: Types of the attributes, as DDL text or a struct type. Default: inferred.
+        schema: Types of the attributes, as DDL text, Arrow's schema or Spark's. Default: inferred.
         on_duplicate: Of several items with one join key take that with the lowest primary key, or fail.
         name: Name in logs and errors. Default: the table's.
         region: Default: the SDK's.
@@ -93,7 +94,7 @@ def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first 
             "on": {on: on} if isinstance(on, str) else dict(on),
             "columns": dict(columns) if isinstance(columns, Mapping) else list(columns),
             "on_duplicate": on_duplicate,
-            "schema": schema,
+            "schema": schema if schema is None or isinstance(schema, str) else declared(schema),
             # Read once: there is nothing to follow.
             "refresh": {"follow": "scan"},
         }

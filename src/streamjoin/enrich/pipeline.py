@@ -33,9 +33,9 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import persisted
+from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
 from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
@@ -239,7 +239,7 @@ def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> No
     snapshots = {reference.name: reference.current() for reference in job.references}
     # Or a cluster runs its default of 200 tasks for no row.
     spark.conf.set("spark.sql.shuffle.partitions", 1)
-    nothing = decode(spark.createDataFrame([], RECORD_SCHEMA), job.schema, job.payload)
+    nothing = decode(spark.createDataFrame([], RECORD_STRUCT), job.schema, job.payload)
     try:
         rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
         rows = rows.withColumns(version_literals(job, snapshots))

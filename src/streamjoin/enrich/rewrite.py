@@ -8,9 +8,9 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.enrich.job import EnrichJob, followed
@@ -25,6 +25,7 @@ from streamjoin.reference.followed.pending import Pending
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
+from streamjoin.spark.schema import to_spark_type
 
 log = logging.getLogger(__name__)
 
@@ -158,10 +159,10 @@ def _stored_rows(
 def _key_frame(spark: SparkSession, reference: Reference, pending: Pending, age: str) -> DataFrame:
     """Return the join keys that wait, in the columns that the reference's rows have them in, with their age."""
     places = {column: place for place, column in enumerate(reference.on.values())}
-    fields = [reference.row_schema[column] for column in places]
-    schema = T.StructType([*fields, T.StructField(age, T.DoubleType())])
+    fields = [reference.row_schema.field(column) for column in places]
+    schema = pa.schema([*fields, pa.field(age, pa.float64())])
     rows = [(*(key.values[place] for place in places.values()), key.age) for key in pending.keys.values()]
-    return frame_of(spark, as_table(rows, schema), schema)
+    return frame_of(spark, as_table(rows, schema))
 
 
 def _key_filter(table: DataFrame, reference: Reference, pending: Pending) -> Column | None:
@@ -170,7 +171,7 @@ def _key_filter(table: DataFrame, reference: Reference, pending: Pending) -> Col
         return None
     found = F.lit(True)
     for place, (event_column, column) in enumerate(reference.on.items()):
-        if table.schema[event_column].dataType == reference.row_schema[column].dataType:
+        if table.schema[event_column].dataType == to_spark_type(reference.row_schema.field(column).type):
             found = found & F.col(f"`{event_column}`").isin({key.values[place] for key in pending.keys.values()})
     return found
 

@@ -31,7 +31,6 @@ _HUDI_COLUMNS: Final = "_hoodie_"
 def widen(
     spark: SparkSession,
     table: HudiTable,
-    old: T.StructType,
     new: T.StructType,
     *,
     commit_metadata: Mapping[str, str],
@@ -45,7 +44,6 @@ def widen(
     Args:
         spark: The session.
         table: The table; no other process may be writing it.
-        old: Its columns, as far as known; what it has is looked up.
         new: Its columns as they are to be; those that it lacks are added by the upsert that has them.
         commit_metadata: Of the batch that needs it: its `batch_id`.
 
@@ -53,7 +51,6 @@ def widen(
         SchemaError: A value has no place in the wider type. Nothing was written.
         SinkError: The table can't be read or written. Whether the commit happened is known only from the timeline.
     """
-    del old
     if not has_commit(table.base_path):
         return
     try:

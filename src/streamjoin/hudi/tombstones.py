@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.aws.small_objects import get_object, put_object
 from streamjoin.aws.storage import open_path
@@ -33,7 +32,6 @@ _ENDING: Final = ".parquet"
 _EXPIRES: Final = "expires_at_us"
 _COLUMNS: Final[dict[str, pa.DataType]] = {ITEM_KEY: pa.string(), ORDER: pa.string(), _EXPIRES: pa.int64()}
 _SCHEMA: Final = pa.schema(_COLUMNS)
-_FRAME_SCHEMA: Final = T.StructType([T.StructField(ITEM_KEY, T.StringType()), T.StructField(ORDER, T.StringType())])
 _HOUR_US: Final = 3_600_000_000
 # The order of a change begins with its time.
 _TIME_DIGITS: Final = 17
@@ -123,9 +121,9 @@ class Tombstones:
         if self.is_empty:
             return None
         if self._frame is None:
-            recent = frame_of(spark, self._recent, _FRAME_SCHEMA)
+            recent = frame_of(spark, self._recent.drop_columns(_EXPIRES))
             if self._base_frame is None and self._base.num_rows:
-                self._base_frame = frame_of(spark, self._base, _FRAME_SCHEMA).persist()
+                self._base_frame = frame_of(spark, self._base.drop_columns(_EXPIRES)).persist()
             if self._base_frame is None:
                 self._frame = recent
             elif not self._recent.num_rows:

@@ -9,47 +9,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis.client import stream_client
 from streamjoin.kinesis.plan import Plan
 from streamjoin.kinesis.readings import ShardReadings, worst
-from streamjoin.schema.columns import (
-    RECORD_ARROW_SCHEMA,
-    RECORD_FIELDS,
-    RECORD_SCHEMA,
-    SEQUENCE_NUMBER_DIGITS,
-    arrow_schema,
-)
+from streamjoin.schema.columns import RECORD_FIELDS, RECORD_SCHEMA, SEQUENCE_NUMBER_DIGITS
+from streamjoin.schema.ddl import parse_schema
 from streamjoin.shards.position import LostRange, ShardRange
+from streamjoin.spark.schema import to_spark
 
 _END = "_end"
-_END_SCHEMA = T.StructType(
-    [
-        T.StructField("first", T.StringType()),
-        T.StructField("last", T.StringType()),
-        T.StructField("records", T.LongType()),
-        T.StructField("bytes", T.LongType()),
-        T.StructField("drained", T.BooleanType()),
-        T.StructField("millis_behind_latest", T.LongType()),
-        T.StructField("read_at_ms", T.LongType()),
-        T.StructField("is_lossy", T.BooleanType()),
-        T.StructField("lost_after", T.StringType()),
-        T.StructField("lost_first_available", T.StringType()),
-        T.StructField("after", T.StringType()),
-        T.StructField("last_arrived_ms", T.LongType()),
-        T.StructField("error", T.StringType()),
-        T.StructField("is_data_loss", T.BooleanType()),
-        T.StructField("is_retryable", T.BooleanType()),
-    ]
+_END_SCHEMA = parse_schema(
+    "first string, last string, records bigint, bytes bigint, drained boolean, millis_behind_latest bigint, "
+    "read_at_ms bigint, is_lossy boolean, lost_after string, lost_first_available string, after string, "
+    "last_arrived_ms bigint, error string, is_data_loss boolean, is_retryable boolean"
 )
 # The number of the shard's read in the plan: what belongs to a shard is found by it at the same cost for any number.
 _READ = "_read"
-_SCHEMA = T.StructType([*RECORD_SCHEMA.fields, T.StructField(_READ, T.IntegerType()), T.StructField(_END, _END_SCHEMA)])
-_ARROW_SCHEMA = arrow_schema(_SCHEMA)
+_SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field(_READ, pa.int32()), pa.field(_END, pa.struct(_END_SCHEMA))])
 _TASKS_PER_CORE = 4
 # In each task. A read mostly waits for the service.
 _THREADS = 8
@@ -65,9 +45,9 @@ def read(spark: SparkSession, plan: Plan) -> DataFrame:
     """
     tasks = min(len(plan.reads), _TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
     if tasks == 0:
-        return spark.createDataFrame([], _SCHEMA)
+        return spark.createDataFrame([], to_spark(_SCHEMA))
     # A range of as many partitions as rows needs no shuffle; the row's number is the task's.
-    return spark.range(0, tasks, 1, tasks).mapInArrow(ReadShards(plan, tasks), _SCHEMA)
+    return spark.range(0, tasks, 1, tasks).mapInArrow(ReadShards(plan, tasks), to_spark(_SCHEMA))
 
 
 def ranges(frame: DataFrame) -> tuple[ShardRange, ...]:
@@ -138,12 +118,12 @@ def _bound(numbers: Sequence[str | None]) -> Column:
     return F.split(F.lit(text), ",")[F.col(_READ)]
 
 
-def _error(end: T.Row) -> SourceError:
+def _error(end: Row) -> SourceError:
     kind = DataLossError if end["is_data_loss"] else SourceError
     return kind(end["error"], retryable=end["is_retryable"])
 
 
-def _range(end: T.Row) -> ShardRange:
+def _range(end: Row) -> ShardRange:
     lost = LostRange(end["lost_after"], end["lost_first_available"]) if end["is_lossy"] else None
     return ShardRange(
         end["shard_id"],
@@ -200,19 +180,19 @@ class ReadShards:
                 yield self._end(reads[shard_range.shard_id], values)
 
     def _marked(self, batch: pa.RecordBatch, number: int) -> pa.RecordBatch:
-        read = pa.repeat(pa.scalar(number, _ARROW_SCHEMA.field(_READ).type), batch.num_rows)
-        nothing = pa.nulls(batch.num_rows, _ARROW_SCHEMA.field(_END).type)
-        return pa.RecordBatch.from_arrays([*batch.columns, read, nothing], schema=_ARROW_SCHEMA)
+        read = pa.repeat(pa.scalar(number, _SCHEMA.field(_READ).type), batch.num_rows)
+        nothing = pa.nulls(batch.num_rows, _SCHEMA.field(_END).type)
+        return pa.RecordBatch.from_arrays([*batch.columns, read, nothing], schema=_SCHEMA)
 
     def _end(self, number: int, values: dict[str, Any]) -> pa.RecordBatch:
-        row = dict.fromkeys(RECORD_ARROW_SCHEMA.names) | {
+        row = dict.fromkeys(RECORD_SCHEMA.names) | {
             "stream": self.plan.stream.name,
             "shard_id": self.plan.reads[number].shard_id,
             "sequence_number": values.get("last"),
             _READ: number,
             _END: dict.fromkeys(_END_SCHEMA.names) | values,
         }
-        return pa.RecordBatch.from_pylist([row], schema=_ARROW_SCHEMA)
+        return pa.RecordBatch.from_pylist([row], schema=_SCHEMA)
 
 
 def _error_values(error: SourceError) -> dict[str, Any]:

@@ -166,7 +166,7 @@ class Fetched:
     """What driver threads read.
 
     Args:
-        table: Columns as `schema.RECORD_ARROW_SCHEMA`; each shard's records together and in order.
+        table: Columns as `schema.RECORD_SCHEMA`; each shard's records together and in order.
         ranges: One a read of the plan, by shard id; empty for shards that gave no answer in time.
     """
 

@@ -80,7 +80,7 @@ class ShardReading:
 
     @property
     def batches(self) -> list[pa.RecordBatch]:
-        """The records, with the columns of `schema.RECORD_ARROW_SCHEMA`."""
+        """The records, with the columns of `schema.RECORD_SCHEMA`."""
         return self._taken.batches
 
     @property

@@ -28,7 +28,7 @@ from streamjoin.kinesis.client import StreamClient, stream_client
 from streamjoin.kinesis.frame import bounded, ranges, read
 from streamjoin.kinesis.plan import BatchLimits, Fetched, Plan, ShardRead, StartSettings, Stream
 from streamjoin.kinesis.readings import ShardReadings, worst
-from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.lineage import Lineage, Shard, first_position, follow
 from streamjoin.shards.position import TRIM_HORIZON, LostRange, Position, PositionKind, ShardPosition, ShardRange
 
@@ -176,7 +176,7 @@ def fetch(plan: Plan, client: StreamClient | None = None) -> Fetched:
         SourceError: Stream missing, denied or unreachable; nothing of the batch is returned.
     """
     if not plan.reads:
-        return Fetched(pa.Table.from_batches([], RECORD_ARROW_SCHEMA), ())
+        return Fetched(pa.Table.from_batches([], RECORD_SCHEMA), ())
     client = client or stream_client(plan.stream)
     deadline = client.clock.monotonic() + plan.limits.seconds
     goals = {shard_read.shard_id: shard_read.limits for shard_read in plan.reads}
@@ -198,7 +198,7 @@ def fetch(plan: Plan, client: StreamClient | None = None) -> Fetched:
             }
         batches = [batch for reading in shards.readings for batch in reading.batches]
         done = shards.ranges()
-    return Fetched(pa.Table.from_batches(batches, RECORD_ARROW_SCHEMA), done)
+    return Fetched(pa.Table.from_batches(batches, RECORD_SCHEMA), done)
 
 
 def _left(limits: BatchLimits, done: Iterable[ShardRange]) -> BatchLimits:

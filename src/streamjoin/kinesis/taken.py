@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from streamjoin.kinesis import kpl
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 
 
 class Taken:
@@ -20,7 +20,7 @@ class Taken:
         last_seen: `seen` of the shard's last batch.
 
     Attributes:
-        batches: With the columns of `schema.RECORD_ARROW_SCHEMA`.
+        batches: With the columns of `schema.RECORD_SCHEMA`.
         first: Sequence number of the first stream record; None when none was taken.
         last: Likewise of the last one.
         outer_records: How many stream records they are.
@@ -86,8 +86,8 @@ class Taken:
         numbers, sub_numbers, keys, arrivals_us, data = zip(*rows, strict=True)
         names = [self._stream] * len(rows), [self._shard_id] * len(rows)
         columns = (*names, numbers, sub_numbers, keys, arrivals_us, data)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, RECORD_ARROW_SCHEMA, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, schema=RECORD_ARROW_SCHEMA)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, RECORD_SCHEMA, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=RECORD_SCHEMA)
 
 
 def arrived_since(records: Sequence[dict[str, Any]], wanted_ms: int) -> list[dict[str, Any]]:

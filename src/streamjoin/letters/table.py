@@ -13,12 +13,12 @@ from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.errors import SinkError
 from streamjoin.hudi.write import COMMIT_METADATA_PREFIX, HudiTable, root_cause, upsert
 from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, DETAIL, ID_COLUMN, NO_DAY, REASON, has_commit
-from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.spark.schema import RECORD_STRUCT
 
 _WRITTEN_ORDER = "_ordering_us"
 _SCHEMA = T.StructType(
     [
-        *RECORD_SCHEMA.fields,
+        *RECORD_STRUCT.fields,
         T.StructField(REASON, T.StringType()),
         T.StructField(DETAIL, T.StringType()),
         T.StructField(ID_COLUMN, T.StringType()),

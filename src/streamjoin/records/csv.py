@@ -7,7 +7,7 @@ import csv
 import re
 from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.values import (
@@ -19,6 +19,7 @@ from streamjoin.records.values import (
     parse_date,
     parse_timestamp,
 )
+from streamjoin.schema.ddl import type_text
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _LARGEST_FIELD_CHARACTERS: Final = 2**31 - 1
@@ -36,8 +37,8 @@ class CsvDecoder:
         SchemaError: A column's type has no place in a row of CSV.
     """
 
-    def __init__(self, schema: T.StructType, delimiter: str = ",", null_text: str = "") -> None:
-        self._columns = [(field.name, _parser(field.name, field.dataType)) for field in schema.fields]
+    def __init__(self, schema: pa.Schema, delimiter: str = ",", null_text: str = "") -> None:
+        self._columns = [(field.name, _parser(field.name, field.type)) for field in schema]
         self._delimiter, self._null_text = delimiter, null_text
         # The module's own bound is 128 Ki characters for the whole process; a payload has one already.
         csv.field_size_limit(_LARGEST_FIELD_CHARACTERS)
@@ -65,23 +66,16 @@ class CsvDecoder:
         return row
 
 
-def _parser(name: str, data_type: T.DataType) -> Parse:
+def _parser(name: str, data_type: pa.DataType) -> Parse:
     number = number_parser(data_type)
     if number is not None:
-        return _number(data_type.simpleString(), number)
-    match data_type:
-        case T.StringType():
-            return str
-        case T.BooleanType():
-            return _boolean
-        case T.DateType():
-            return parse_date
-        case T.TimestampType() | T.TimestampNTZType():
-            return parse_timestamp
-        case T.BinaryType():
-            return parse_base64
-    message = f"column '{name}' is of type {data_type.simpleString()}; csv has simple types only: declare it as string"
-    raise SchemaError(message)
+        return _number(type_text(data_type), number)
+    if pa.types.is_timestamp(data_type):
+        return parse_timestamp
+    if data_type not in _SIMPLE:
+        message = f"column '{name}' is of type {type_text(data_type)}; csv has simple types only: declare it as string"
+        raise SchemaError(message)
+    return _SIMPLE[data_type]
 
 
 def _number(expected: str, parse: Parse) -> Parse:
@@ -98,3 +92,11 @@ def _boolean(text: str) -> bool:
     if text not in ("true", "false"):
         raise WrongTypeError("expected true or false, found other text")
     return text == "true"
+
+
+_SIMPLE: Final[dict[pa.DataType, Parse]] = {
+    pa.string(): str,
+    pa.bool_(): _boolean,
+    pa.date32(): parse_date,
+    pa.binary(): parse_base64,
+}

@@ -10,15 +10,15 @@ from pyspark.sql import types as T
 
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
-from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema, parse_schema
+from streamjoin.spark.schema import RECORD_STRUCT, declared, to_spark
 
-_EVENT = "_event"
+_EVENT: Final = "_event"
 _JSON: Final = PayloadFormat()
 # Decoded at a time: a batch of small compressed payloads may be a thousand times as large unpacked.
 _MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 
 
-def decode(records: DataFrame, schema: str | T.StructType, payload: PayloadFormat = _JSON) -> Events:
+def decode(records: DataFrame, schema: str | pa.Schema | T.StructType, payload: PayloadFormat = _JSON) -> Events:
     """Decode the payloads of `records` in the executors.
 
     Columns in: `data` (binary); the other columns of a record where they are known.
@@ -27,46 +27,46 @@ def decode(records: DataFrame, schema: str | T.StructType, payload: PayloadForma
 
     Args:
         records: A frame as `read_kinesis` gives it, or any with a column `data`.
-        schema: The events' columns, as DDL or as a struct type.
+        schema: The events' columns, as DDL text, Arrow's schema or Spark's.
         payload: What the payloads are.
 
     Raises:
         SchemaError: The schema can't be parsed, or has a type that the format can't have.
     """
-    struct = parse_schema(schema) if isinstance(schema, str) else schema
+    columns = declared(schema)
     # What is wrong with the schema is said here, not by an executor.
-    PayloadDecoder(struct, payload)
-    struct = T.StructType([T.StructField(f.name, f.dataType, nullable=True) for f in struct.fields])
+    PayloadDecoder(columns, payload)
+    columns = pa.schema([field.with_nullable(True) for field in columns])
     out = T.StructType(
         [
             *(T.StructField(f.name, f.dataType) for f in records.schema.fields),
-            T.StructField(_EVENT, struct),
+            T.StructField(_EVENT, to_spark(columns)),
             T.StructField(REASON_COLUMN, T.StringType()),
             T.StructField(DETAIL_COLUMN, T.StringType()),
         ]
     )
-    decoded = records.mapInArrow(_batch_decoder(struct, payload), out)
+    decoded = records.mapInArrow(_batch_decoder(columns, payload), out)
     decoded = decoded.select(f"{_EVENT}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
     return Events(decoded)
 
 
 def record_struct(found: T.StructType) -> Column:
     """Return the struct that says where an event came from; what the frame doesn't know is null."""
-    if found.names == RECORD_SCHEMA.names:
+    if found.names == RECORD_STRUCT.names:
         return F.struct(*found.names).alias(RECORD_COLUMN)
     known = set(found.names)
-    columns = [(F.col(f.name) if f.name in known else F.lit(None)).cast(f.dataType) for f in RECORD_SCHEMA.fields]
-    named = [column.alias(name) for column, name in zip(columns, RECORD_SCHEMA.names, strict=True)]
+    columns = [(F.col(f.name) if f.name in known else F.lit(None)).cast(f.dataType) for f in RECORD_STRUCT.fields]
+    named = [column.alias(name) for column, name in zip(columns, RECORD_STRUCT.names, strict=True)]
     return F.struct(*named).alias(RECORD_COLUMN)
 
 
 def _batch_decoder(
-    schema: T.StructType, payload: PayloadFormat
+    schema: pa.Schema, payload: PayloadFormat
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
     def decode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        decoder, arrow = PayloadDecoder(schema, payload), arrow_schema(schema)
+        decoder = PayloadDecoder(schema, payload)
         for batch in batches:
-            yield from decode_batch(batch, decoder, arrow)
+            yield from decode_batch(batch, decoder, schema)
 
     return decode_batches
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.errors import SchemaError
 from streamjoin.records.avro.rows import AvroDecoder
@@ -51,7 +51,7 @@ class PayloadDecoder:
         SchemaError: A column's type has no place in the format, or the schema isn't that of the Avro schema.
     """
 
-    def __init__(self, schema: T.StructType, payload: PayloadFormat = PayloadFormat()) -> None:
+    def __init__(self, schema: pa.Schema, payload: PayloadFormat = PayloadFormat()) -> None:
         self._decode = _decoder(schema, payload)
         # Plain Avro may begin with any bytes, the text of the others with none of a compression's.
         self._may_be_plain = payload.name == "avro"
@@ -70,7 +70,7 @@ class PayloadDecoder:
         return self._decode(content)
 
 
-def _decoder(schema: T.StructType, payload: PayloadFormat) -> Decode:
+def _decoder(schema: pa.Schema, payload: PayloadFormat) -> Decode:
     if payload.name == "json":
         return JsonDecoder(schema)
     if payload.name == "csv":

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason
-from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.spark.schema import RECORD_STRUCT
 
 # Reserved columns that travel beside an event's own until the event is written.
 RECORD_COLUMN = "_record"
@@ -63,7 +63,7 @@ class Events:
         if all(name in frame.columns for name in RESERVED_COLUMNS):
             return cls(frame)
         unknown = [
-            F.lit(None).cast(RECORD_SCHEMA).alias(RECORD_COLUMN),
+            F.lit(None).cast(RECORD_STRUCT).alias(RECORD_COLUMN),
             F.lit(None).cast("string").alias(REASON_COLUMN),
             F.lit(None).cast("string").alias(DETAIL_COLUMN),
         ]

@@ -4,11 +4,11 @@ Spark's `from_json` is not used: it takes the first of two documents, rewrites `
 the text "NaN" for a number, and rounds decimals. Here every value is exact or the record is rejected with a reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.values import (
@@ -20,6 +20,7 @@ from streamjoin.records.values import (
     parse_date,
     parse_timestamp,
 )
+from streamjoin.schema.ddl import type_text
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -43,8 +44,8 @@ class JsonDecoder:
         SchemaError: A column's type has no JSON form.
     """
 
-    def __init__(self, schema: T.StructType) -> None:
-        self._columns = [(field.name, _converter(field.dataType)) for field in schema.fields]
+    def __init__(self, schema: pa.Schema) -> None:
+        self._columns = _converters(schema)
 
     def __call__(self, payload: bytes) -> list[Any] | Rejected:
         """Return the row's values in the order of the schema, or why there is none."""
@@ -79,29 +80,27 @@ def _attributes(payload: bytes) -> dict[str, msgspec.Raw] | Rejected:
         return Rejected(RejectReason.MALFORMED_JSON, "JSON is nested too deeply")
 
 
-def _converter(data_type: T.DataType) -> Convert:  # noqa: PLR0911  (a table of types, one line each)
+def _converters(fields: "Iterable[pa.Field[Any]]") -> list[tuple[str, Convert]]:
+    return [(field.name, _converter(field.type)) for field in fields]
+
+
+def _converter(data_type: pa.DataType) -> Convert:
     """Return the function from a value's JSON text to what Arrow takes for `data_type`."""
     number = number_parser(data_type)
     if number is not None:
-        return _number(data_type.simpleString(), number)
+        return _number(type_text(data_type), number)
+    if data_type in _SIMPLE:
+        return _SIMPLE[data_type]
     match data_type:
-        case T.StringType():
-            return _string
-        case T.BooleanType():
-            return _boolean
-        case T.DateType():
-            return _quoted("a date", parse_date)
-        case T.TimestampType() | T.TimestampNTZType():
+        case pa.TimestampType():
             return _quoted("a timestamp", parse_timestamp)
-        case T.BinaryType():
-            return _quoted("base64 text", parse_base64)
-        case T.ArrayType():
-            return _array(_converter(data_type.elementType))
-        case T.MapType(keyType=T.StringType()):
-            return _map(_converter(data_type.valueType))
-        case T.StructType():
-            return _struct([(field.name, _converter(field.dataType)) for field in data_type.fields])
-    message = f"a payload column can't be of type '{data_type.simpleString()}'; a map's keys must be strings"
+        case pa.ListType():
+            return _array(_converter(data_type.value_type))
+        case pa.MapType() if data_type.key_type == pa.string():
+            return _map(_converter(data_type.item_type))
+        case pa.StructType():
+            return _struct(_converters(data_type))
+    message = f"a payload column can't be of type '{type_text(data_type)}'; a map's keys must be strings"
     raise SchemaError(message)
 
 
@@ -178,3 +177,11 @@ def _struct(fields: list[tuple[str, Convert]]) -> Convert:
         return {name: convert(bytes(found.get(name, _NULL))) for name, convert in fields}
 
     return convert_all
+
+
+_SIMPLE: Final[dict[pa.DataType, Convert]] = {
+    pa.string(): _string,
+    pa.bool_(): _boolean,
+    pa.date32(): _quoted("a date", parse_date),
+    pa.binary(): _quoted("base64 text", parse_base64),
+}

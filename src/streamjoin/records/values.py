@@ -8,12 +8,12 @@ from datetime import date, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.errors import RejectReason
 from streamjoin.moments import in_utc
+from streamjoin.schema.ddl import type_text
 
-_INTEGER_BITS: Final = {T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64}
 _MAX_INTEGER_DIGITS: Final = 20
 _MAX_FLOAT: Final = 3.4028234663852886e38
 _MAX_DOUBLE: Final = 1.7976931348623157e308
@@ -35,21 +35,16 @@ class WrongTypeError(Exception):
     """A value doesn't fit its column; caught by the decoder, which knows the column."""
 
 
-def number_parser(data_type: T.DataType) -> Parse | None:
+def number_parser(data_type: pa.DataType) -> Parse | None:
     """Return the function from a number's text, in JSON's grammar, to a value of `data_type`; None for all others.
 
     What it returns raises WrongTypeError for a number that is not exactly of the type.
     """
-    match data_type:
-        case T.ByteType() | T.ShortType() | T.IntegerType() | T.LongType():
-            return _integer(data_type.simpleString(), _INTEGER_BITS[type(data_type)])
-        case T.FloatType():
-            return _floating("float", _MAX_FLOAT)
-        case T.DoubleType():
-            return _floating("double", _MAX_DOUBLE)
-        case T.DecimalType():
-            return _decimal(data_type.precision, data_type.scale)
-    return None
+    if pa.types.is_integer(data_type):
+        return _integer(type_text(data_type), data_type.bit_width)
+    if pa.types.is_floating(data_type):
+        return _floating(type_text(data_type), _MAX_FLOAT if data_type == pa.float32() else _MAX_DOUBLE)
+    return _decimal(data_type.precision, data_type.scale) if isinstance(data_type, pa.Decimal128Type) else None
 
 
 def _integer(name: str, bits: int) -> Parse:

@@ -1,30 +1,37 @@
-"""Columns as text, `name type, …`, to a struct type and back.
+"""Columns as text, `name type, …`, to Arrow's schema and back; types have the names that Spark's SQL gives them.
 
 Not Spark's own parser: that one needs a JVM, and says little about where a text is wrong.
 """
 
 import difflib
 import re
-from typing import Final, NoReturn
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.errors import SchemaError
 
-_SIMPLE: Final[dict[str, T.DataType]] = {
-    "string": T.StringType(),
-    "boolean": T.BooleanType(),
-    "tinyint": T.ByteType(),
-    "smallint": T.ShortType(),
-    "int": T.IntegerType(),
-    "integer": T.IntegerType(),
-    "bigint": T.LongType(),
-    "long": T.LongType(),
-    "float": T.FloatType(),
-    "double": T.DoubleType(),
-    "date": T.DateType(),
-    "timestamp": T.TimestampType(),
-    "binary": T.BinaryType(),
+TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
+
+_SIMPLE: Final[dict[str, pa.DataType]] = {
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "int": pa.int32(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": TIMESTAMP,
+    "binary": pa.binary(),
+}
+# Of two names for one type Spark itself says the first.
+_NAMES: Final = {data_type: name for name, data_type in reversed(_SIMPLE.items())} | {
+    pa.timestamp("us"): "timestamp_ntz"
 }
 _NESTED: Final = ("array<…>", "map<string,…>", "struct<a:…>")
 ALLOWED_TYPES: Final = ", ".join([*_SIMPLE, "decimal(p,s)", *_NESTED])
@@ -35,18 +42,18 @@ _MAX_DECIMAL_DIGITS: Final = 38
 _MAX_DEPTH: Final = 50
 
 
-def parse_schema(ddl: str) -> T.StructType:
-    """Return the struct type of columns written as `name type, …`; `name: type` and back-quoted names work too.
+def parse_schema(ddl: str) -> pa.Schema:
+    """Return the schema of columns written as `name type, …`; `name: type` and back-quoted names work too.
 
     Raises:
         SchemaError: Not a list of columns; says where, what was found and what is allowed.
     """
     parser = _Parser(ddl)
     columns = parser.fields(end=None)
-    return T.StructType(columns)
+    return pa.schema(columns)
 
 
-def parse_type(text: str) -> T.DataType:
+def parse_type(text: str) -> pa.DataType:
     """Return the type written as `text`, such as `decimal(10,2)` or `array<string>`.
 
     Raises:
@@ -59,25 +66,31 @@ def parse_type(text: str) -> T.DataType:
     return found
 
 
-def to_ddl(schema: T.StructType) -> str:
+def to_ddl(schema: pa.Schema) -> str:
     """Return `schema` as text that `parse_schema` takes back. Unlike Spark's own text form it quotes nested names."""
-    return ", ".join(f"{_quoted(field.name)} {_type_text(field.dataType)}" for field in schema.fields)
+    return ", ".join(_field_texts(schema, " "))
+
+
+def type_text(data_type: pa.DataType) -> str:
+    """Return the name that Spark's SQL has for a type, such as `decimal(10,2)` or `array<string>`."""
+    match data_type:
+        case pa.Decimal128Type():
+            return f"decimal({data_type.precision},{data_type.scale})"
+        case pa.ListType():
+            return f"array<{type_text(data_type.value_type)}>"
+        case pa.MapType():
+            return f"map<{type_text(data_type.key_type)},{type_text(data_type.item_type)}>"
+        case pa.StructType():
+            return f"struct<{','.join(_field_texts(data_type, ':'))}>"
+    return _NAMES.get(data_type, str(data_type))
+
+
+def _field_texts(fields: "Iterable[pa.Field[Any]]", between: str) -> list[str]:
+    return [f"{_quoted(field.name)}{between}{type_text(field.type)}" for field in fields]
 
 
 def _quoted(name: str) -> str:
     return name if _BARE_NAME.fullmatch(name) else "`" + name.replace("`", "``") + "`"
-
-
-def _type_text(data_type: T.DataType) -> str:
-    match data_type:
-        case T.ArrayType():
-            return f"array<{_type_text(data_type.elementType)}>"
-        case T.MapType():
-            return f"map<{_type_text(data_type.keyType)},{_type_text(data_type.valueType)}>"
-        case T.StructType():
-            inner = ",".join(f"{_quoted(field.name)}:{_type_text(field.dataType)}" for field in data_type.fields)
-            return f"struct<{inner}>"
-    return data_type.simpleString()
 
 
 class _Parser:
@@ -121,9 +134,9 @@ class _Parser:
         if not self.take(sign):
             self.fail(f"'{sign}'")
 
-    def fields(self, end: str | None) -> list[T.StructField]:
+    def fields(self, end: str | None) -> "list[pa.Field[Any]]":
         """Read columns up to `end`, or to the end of the text."""
-        fields: list[T.StructField] = []
+        fields: list[pa.Field[Any]] = []
         seen: set[str] = set()
         while True:
             name = self._name()
@@ -132,7 +145,7 @@ class _Parser:
             seen.add(name.lower())
             self.advance()
             self.take(":")
-            fields.append(T.StructField(name, self.type()))
+            fields.append(pa.field(name, self.type()))
             if self.take(","):
                 continue
             if self.token is None if end is None else self.take(end):
@@ -141,7 +154,7 @@ class _Parser:
                 self.fail("',': a column is a name and a type only, and may always be null")
             self.fail("','" if end is None else f"',' or '{end}'")
 
-    def type(self) -> T.DataType:
+    def type(self) -> pa.DataType:
         """Read one type."""
         word = "" if self.token is None or self.quoted else self.token.lower()
         if word not in _TYPE_WORDS:
@@ -160,12 +173,12 @@ class _Parser:
             self.fail("a column's name")
         return self.token
 
-    def _parameters(self, word: str) -> T.DataType:
+    def _parameters(self, word: str) -> pa.DataType:
         if word == "decimal":
             return self._decimal()
         self.expect("<")
         if word == "struct":
-            return T.StructType(self.fields(end=">"))
+            return pa.struct(self.fields(end=">"))
         if word == "map":
             if self.token is None or self.token.lower() != "string":
                 self.fail("'string': the keys of a map are strings")
@@ -173,15 +186,15 @@ class _Parser:
             self.expect(",")
         value = self.type()
         self.expect(">")
-        return T.ArrayType(value) if word == "array" else T.MapType(T.StringType(), value)
+        return pa.list_(value) if word == "array" else pa.map_(pa.string(), value)
 
-    def _decimal(self) -> T.DecimalType:
+    def _decimal(self) -> pa.DataType:
         if not self.take("("):
-            return T.DecimalType(10, 0)
+            return pa.decimal128(10, 0)
         precision = self._number(1, _MAX_DECIMAL_DIGITS)
         scale = self._number(0, precision) if self.take(",") else 0
         self.expect(")")
-        return T.DecimalType(precision, scale)
+        return pa.decimal128(precision, scale)
 
     def _number(self, lowest: int, highest: int) -> int:
         digits = self.token or ""

@@ -7,18 +7,20 @@ from contextlib import contextmanager
 import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
+
+from streamjoin.spark.schema import to_spark
 
 # One task without a shuffle beats two with one up to about here: a task decodes so many records in 0.1 s.
 RECORDS_PER_TASK = 10_000
 
 
-def frame_of(spark: SparkSession, table: pa.Table, schema: StructType) -> DataFrame:
+def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     """Return `table` as a frame that lives in the driver: a lost executor can't lose it.
 
     Spark 3.5 takes Arrow from the driver by way of pandas (0.03 s for 4,000 records; a list of tuples takes 0.25 s),
     and makes a local relation of it, which needs no job to be broadcast.
     """
+    schema = to_spark(table.schema)
     if table.num_rows == 0:
         return spark.createDataFrame([], schema)
     # Python's own objects: exact for decimals and nulls, and Spark 3.5 does not know the strings of pandas 3.

@@ -8,7 +8,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Fetched, Plan, Stream
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import frame_of
 from streamjoin.streaming.batch import Batch, batch_id_of
@@ -54,7 +53,7 @@ class StreamReader:
         else:
             fetched, seconds = ahead.fetched.result() if ahead else _fetch(plan)
             ranges = fetched.ranges
-            records = frame_of(self._spark, fetched.table, RECORD_SCHEMA)
+            records = frame_of(self._spark, fetched.table)
         self._position = plan.position.advance(ranges)
         self.caught_up = kinesis.is_caught_up(plan, ranges)
         return Batch(

@@ -16,7 +16,8 @@ from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import Fetcher
 from streamjoin.reference.lookup.keys import describe_index
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, settings
 from tests.lookup_frames import FakeEvents, FakeSession
 
@@ -62,7 +63,7 @@ class Lookups:
     """A reference to a table of the emulator; its tasks run here, and time is the test's."""
 
     def __init__(self, client, monkeypatch, table_name, event, *, tasks=1, **changes):
-        self.client, self.clock, self.event = Counting(client), FakeClock(), parse_schema(event)
+        self.client, self.clock, self.event = Counting(client), FakeClock(), to_spark(parse_schema(event))
         fetchers = {}
 
         def fetcher(fetching):

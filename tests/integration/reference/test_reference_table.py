@@ -13,7 +13,7 @@ from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows
 from streamjoin.reference.table import describe, scan
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 from tests.faults.reference import FakeClock, FakeSpark, country, settings
 
 

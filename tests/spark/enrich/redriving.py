@@ -19,7 +19,7 @@ from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.redrive import RedriveReport
 from streamjoin.reference.followed.reference import Reference
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 from streamjoin.shards.position import TRIM_HORIZON, Position
 from tests.faults.reference import FakeDynamoDb
 from tests.faults.reference import settings as reference_settings

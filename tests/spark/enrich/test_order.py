@@ -9,7 +9,7 @@ from streamjoin.enrich.order import keep_latest, require_key, sequence_order, wi
 from streamjoin.errors import SchemaError
 from streamjoin.records.decode import decode
 from streamjoin.records.events import Events
-from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.spark.schema import RECORD_STRUCT
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def test_an_ordering_value_is_exact_microseconds_or_the_event_is_rejected(
 
 
 def test_without_an_ordering_column_the_arrival_time_orders(spark: SparkSession) -> None:
-    records = spark.createDataFrame([("s", "x", "1", 0, "k", ARRIVED, bytearray(b'{"id": "a"}'))], RECORD_SCHEMA)
+    records = spark.createDataFrame([("s", "x", "1", 0, "k", ARRIVED, bytearray(b'{"id": "a"}'))], RECORD_STRUCT)
     ordered = with_ordering(decode(records, "id string"))
     assert [r["_ordering_us"] for r in ordered.kept.collect()] == [micros(2026, 1, 31)]
 
@@ -68,7 +68,7 @@ def test_on_a_tie_the_later_in_its_shard_wins_whatever_the_width_of_the_sequence
         ("s", "x", sequence, sub, "k", ARRIVED, bytearray(payload.format(value).encode()))
         for sequence, sub, value in [("99", 0, 1), ("100", 0, 2), ("100", 1, 3), ("9", 5, 4)]
     ]
-    events = with_ordering(decode(spark.createDataFrame(rows, RECORD_SCHEMA), "id string, v int"))
+    events = with_ordering(decode(spark.createDataFrame(rows, RECORD_STRUCT), "id string, v int"))
     latest = keep_latest(events, ["id"])
     assert [(r["v"], r["_sequence_number"]) for r in latest.collect()] == [(3, "100/1")]
     assert latest.columns == ["id", "v", "_ordering_us", "_sequence_number"]
@@ -77,7 +77,7 @@ def test_on_a_tie_the_later_in_its_shard_wins_whatever_the_width_of_the_sequence
 def test_a_row_names_the_record_that_it_came_from(spark: SparkSession) -> None:
     places = [("99", 0), ("99", 1), ("99", 12), ("99", None), (None, None)]
     rows = [("s", "x", number, sub, "k", ARRIVED, bytearray(b'{"id": "a"}')) for number, sub in places]
-    events = with_sequence_number(decode(spark.createDataFrame(rows, RECORD_SCHEMA), "id string"))
+    events = with_sequence_number(decode(spark.createDataFrame(rows, RECORD_STRUCT), "id string"))
     assert [r["_sequence_number"] for r in events.kept.collect()] == ["99", "99/1", "99/12", "99", None]
 
 

@@ -12,8 +12,8 @@ from streamjoin.enrich import pipeline as enrich
 from streamjoin.history import checkpoint
 from streamjoin.hudi import write as hudi
 from streamjoin.query import query
-from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.shards.position import Position, ShardRange
+from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
 from tests.oracle import Record, expected_table
 from tests.spark.enrich import test_rewrite
@@ -95,7 +95,7 @@ def test_letters_of_aggregated_records_keep_their_place_and_arrival_orders_them(
     read = ShardRange("shard-0", "99", "101", len(places), 0, drained=False, millis_behind_latest=0, read_at_ms=0)
     position = Position("s", {}).advance([read])
     enrich.process_batch(
-        started(world.narrow), Batch("b", spark.createDataFrame(rows, RECORD_SCHEMA), position, (read,))
+        started(world.narrow), Batch("b", spark.createDataFrame(rows, RECORD_STRUCT), position, (read,))
     )
     assert world.redrive().redriven == {"WRONG_TYPE": 5}
     assert places_of(world.mended) == {

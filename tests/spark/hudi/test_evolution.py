@@ -47,11 +47,10 @@ def types(spark: SparkSession, target: HudiTable) -> dict[str, str]:
 
 
 def widened(spark: SparkSession, target: HudiTable, ddl: str, **options: str) -> None:
-    old = table_schema(spark, target)
-    assert old is not None
+    assert table_schema(spark, target) is not None
     new = T._parse_datatype_string(ddl)
     assert isinstance(new, T.StructType)
-    widen(spark, replace(target, options=options), old, new, commit_metadata={"batch_id": "b-1", "backfill": "all"})
+    widen(spark, replace(target, options=options), new, commit_metadata={"batch_id": "b-1", "backfill": "all"})
 
 
 @pytest.mark.parametrize(("table_type", "partition_by"), [TABLES[0], TABLES[-1]])
@@ -109,7 +108,7 @@ def test_a_table_without_rows_is_widened_too_and_one_that_is_not_there_is_left_a
     spark: SparkSession, tmp_path: Path
 ) -> None:
     target = table(tmp_path, "MERGE_ON_READ", ())
-    widen(spark, target, T.StructType(), T.StructType([T.StructField("n", T.LongType())]), commit_metadata={})
+    widen(spark, target, T.StructType([T.StructField("n", T.LongType())]), commit_metadata={})
     assert not Path(target.base_path).exists()
     write(spark, target, NARROW)
     widened(spark, target, WIDE)

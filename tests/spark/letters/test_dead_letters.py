@@ -13,10 +13,11 @@ from streamjoin.errors import SinkError
 from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters
 from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.query import query
-from streamjoin.schema.columns import RECORD_FIELDS, RECORD_SCHEMA
+from streamjoin.schema.columns import RECORD_FIELDS
+from streamjoin.spark.schema import RECORD_STRUCT
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-REJECTED = T.StructType([*RECORD_SCHEMA.fields, *(T.StructField(n, T.StringType()) for n in ("reason", "detail"))])
+REJECTED = T.StructType([*RECORD_STRUCT.fields, *(T.StructField(n, T.StringType()) for n in ("reason", "detail"))])
 # Number and place in it, hours after noon, data, reason. The last has no place in a stream.
 LETTERS = [
     ("99", 0, 0, b"{", "MALFORMED_JSON"),

@@ -14,7 +14,7 @@ from streamjoin.records.avro.schema import parse_avro_schema
 from streamjoin.records.decode import decode
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.records.events import Events
-from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.spark.schema import RECORD_STRUCT
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 def test_good_records_become_events_beside_bad_neighbours_that_keep_their_bytes_and_place(spark: SparkSession) -> None:
     payloads = [b'{"id": "a", "n": 1}', b"", b"\xff", b"{", b"[]", b'{"id": "a", "n": "1"}', b'{"n": null}']
     rows = [("s", "shard-0", str(i), 0, "k", ARRIVED, bytearray(p)) for i, p in enumerate(payloads)]
-    events = decode(spark.createDataFrame(rows, RECORD_SCHEMA), "id string, n int")
+    events = decode(spark.createDataFrame(rows, RECORD_STRUCT), "id string, n int")
     assert [tuple(r) for r in events.kept.collect()] == [("a", 1), (None, None)]
     rejected = {r["sequence_number"]: (bytes(r["data"]), r["reason"]) for r in events.rejected.collect()}
     assert rejected == {
@@ -47,7 +47,7 @@ AVRO: dict[str, Any] = {
 
 def decoded(spark: SparkSession, payloads: list[bytes], schema: Any, form: PayloadFormat) -> Events:
     rows = [("s", "shard-0", str(i), 0, "k", ARRIVED, bytearray(p)) for i, p in enumerate(payloads)]
-    return decode(spark.createDataFrame(rows, RECORD_SCHEMA), schema, form)
+    return decode(spark.createDataFrame(rows, RECORD_STRUCT), schema, form)
 
 
 def rejects(events: Events) -> dict[str, tuple[bytes, str]]:
@@ -101,7 +101,7 @@ def test_avro_records_become_events_beside_bad_neighbours_that_keep_their_bytes_
 
 def test_a_type_that_the_format_can_not_have_is_refused_before_anything_is_read(spark: SparkSession) -> None:
     with pytest.raises(SchemaError, match="csv has simple types only"):
-        decode(spark.createDataFrame([], RECORD_SCHEMA), "a array<int>", PayloadFormat("csv"))
+        decode(spark.createDataFrame([], RECORD_STRUCT), "a array<int>", PayloadFormat("csv"))
 
 
 def test_a_frame_with_payloads_alone_is_enough(spark: SparkSession) -> None:
@@ -112,10 +112,10 @@ def test_a_frame_with_payloads_alone_is_enough(spark: SparkSession) -> None:
 
 
 def test_columns_of_an_event_may_have_the_names_of_a_records(spark: SparkSession) -> None:
-    records = spark.createDataFrame([("s", "x", "1", 0, "k", ARRIVED, bytearray(b'{"stream": "mine"}'))], RECORD_SCHEMA)
+    records = spark.createDataFrame([("s", "x", "1", 0, "k", ARRIVED, bytearray(b'{"stream": "mine"}'))], RECORD_STRUCT)
     assert [tuple(r) for r in decode(records, "stream string, data string").kept.collect()] == [("mine", None)]
 
 
 def test_a_schema_that_can_not_be_parsed_is_refused_before_anything_is_read(spark: SparkSession) -> None:
     with pytest.raises(SchemaError):
-        decode(spark.createDataFrame([], RECORD_SCHEMA), "id strin")
+        decode(spark.createDataFrame([], RECORD_STRUCT), "id strin")

@@ -13,15 +13,16 @@ from streamjoin.errors import SchemaError
 from streamjoin.records.events import Events
 from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.probe import KeyedRows, Layer, ShippedLayer, key_text
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 
 Row = tuple[Any, ...]
 
 
 def keyed(spark: SparkSession, schema: str, rows: Sequence[Row], *, keys: int = 1) -> KeyedRows:
-    struct = parse_schema(schema)
+    columns = parse_schema(schema)
     texts = [key_text(row[:keys]) or "" for row in rows]
-    return KeyedRows(struct, (ShippedLayer.of(spark, Layer.of(texts, as_table(rows, struct)), "rows"),))
+    return KeyedRows(to_spark(columns), (ShippedLayer.of(spark, Layer.of(texts, as_table(rows, columns)), "rows"),))
 
 
 def both(spark: SparkSession, events: Any, schema: str, rows: Sequence[Row], on: dict[str, str], **how: Any) -> Events:
@@ -75,10 +76,12 @@ def test_nested_columns_come_whole(spark: SparkSession) -> None:
 
 
 def test_a_newer_layer_decides_and_may_say_that_there_is_no_row(spark: SparkSession) -> None:
-    struct = parse_schema("p string, v int")
-    base = Layer.of(["x", "y", "z"], as_table([("x", 1), ("y", 2), ("z", 3)], struct))
-    changes = Layer.of(["y", "z", "new"], as_table([("y", 20), (None, None), ("new", 4)], struct), [True, False, True])
-    rows = KeyedRows(struct, (ShippedLayer.of(spark, changes, "changes"), ShippedLayer.of(spark, base, "base")))
+    columns = parse_schema("p string, v int")
+    base = Layer.of(["x", "y", "z"], as_table([("x", 1), ("y", 2), ("z", 3)], columns))
+    changes = Layer.of(["y", "z", "new"], as_table([("y", 20), (None, None), ("new", 4)], columns), [True, False, True])
+    rows = KeyedRows(
+        to_spark(columns), (ShippedLayer.of(spark, changes, "changes"), ShippedLayer.of(spark, base, "base"))
+    )
     events = spark.createDataFrame([(key,) for key in ("x", "y", "z", "new", "other")], "a string")
     joined = enrich(events, rows, on={"a": "p"}, columns=["v"]).frame
     assert {row["a"]: row["v"] for row in joined.collect()} == {"x": 1, "y": 20, "z": None, "new": 4, "other": None}

@@ -21,7 +21,7 @@ from streamjoin.kinesis.stream import Stream
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import TableLock
 from streamjoin.query import query
-from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.verify import ViolationKind, verify
 from tests.faults.kinesis import FakeClock, FakeKinesis
 from tests.history import JobHistory, Metadata
@@ -56,7 +56,7 @@ def write_letters(spark: SparkSession, folder: Path, job: JobHistory) -> None:
         for _, shard_id, number, reason in job.letters.values()
     ]
     texts = [T.StructField(name, T.StringType()) for name in ("reason", "detail")]
-    schema = T.StructType([*RECORD_SCHEMA.fields, *texts])
+    schema = T.StructType([*RECORD_STRUCT.fields, *texts])
     DeadLetters(str(folder / "dead"), "dead").write(spark.createDataFrame(rows, schema), batch_id="x")
 
 

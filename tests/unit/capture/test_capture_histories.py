@@ -16,7 +16,8 @@ from streamjoin.capture.changes.layouts import row_batch
 from streamjoin.capture.changes.read import read_batch
 from streamjoin.capture.changes.rows import RowMaker
 from streamjoin.capture.changes.table_layout import ChangeLayout
-from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, parse_schema
+from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.schema.ddl import parse_schema
 from tests.capture_oracle import Source, Told, changelog, current
 from tests.change_samples import kinesis_record, pipe_record
 
@@ -74,7 +75,7 @@ class Lake:
 
 def _rows(records: Sequence[tuple[int, bytes]], layout: str) -> list[Row]:
     taken = [{"sequence_number": str(number), "sub_sequence_number": 0, "data": data} for number, data in records]
-    batch = pa.RecordBatch.from_pylist(taken, schema=RECORD_ARROW_SCHEMA)
+    batch = pa.RecordBatch.from_pylist(taken, schema=RECORD_SCHEMA)
     passed = ["_item_key", "_order", "_change_id", "operation"]
     rows = [r for part in read_batch(batch) for r in row_batch(part, RowMaker(LAYOUTS[layout]), passed).to_pylist()]
     assert not [row["_reason"] for row in rows if row["_reason"]]

@@ -14,7 +14,7 @@ from streamjoin.records.compression import Unpacker
 from streamjoin.records.decode import decode_batch
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat
 from streamjoin.records.values import Rejected
-from streamjoin.schema.columns import arrow_schema, parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 MIB = 1024 * 1024
 Pack = Callable[[bytes], bytes]
@@ -133,7 +133,7 @@ def test_payloads_that_unpack_to_much_are_decoded_in_parts_and_none_is_lost() ->
     schema = parse_schema("a string")
     payloads = [gzip.compress(b'{"a": "%s"}' % (b"x" * size)) for size in (10, 5000, 10, 10, 9000, 10)]
     records = pa.RecordBatch.from_arrays([pa.array(payloads, pa.binary())], names=["data"])
-    parts = list(decode_batch(records, PayloadDecoder(schema), arrow_schema(schema), max_decoded_bytes=4000))
+    parts = list(decode_batch(records, PayloadDecoder(schema), schema, max_decoded_bytes=4000))
     assert [part.num_rows for part in parts] == [2, 3, 1]
     assert [data for part in parts for data in part.column("data").to_pylist()] == payloads
     assert [len(row["a"]) for part in parts for row in part.column("_event").to_pylist()] == [

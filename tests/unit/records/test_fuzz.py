@@ -14,13 +14,12 @@ import fastavro
 import pyarrow as pa
 import pytest
 import zstandard
-from pyspark.sql import types as T
 
 from streamjoin.kinesis.kpl import UserRecord, unpack
 from streamjoin.records.avro.schema import parse_avro_schema
 from streamjoin.records.decode import decode_batch
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat
-from streamjoin.schema.columns import arrow_schema, parse_schema
+from streamjoin.schema.ddl import parse_schema
 from tests.faults.kpl import aggregate, sealed
 
 EACH = 25_000
@@ -148,12 +147,12 @@ def avro_corpus() -> list[bytes]:
     return [plain, b"\xc3\x01" + parse_avro_schema(json.dumps(AVRO)).fingerprint + plain]
 
 
-def avro_format() -> tuple[T.StructType, PayloadFormat]:
+def avro_format() -> tuple[pa.Schema, PayloadFormat]:
     found = parse_avro_schema(json.dumps(AVRO))
     return found.columns, PayloadFormat("avro", avro_schema=found, max_unpacked_bytes=MAX_UNPACKED_BYTES)
 
 
-FORMATS: dict[str, tuple[Callable[[], list[bytes]], tuple[T.StructType, PayloadFormat], set[str]]] = {
+FORMATS: dict[str, tuple[Callable[[], list[bytes]], tuple[pa.Schema, PayloadFormat], set[str]]] = {
     "json": (
         json_corpus,
         (
@@ -175,11 +174,11 @@ OF_ALL = {"EMPTY_PAYLOAD", "MALFORMED_COMPRESSION", "TOO_LARGE", "NOT_UTF8", "WR
 @pytest.mark.parametrize("name", FORMATS)
 def test_whatever_a_payload_is_it_becomes_a_row_or_a_reject(name: str) -> None:
     make_corpus, (schema, form), reasons = FORMATS[name]
-    arrow, decoder = arrow_schema(schema), PayloadDecoder(schema, form)
+    decoder = PayloadDecoder(schema, form)
     verdicts: Counter[str | None] = Counter()
     for payloads in inputs(make_corpus(), Random(name)):
         records = pa.RecordBatch.from_arrays([pa.array(payloads, pa.binary())], names=["data"])
-        out = pa.Table.from_batches(decode_batch(records, decoder, arrow, max_decoded_bytes=20_000))
+        out = pa.Table.from_batches(decode_batch(records, decoder, schema, max_decoded_bytes=20_000))
         out.validate(full=True)
         assert out.column("data").to_pylist() == payloads
         reasons_of = out.column("_reason").to_pylist()

@@ -8,11 +8,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.decoder import PayloadDecoder, Rejected
-from streamjoin.schema.columns import arrow_schema, parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 
 def decode_one(ddl: str, payload: bytes) -> Any:
@@ -132,7 +131,7 @@ def test_missing_and_null_are_both_null() -> None:
 
 def test_a_map_whose_keys_are_no_strings_is_refused_at_once() -> None:
     with pytest.raises(SchemaError, match="map"):
-        PayloadDecoder(T.StructType([T.StructField("a", T.MapType(T.IntegerType(), T.StringType()))]))
+        PayloadDecoder(pa.schema([pa.field("a", pa.map_(pa.int32(), pa.string()))]))
 
 
 WIDE = parse_schema(
@@ -155,7 +154,7 @@ def test_no_bytes_make_the_decoder_raise_and_every_row_fits_arrow(event: dict[st
     for candidate in (payload, payload[:cut], payload[:cut] + noise + payload[cut:], noise):
         row = PayloadDecoder(WIDE)(candidate)
         if not isinstance(row, Rejected):
-            for value, field in zip(row, arrow_schema(WIDE), strict=True):
+            for value, field in zip(row, WIDE, strict=True):
                 pa.array([value], field.type)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 CSV = PayloadFormat("csv")
 

@@ -17,7 +17,7 @@ from streamjoin.hudi.partition import MAX_FOLDER_BYTES, folder_bytes
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, ITEM_KEY, OPERATION, ORDER
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.records.values import Rejected
-from streamjoin.schema.columns import arrow_schema
+from streamjoin.spark.schema import to_spark
 
 _VERDICT: Final = (REASON_COLUMN, DETAIL_COLUMN)
 
@@ -46,7 +46,8 @@ def to_rows(changes: Events, layout: ChangeLayout) -> Events:
     verdict = [T.StructField(name, T.StringType()) for name in _VERDICT]
     rows = Events(
         frame.mapInArrow(
-            _row_batches(layout, [each.name for each in passed]), T.StructType([*passed, *verdict, *maker.schema])
+            _row_batches(layout, [each.name for each in passed]),
+            T.StructType([*passed, *verdict, *to_spark(maker.schema).fields]),
         )
     )
     return _with_formatted_partitions(rows, layout)
@@ -126,10 +127,9 @@ def row_batch(batch: pa.RecordBatch, maker: RowMaker, passed: list[str]) -> pa.R
             reasons[index], details[index] = row.reason.value, row.detail
             row = nothing
         rows.append(row)
-    schema = arrow_schema(maker.schema)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(column, each.type) for column, each in zip(columns, schema, strict=True)]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(maker.schema)
+    arrays = [pa.array(column, each.type) for column, each in zip(columns, maker.schema, strict=True)]
     verdict = [pa.array(reasons, pa.string()), pa.array(details, pa.string())]
     return pa.RecordBatch.from_arrays(
-        [*(batch.column(name) for name in passed), *verdict, *arrays], names=[*passed, *_VERDICT, *schema.names]
+        [*(batch.column(name) for name in passed), *verdict, *arrays], names=[*passed, *_VERDICT, *maker.schema.names]
     )

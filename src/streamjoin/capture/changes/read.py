@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql.types import StructType
 
 from streamjoin.dynamodb.change_records import Change, change_id, change_order, item_key, parse_unpacked, unpack_payload
 from streamjoin.dynamodb.service import Item, unpack
@@ -16,20 +16,12 @@ from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, INS
 from streamjoin.records.decode import record_struct
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
 from streamjoin.records.values import Rejected
-from streamjoin.schema.columns import RECORD_SCHEMA, arrow_schema
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import RECORD_STRUCT, to_spark
 
-CHANGE_SCHEMA: Final = T.StructType(
-    [
-        T.StructField(TABLE, T.StringType()),
-        T.StructField(OPERATION, T.StringType()),
-        T.StructField(ITEM_KEY, T.StringType()),
-        T.StructField(ORDER, T.StringType()),
-        T.StructField(CHANGE_ID, T.StringType()),
-        T.StructField(CHANGED_AT, T.TimestampType()),
-        T.StructField(CHANGE, T.BinaryType()),
-        T.StructField(REASON_COLUMN, T.StringType()),
-        T.StructField(DETAIL_COLUMN, T.StringType()),
-    ]
+CHANGE_SCHEMA: Final = parse_schema(
+    f"{TABLE} string, {OPERATION} string, {ITEM_KEY} string, {ORDER} string, {CHANGE_ID} string, "
+    f"{CHANGED_AT} timestamp, {CHANGE} binary, {REASON_COLUMN} string, {DETAIL_COLUMN} string"
 )
 """A change's own columns, and the verdict on it."""
 
@@ -66,7 +58,7 @@ def read_changes(records: DataFrame) -> Events:
         images); `_record`. A rejected one has nulls in all but `_record`. Reasons: EMPTY_PAYLOAD,
         MALFORMED_COMPRESSION, TOO_LARGE, NOT_UTF8, MALFORMED_JSON, NOT_AN_OBJECT, NOT_A_CHANGE.
     """
-    changes = records.mapInArrow(read_batches, T.StructType([*records.schema.fields, *CHANGE_SCHEMA.fields]))
+    changes = records.mapInArrow(read_batches, StructType([*records.schema.fields, *to_spark(CHANGE_SCHEMA).fields]))
     return Events(changes.select(*CHANGE_SCHEMA.names, record_struct(records.schema), *nothing_yet()))
 
 
@@ -82,8 +74,8 @@ def changes_of_items(items: DataFrame, table: str, key_names: Sequence[str], not
         key_names: The attributes of its primary key.
         noted_us: Before the scan began, in microseconds since 1970: when every item counts as changed.
     """
-    changes = items.select("item").mapInArrow(_item_reader(table, tuple(key_names), noted_us), CHANGE_SCHEMA)
-    nowhere = F.lit(None).cast(RECORD_SCHEMA).alias(RECORD_COLUMN)
+    changes = items.select("item").mapInArrow(_item_reader(table, tuple(key_names), noted_us), to_spark(CHANGE_SCHEMA))
+    nowhere = F.lit(None).cast(RECORD_STRUCT).alias(RECORD_COLUMN)
     return Events(changes.select(*CHANGE_SCHEMA.names, nowhere, *nothing_yet()))
 
 
@@ -145,10 +137,9 @@ def _with_changes(batch: pa.RecordBatch, rows: list[Row]) -> pa.RecordBatch:
 
 
 def _to_arrow(rows: list[Row]) -> pa.RecordBatch:
-    schema = arrow_schema(CHANGE_SCHEMA)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(CHANGE_SCHEMA)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, CHANGE_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=CHANGE_SCHEMA)
 
 
 def _item_reader(

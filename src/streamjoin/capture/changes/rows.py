@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.capture.changes.partitions import PartitionSource, folder_bytes, partition_source
 from streamjoin.capture.changes.read import Images
@@ -16,11 +16,10 @@ from streamjoin.errors import RejectReason
 from streamjoin.hudi.partition import MAX_FOLDER_BYTES
 from streamjoin.records.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
 from streamjoin.records.values import Rejected
+from streamjoin.schema.ddl import TIMESTAMP
 
 INSTANT_PREFIX: Final = "_instant_of_"
 """Before a partition column's name: its time, which is yet to be formatted."""
-
-_TEXT: Final = T.StructType([T.StructField("value", T.StringType())])
 
 
 class RowMaker:
@@ -36,9 +35,7 @@ class RowMaker:
     def __init__(self, layout: ChangeLayout) -> None:
         self._layout = layout
         fields = layout.value_fields
-        self._convert = converter(
-            T.StructType([T.StructField(name, each.dataType, metadata=each.metadata) for name, each in fields.items()])
-        )
+        self._convert = converter(pa.schema([each.with_name(name) for name, each in fields.items()]))
         self._value_count = len(fields)
         self._key_texts = tuple(layout.key_texts)
         self._placed = frozenset({*fields, *self._key_texts, *layout.drop})
@@ -50,7 +47,7 @@ class RowMaker:
         self._sources = tuple(map(self._source, layout.text_partitions))
         placed = frozenset({*fields, *self._key_texts})
         self._images = _only(placed - layout.drop) if layout.undeclared == "drop" else _without(layout.drop)
-        self.schema = T.StructType([*fields.values(), *self._own_fields()])
+        self.schema = pa.schema([*fields.values(), *self._own_fields()])
         """The columns of what `__call__` returns."""
 
     def __call__(self, operation: str, created_us: int, images: Images) -> list[Any] | Rejected:
@@ -110,14 +107,14 @@ class RowMaker:
                     row[place] = values[place]
         return row
 
-    def _own_fields(self) -> list[T.StructField]:
+    def _own_fields(self) -> "list[pa.Field[Any]]":
         layout = self._layout
         strings = [*layout.key_texts.values(), *([ATTRIBUTES] if layout.keeps_attributes else [])]
         strings += [] if layout.is_current else [KEYS, NEW_IMAGE, OLD_IMAGE]
         return [
-            *(T.StructField(name, T.StringType()) for name in strings),
-            *([T.StructField(IS_DELETED, T.BooleanType())] if layout.is_current else []),
-            *(T.StructField(name, T.StringType()) for name in layout.fixed_partition),
+            *(pa.field(name, pa.string()) for name in strings),
+            *([pa.field(IS_DELETED, pa.bool_())] if layout.is_current else []),
+            *(pa.field(name, pa.string()) for name in layout.fixed_partition),
             *map(_source_field, self._sources),
         ]
 
@@ -150,13 +147,13 @@ def _only(kept: frozenset[str]) -> Callable[[Item], Item]:
     return lambda image: {name: value for name, value in image.items() if name in kept}
 
 
-def _source_field(source: PartitionSource) -> T.StructField:
+def _source_field(source: PartitionSource) -> "pa.Field[Any]":
     if source.is_instant:
-        return T.StructField(INSTANT_PREFIX + source.partition.name, T.TimestampType())
-    return T.StructField(source.partition.name, T.StringType())
+        return pa.field(INSTANT_PREFIX + source.partition.name, TIMESTAMP)
+    return pa.field(source.partition.name, pa.string())
 
 
-_to_text: Final[Callable[[Mapping[str, Value]], tuple[Any, ...]]] = converter(_TEXT)
+_to_text: Final[Callable[[Mapping[str, Value]], tuple[Any, ...]]] = converter(pa.schema({"value": pa.string()}))
 
 
 def _key_text(item: Item, name: str) -> str | None:

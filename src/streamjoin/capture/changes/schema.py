@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.capture.changes.read import unpack_images
 from streamjoin.capture.changes.table_layout import ChangeLayout
@@ -20,29 +19,19 @@ from streamjoin.dynamodb.attribute_types import Value, exact, measure
 from streamjoin.dynamodb.service import Item
 from streamjoin.records.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.records.events import REASON_COLUMN, Events
-from streamjoin.schema.columns import arrow_schema
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 
 _DIGITS: Final = 38
 # Room for the next price with more decimals: Spark's own default.
 _ROOMY_SCALE: Final = 18
-_INTEGER_DIGITS: Final[dict[type[T.DataType], int]] = {T.ByteType: 3, T.ShortType: 5, T.IntegerType: 10, T.LongType: 19}
-_INTEGER_BITS: Final[dict[type[T.DataType], int]] = {
-    **{T.ByteType: 8, T.ShortType: 16, T.IntegerType: 32, T.LongType: 64},
-}
-_INTEGERS: Final = tuple(_INTEGER_DIGITS)
+_INTEGER_DIGITS: Final[dict[pa.DataType, int]] = {pa.int8(): 3, pa.int16(): 5, pa.int32(): 10, pa.int64(): 19}
 _SMALL: Final = re.compile(r"-?[0-9]{1,18}")
 # Avro's names, which Hudi stores a table's schema with; a catalog's are at most so long.
 _STORABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-_NEEDS: Final = T.StructType(
-    [
-        T.StructField("attribute", T.StringType()),
-        T.StructField("kinds", T.ArrayType(T.StringType())),
-        T.StructField("integral_digits", T.IntegerType()),
-        T.StructField("scale", T.IntegerType()),
-        T.StructField("is_long", T.BooleanType()),
-        T.StructField("lowest", T.LongType()),
-        T.StructField("highest", T.LongType()),
-    ]
+_NEEDS: Final = parse_schema(
+    "attribute string, kinds array<string>, integral_digits int, scale int, is_long boolean, lowest bigint, "
+    "highest bigint"
 )
 
 
@@ -102,7 +91,7 @@ class Need:
         self.lowest = min(self.lowest, other.lowest)
         self.highest = max(self.highest, other.highest)
 
-    def type_beside(self, there: T.DataType | None) -> T.DataType | None:
+    def type_beside(self, there: pa.DataType | None) -> pa.DataType | None:
         """Return the narrowest type that holds the values; None where there was no value but nulls.
 
         A string takes S and N as they are, and what is nested or a set as JSON text.
@@ -110,26 +99,26 @@ class Need:
         Args:
             there: The type of the column, if there is one already. Of one of numbers, only numbers can change it.
         """
-        is_number = isinstance(there, (*_INTEGERS, T.DecimalType))
+        is_number = there is not None and _is_number(there)
         if self.kinds == {"N"} or (is_number and "N" in self.kinds):
             return self._number(there if is_number else None)
         if self.kinds == {"BOOL"}:
-            return T.BooleanType()
+            return pa.bool_()
         if self.kinds == {"B"}:
-            return T.BinaryType()
-        return T.StringType() if self.kinds else None
+            return pa.binary()
+        return pa.string() if self.kinds else None
 
-    def _number(self, there: T.DataType | None) -> T.DataType:
-        if self.is_long and not isinstance(there, T.DecimalType):
+    def _number(self, there: pa.DataType | None) -> pa.DataType:
+        if self.is_long and not isinstance(there, pa.Decimal128Type):
             if there is None:
-                return T.LongType()
-            bits = _INTEGER_BITS[type(there)]
-            return there if -(2**bits) <= 2 * self.lowest and 2 * self.highest < 2**bits else T.LongType()
+                return pa.int64()
+            bits = there.bit_width
+            return there if -(2**bits) <= 2 * self.lowest and 2 * self.highest < 2**bits else pa.int64()
         digits = self.integral_digits + self.scale
-        return T.DecimalType(max(digits, 1), self.scale) if digits <= _DIGITS else T.StringType()
+        return pa.decimal128(max(digits, 1), self.scale) if digits <= _DIGITS else pa.string()
 
 
-def found_columns(changes: Events, layout: ChangeLayout) -> T.StructType:
+def found_columns(changes: Events, layout: ChangeLayout) -> pa.Schema:
     """Return the columns that the values of a batch's changes need, by their attributes' names, sorted.
 
     Columns in: those of `read_changes`, of one table.
@@ -151,107 +140,101 @@ def found_columns(changes: Events, layout: ChangeLayout) -> T.StructType:
         yield _to_arrow(needs_of(_items(batches, is_current)))
 
     needs: dict[str, Need] = {}
-    for row in kept.mapInArrow(find, _NEEDS).collect():
+    for row in kept.mapInArrow(find, to_spark(_NEEDS)).collect():
         found = row.asDict()
         needs.setdefault(found.pop("attribute"), Need()).merge(Need(set(found.pop("kinds")), **found))
     return needed_columns(needs, layout)
 
 
-def needed_columns(needs: dict[str, Need], layout: ChangeLayout) -> T.StructType:
+def needed_columns(needs: dict[str, Need], layout: ChangeLayout) -> pa.Schema:
     """Return the columns that `needs` ask for, as `found_columns` does."""
     known = layout.value_fields
     texts = layout.key_texts
     names = {each.name.lower() for each in known.values()}
     fields = []
     for attribute in sorted(needs):
-        needed = needs[attribute].type_beside(known[attribute].dataType if attribute in known else None)
+        needed = needs[attribute].type_beside(known[attribute].type if attribute in known else None)
         if needed is None or attribute in layout.drop or attribute in texts:
             continue
         if attribute in known:
-            if _grown(known[attribute].dataType, needed) not in (None, known[attribute].dataType):
-                fields.append(T.StructField(attribute, needed))
+            if _grown(known[attribute].type, needed) not in (None, known[attribute].type):
+                fields.append(pa.field(attribute, needed))
             continue
         column = layout.column_of(attribute)
         if column.lower() not in names and _STORABLE.fullmatch(column) and layout.is_free(column):
             names.add(column.lower())
-            fields.append(T.StructField(attribute, needed))
-    return T.StructType(fields)
+            fields.append(pa.field(attribute, needed))
+    return pa.schema(fields)
 
 
-def widened(columns: T.StructType, found: T.StructType) -> T.StructType:
+def widened(columns: pa.Schema, found: pa.Schema) -> pa.Schema:
     """Return `columns` with the types that `found` asks for, and its new columns behind them.
 
     A column whose type can't grow to hold what was found stays as it was. A new column of numbers with a fraction gets
     up to 18 digits behind the point.
     """
-    asked = {each.name: each.dataType for each in found.fields}
-    taken = {each.name.lower() for each in columns.fields}
+    asked = {each.name: each.type for each in found}
+    taken = {each.name.lower() for each in columns}
     grown = [
-        T.StructField(each.name, _grown(each.dataType, asked[each.name]) or each.dataType, metadata=each.metadata)
-        if each.name in asked
-        else each
-        for each in columns.fields
+        each.with_type(_grown(each.type, asked[each.name]) or each.type) if each.name in asked else each
+        for each in columns
     ]
-    new = [T.StructField(each.name, _roomy(each.dataType)) for each in found.fields if each.name.lower() not in taken]
-    return T.StructType([*grown, *new])
+    new = [pa.field(each.name, _roomy(each.type)) for each in found if each.name.lower() not in taken]
+    return pa.schema([*grown, *new])
 
 
-def columns_in_table(layout: ChangeLayout, table: T.StructType) -> T.StructType:
+def columns_in_table(layout: ChangeLayout, table: pa.Schema) -> pa.Schema:
     """Return the attributes that a table has columns of: those of the layout as they have grown, and the evolved ones.
 
     Args:
         layout: As it is configured.
         table: The table's columns, without Hudi's own.
     """
-    there = {each.name: each.dataType for each in table.fields}
-    grown = {
-        each.name: _grown(there.get(layout.column_of(each.name), each.dataType), each.dataType)
-        for each in layout.columns.fields
-    }
+    there = {each.name: each.type for each in table}
     declared = [
-        T.StructField(each.name, grown[each.name] or each.dataType, metadata=each.metadata)
-        for each in layout.columns.fields
+        each.with_type(_grown(there.get(layout.column_of(each.name), each.type), each.type) or each.type)
+        for each in layout.columns
     ]
     own = {name.lower() for name in layout.row_schema.names}
-    evolved = [
-        T.StructField(layout.attribute_of(each.name), each.dataType)
-        for each in table.fields
-        if each.name.lower() not in own
-    ]
-    return T.StructType([*declared, *(evolved if layout.undeclared == "evolve" else [])])
+    evolved = [pa.field(layout.attribute_of(each.name), each.type) for each in table if each.name.lower() not in own]
+    return pa.schema([*declared, *(evolved if layout.undeclared == "evolve" else [])])
 
 
-def _grown(there: T.DataType, needed: T.DataType) -> T.DataType | None:
+def _grown(there: pa.DataType, needed: pa.DataType) -> pa.DataType | None:
     """Return the narrowest type that holds all of `there` and what is needed; None where there is none."""
-    if there == needed or (isinstance(there, T.StringType) and not isinstance(needed, T.BinaryType)):
+    if there == needed or (there == pa.string() and needed != pa.binary()):
         return there
-    if isinstance(there, _INTEGERS) and isinstance(needed, _INTEGERS):
-        return max(there, needed, key=lambda each: _INTEGER_DIGITS[type(each)])
-    if isinstance(there, (*_INTEGERS, T.DecimalType)) and isinstance(needed, (*_INTEGERS, T.DecimalType)):
+    if there in _INTEGER_DIGITS and needed in _INTEGER_DIGITS:
+        return max(there, needed, key=lambda each: _INTEGER_DIGITS[each])
+    if _is_number(there) and _is_number(needed):
         (integral, scale), (more, more_scale) = _digits(there), _digits(needed)
-        if more <= integral and more_scale <= scale and isinstance(there, T.DecimalType):
+        if more <= integral and more_scale <= scale and isinstance(there, pa.Decimal128Type):
             return there
         return _decimal(max(integral, more), max(scale, more_scale))
     return None
 
 
-def _digits(number: T.DataType) -> tuple[int, int]:
+def _is_number(data_type: pa.DataType) -> bool:
+    return data_type in _INTEGER_DIGITS or isinstance(data_type, pa.Decimal128Type)
+
+
+def _digits(number: pa.DataType) -> tuple[int, int]:
     """Return how many digits a type has before and after the point."""
-    if isinstance(number, T.DecimalType):
+    if isinstance(number, pa.Decimal128Type):
         return number.precision - number.scale, number.scale
-    return _INTEGER_DIGITS[type(number)], 0
+    return _INTEGER_DIGITS[number], 0
 
 
-def _decimal(integral_digits: int, scale: int) -> T.DecimalType | None:
+def _decimal(integral_digits: int, scale: int) -> pa.DataType | None:
     """Return a decimal of 38 digits with room behind the point, if it has a fraction at all."""
     if integral_digits + scale > _DIGITS:
         return None
     room = min(_ROOMY_SCALE, _DIGITS - integral_digits) if scale else 0
-    return T.DecimalType(_DIGITS, max(scale, room))
+    return pa.decimal128(_DIGITS, max(scale, room))
 
 
-def _roomy(needed: T.DataType) -> T.DataType:
-    return (_decimal(*_digits(needed)) or needed) if isinstance(needed, T.DecimalType) else needed
+def _roomy(needed: pa.DataType) -> pa.DataType:
+    return (_decimal(*_digits(needed)) or needed) if isinstance(needed, pa.Decimal128Type) else needed
 
 
 def _items(batches: Iterable[pa.RecordBatch], is_current: bool) -> Iterator[Item]:
@@ -280,4 +263,4 @@ def _to_arrow(needs: dict[str, Need]) -> pa.RecordBatch:
     rows: list[dict[str, Any]] = [
         {**asdict(each), "attribute": name, "kinds": sorted(each.kinds)} for name, each in needs.items()
     ]
-    return pa.RecordBatch.from_pylist(rows, schema=arrow_schema(_NEEDS))
+    return pa.RecordBatch.from_pylist(rows, schema=_NEEDS)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.change_columns import (
@@ -18,6 +18,7 @@ from streamjoin.records.change_columns import (
     RESERVED_FOR_CHANGES,
 )
 from streamjoin.records.events import RESERVED_COLUMNS
+from streamjoin.schema.ddl import TIMESTAMP
 
 _HUDI_PREFIX: Final = "_hoodie_"
 
@@ -39,7 +40,7 @@ class ChangeLayout:
     """
 
     name: Literal["current", "changelog"] = "current"
-    columns: T.StructType = field(default_factory=T.StructType)
+    columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
     undeclared: Literal["keep", "evolve", "drop"] = "keep"
     drop: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -71,12 +72,12 @@ class ChangeLayout:
         return next((attribute for attribute, name in self.rename.items() if name == column), column)
 
     @property
-    def value_fields(self) -> dict[str, T.StructField]:
+    def value_fields(self) -> "dict[str, pa.Field[Any]]":
         """Attribute -> its typed column."""
         made = {*self.fixed_partition, *(each.name for each in self.partitions if _is_derived(each))}
         return {
-            each.name: T.StructField(self.column_of(each.name), each.dataType, nullable=True, metadata=each.metadata)
-            for each in self.columns.fields
+            each.name: each.with_name(self.column_of(each.name)).with_nullable(True)
+            for each in self.columns
             if each.name not in self.drop and self.column_of(each.name) not in made
         }
 
@@ -99,17 +100,17 @@ class ChangeLayout:
         return tuple(each for each in self.partitions if each.name not in valued)
 
     @property
-    def row_schema(self) -> T.StructType:
+    def row_schema(self) -> pa.Schema:
         """The columns of the table's rows, in order."""
         strings = [*self.key_texts.values(), *([ATTRIBUTES] if self.keeps_attributes else [])]
         strings += [*self.fixed_partition, *(each.name for each in self.text_partitions)]
         strings += [ITEM_KEY, ORDER] if self.is_current else [ITEM_KEY, CHANGE_ID, ORDER]
-        return T.StructType(
+        return pa.schema(
             [
                 *([] if self.is_current else map(_changelog_field, CHANGELOG_COLUMNS)),
                 *self.value_fields.values(),
-                *(T.StructField(name, T.StringType()) for name in strings),
-                *([T.StructField(IS_DELETED, T.BooleanType())] if self.is_current else []),
+                *(pa.field(name, pa.string()) for name in strings),
+                *([pa.field(IS_DELETED, pa.bool_())] if self.is_current else []),
             ]
         )
 
@@ -128,5 +129,5 @@ def _is_derived(partition: PartitionColumn) -> bool:
     return partition.source is not None or partition.format is not None
 
 
-def _changelog_field(name: str) -> T.StructField:
-    return T.StructField(name, T.TimestampType() if name == CHANGED_AT else T.StringType())
+def _changelog_field(name: str) -> "pa.Field[Any]":
+    return pa.field(name, TIMESTAMP if name == CHANGED_AT else pa.string())

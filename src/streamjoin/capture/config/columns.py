@@ -5,13 +5,13 @@ As in `checks`, an entry may have holes here.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureTableSettings
 from streamjoin.config.problems import dotted
-from streamjoin.config.stage_columns import Column, Columns
+from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.values import did_you_mean, reserved_problem
 
 CHANGE_COLUMNS: Final = frozenset({"_attributes", "_change", "_change_id", "_item_key", "_order", "_table"})
@@ -21,8 +21,6 @@ CHANGELOG_COLUMNS: Final = ("operation", "changed_at", "keys", "new_image", "old
 
 # Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
 _STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NESTED: Final = (T.ArrayType, T.MapType, T.StructType)
-_TIMES: Final = (T.StringType, T.DateType, T.TimestampType, T.LongType, T.IntegerType)
 
 
 def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
@@ -64,7 +62,7 @@ def _declared(table: CaptureTableSettings, at: str, columns: Columns) -> Iterato
             yield f"{key}: Hudi can't store a column named '{name}'{_by_rename(field.name)}"
         elif other:
             yield f"{key}: the column '{name}' is that of {other.origin} already; give each attribute its own column"
-        columns.add(Column(name, field.dataType, f"the attribute '{field.name}'", key))
+        columns.add(Column(name, field.type, f"the attribute '{field.name}'", key))
 
 
 def _by_rename(attribute: str) -> str:
@@ -112,7 +110,7 @@ def _rename_of_undeclared(table: CaptureTableSettings, attribute: str, name: str
     if not _STORABLE_NAME.fullmatch(name):
         yield f"{key}: Hudi can't store a column named '{name}'; allowed: letters, digits and _"
         return
-    if not isinstance(table.schema_, T.StructType | None) or attribute in (table.drop or []):
+    if not isinstance(table.schema_, pa.Schema | None) or attribute in (table.drop or []):
         return
     sources = {partition.from_ or partition.name for partition in table.sink.hudi.partition_by or []}
     used = {*(table.sink.hudi.record_key or []), *sources}
@@ -136,12 +134,12 @@ def _record_key(table: CaptureTableSettings, at: str, columns: Columns) -> Itera
             yield f"{key}: {reserved}; name columns of the item's own"
         elif like and like.name != name:
             yield f"{key}: found '{name}', but the column is '{like.name}'; write it in the same way"
-        elif like and isinstance(like.type, _NESTED):
-            yield f"{key}: found a column of type {like.type.simpleString()}; allowed: a column of a simple type"
+        elif like and like.is_nested:
+            yield f"{key}: found a column of type {like.kind}; allowed: a column of a simple type"
         elif not _STORABLE_NAME.fullmatch(name) and name not in (table.drop or []):
             yield f"{key}: Hudi can't store a column named '{name}'{_by_rename(name)}, and name that here"
         elif not like and name not in (table.drop or []) and name not in partitions:
-            columns.add(Column(name, T.StringType(), "sink.hudi.record_key", key))
+            columns.add(Column(name, pa.string(), "sink.hudi.record_key", key))
 
 
 def _partitions(table: CaptureTableSettings, at: str, columns: Columns) -> Iterator[str]:
@@ -176,9 +174,8 @@ def _partitions(table: CaptureTableSettings, at: str, columns: Columns) -> Itera
 def _source(table: CaptureTableSettings, name: str, pattern: object, found: Column | None, key: str) -> Iterator[str]:
     if name in CHANGELOG_COLUMNS and name != CHANGED_AT and table.layout == "changelog" and found is None:
         yield f"{key}.from: found '{name}'; allowed: {CHANGED_AT}, or a column or attribute of the item"
-    elif isinstance(pattern, str) and found and found.type and not isinstance(found.type, _TIMES):
-        kind = found.type.simpleString()
-        yield f"{key}.format: column '{found.name}' is of type {kind}; allowed: a time, or no format"
+    elif isinstance(pattern, str) and found and found.type and found.type not in TIME_TYPES:
+        yield f"{key}.format: column '{found.name}' is of type {found.kind}; allowed: a time, or no format"
     elif pattern is None and name == CHANGED_AT and found is None:
         yield f"{key}.format: missing; {CHANGED_AT} needs it, such as yyyyMMdd, or every change has its own partition"
 
@@ -192,8 +189,8 @@ def partition_name_problems(table: CaptureTableSettings, name: str, key: str) ->
         yield f"{key}: Hudi can't store a column named '{name}'; use letters, digits and _, and give from"
 
 
-def _fields(table: CaptureTableSettings) -> list[T.StructField]:
-    return table.schema_.fields if isinstance(table.schema_, T.StructType) else []
+def _fields(table: CaptureTableSettings) -> "list[pa.Field[Any]]":
+    return list(table.schema_) if isinstance(table.schema_, pa.Schema) else []
 
 
 def _renamed(table: CaptureTableSettings) -> Mapping[str, str]:

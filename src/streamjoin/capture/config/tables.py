@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Self
 
+import pyarrow as pa
 from pydantic import AfterValidator, Field
-from pyspark.sql.types import StructType
 
 from streamjoin.config.hudi_options import CaptureOptionName
 from streamjoin.config.paths import TEMPLATE_MARK
@@ -103,7 +103,7 @@ class CaptureTableSettings(Stage):
         Choice(current="One row an item, as the item is now.", changelog="One row a change, kept for ever."),
     ] = "current"
     """What a row is."""
-    schema_: Annotated[StructType, SchemaForms(catalog=False)] | None = Field(default=None, alias="schema")
+    schema_: Annotated[pa.Schema, SchemaForms(catalog=False)] | None = Field(default=None, alias="schema")
     """Attributes that become columns, and their types: DDL text or a list of {name, type}. Default: none declared."""
     undeclared: Annotated[
         Literal["keep", "evolve", "drop"],

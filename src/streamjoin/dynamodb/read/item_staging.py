@@ -11,23 +11,16 @@ from typing import Protocol
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import types as T
 
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_filter import ItemFilter
 from streamjoin.dynamodb.read.item_writer import ProgressMarks, SegmentWriter
 from streamjoin.dynamodb.service import Item, pack
 from streamjoin.errors import SourceError
-from streamjoin.schema.columns import arrow_schema
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 
-_SCHEMA = T.StructType(
-    [
-        T.StructField("segment", T.IntegerType()),
-        T.StructField("error", T.StringType()),
-        T.StructField("is_retryable", T.BooleanType()),
-    ]
-)
-_ARROW_SCHEMA = arrow_schema(_SCHEMA)
+_SCHEMA = parse_schema("segment int, error string, is_retryable boolean")
 
 
 @dataclass(frozen=True)
@@ -77,7 +70,7 @@ def stage(spark: SparkSession, plan: StagingPlan) -> None:
     if not tasks:
         return
     # A range of as many partitions as rows needs no shuffle; the row's number is the task's.
-    ends = spark.range(0, tasks, 1, tasks).mapInArrow(StageSegments(plan, tasks), _SCHEMA).collect()
+    ends = spark.range(0, tasks, 1, tasks).mapInArrow(StageSegments(plan, tasks), to_spark(_SCHEMA)).collect()
     errors = [SourceError(end["error"], retryable=end["is_retryable"]) for end in ends if end["error"] is not None]
     if errors:
         raise next((error for error in errors if not error.retryable), errors[0])
@@ -111,7 +104,7 @@ class StageSegments:
                 stage_segment(segment, pages, self.plan.folder, self.plan.where)
         except SourceError as error:
             row |= {"error": str(error), "is_retryable": error.retryable}
-        yield pa.RecordBatch.from_pylist([row], schema=_ARROW_SCHEMA)
+        yield pa.RecordBatch.from_pylist([row], schema=_SCHEMA)
 
 
 def stage_segment(

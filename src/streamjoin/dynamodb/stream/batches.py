@@ -34,7 +34,7 @@ class TableBatch:
     """What was read.
 
     Args:
-        records: Columns as `schema.RECORD_ARROW_SCHEMA`; `data` is a change record as DynamoDB Streams has it.
+        records: Columns as `schema.RECORD_SCHEMA`; `data` is a change record as DynamoDB Streams has it.
         ranges: Of the shards that gave records, or came to their end.
         position: What a later batch may start at.
         at_tip: Whether every shard was read to its tip.

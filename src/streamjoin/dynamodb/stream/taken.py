@@ -10,7 +10,7 @@ import pyarrow as pa
 from streamjoin.dynamodb.change_records import item_key
 from streamjoin.dynamodb.stream.client import ChangeRecord
 from streamjoin.dynamodb.stream.records import streams_record
-from streamjoin.schema.columns import RECORD_ARROW_SCHEMA
+from streamjoin.schema.columns import RECORD_SCHEMA
 
 
 @dataclass
@@ -53,11 +53,11 @@ class Taken:
         """Take changes, which come after those that were taken."""
         rows = [self._row(change) for change in changes]
         if rows:
-            self._batches.append(pa.RecordBatch.from_pylist(rows, schema=RECORD_ARROW_SCHEMA))
+            self._batches.append(pa.RecordBatch.from_pylist(rows, schema=RECORD_SCHEMA))
 
     def table(self) -> pa.Table:
-        """Return the records. Columns out: as `schema.RECORD_ARROW_SCHEMA`."""
-        return pa.Table.from_batches(self._batches, RECORD_ARROW_SCHEMA)
+        """Return the records. Columns out: as `schema.RECORD_SCHEMA`."""
+        return pa.Table.from_batches(self._batches, RECORD_SCHEMA)
 
     def _row(self, change: ChangeRecord) -> dict[str, Any]:
         data = streams_record(change, self._stream_arn)

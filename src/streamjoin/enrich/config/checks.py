@@ -6,7 +6,7 @@ None has a meaning), and checks that need it say nothing. So all problems are fo
 
 from collections.abc import Iterator
 
-from pyspark.sql.types import StructType
+import pyarrow as pa
 
 from streamjoin.config.paths import overlap
 from streamjoin.config.problems import shown
@@ -16,7 +16,7 @@ from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.config.payload_checks import payload_problems
 
 
-def problems(config: EnrichConfig, payload_schema: StructType | None = None) -> list[str]:
+def problems(config: EnrichConfig, payload_schema: pa.Schema | None = None) -> list[str]:
     """Return what is wrong across the keys of `config`.
 
     Args:

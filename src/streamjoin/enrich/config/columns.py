@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.config.problems import Unset, dotted
-from streamjoin.config.stage_columns import Column, Columns
+from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.config.values import did_you_mean, reserved_problem
 from streamjoin.enrich.config.enrich import EnrichConfig
@@ -18,12 +18,10 @@ from streamjoin.errors import ConfigError
 
 # Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
 _STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NESTED: Final = (T.ArrayType, T.MapType, T.StructType)
-_TIMES: Final = (T.StringType, T.DateType, T.TimestampType, T.LongType, T.IntegerType)
-_ORDERED: Final = (*_TIMES, T.ShortType, T.ByteType)
+_ORDERED: Final = {*TIME_TYPES, pa.int16(), pa.int8()}
 
 
-def column_problems(config: EnrichConfig, payload_schema: T.StructType | None) -> list[str]:
+def column_problems(config: EnrichConfig, payload_schema: pa.Schema | None) -> list[str]:
     """Return what is wrong with the columns that `config` names.
 
     Args:
@@ -46,16 +44,16 @@ def column_problems(config: EnrichConfig, payload_schema: T.StructType | None) -
     return [*found, *_names(output), *rewriting_problems(config, columns)]
 
 
-def _payload(config: EnrichConfig, payload_schema: T.StructType | None, columns: Columns) -> Iterator[str]:
+def _payload(config: EnrichConfig, payload_schema: pa.Schema | None, columns: Columns) -> Iterator[str]:
     schema = payload_schema or config.payload.schema_
-    if not isinstance(schema, T.StructType):
+    if not isinstance(schema, pa.Schema):
         columns.complete = False
         return
-    for field in schema.fields:
+    for field in schema:
         reserved = reserved_problem(field.name)
         if reserved:
             yield f"payload.schema: {reserved}"
-        columns.add(Column(field.name, field.dataType, "the payload", "payload.schema"))
+        columns.add(Column(field.name, field.type, "the payload", "payload.schema"))
 
 
 def _joins(config: EnrichConfig, columns: Columns) -> Iterator[str]:
@@ -69,13 +67,13 @@ def _joins(config: EnrichConfig, columns: Columns) -> Iterator[str]:
             found = columns.get(event_column)
             if missing:
                 yield f"{key}: no such column where {at} is joined{_hint(config, event_column)}; {missing}"
-            elif found and isinstance(found.type, _NESTED):
-                yield f"{key}: found a column of type {found.type.simpleString()}; allowed: a column of a simple type"
+            elif found and found.is_nested:
+                yield f"{key}: found a column of type {found.kind}; allowed: a column of a simple type"
         yield from _attributes(reference, at)
         if reference.columns is None:
             columns.complete = False
-        types = reference.schema_ if isinstance(reference.schema_, T.StructType) else T.StructType()
-        known = {field.name: field.dataType for field in types.fields}
+        types = reference.schema_ if isinstance(reference.schema_, pa.Schema) else pa.schema([])
+        known = {field.name: field.type for field in types}
         for attribute, name in (reference.columns or {}).items():
             key = dotted(("references", index, "columns", attribute))
             other = columns.like(name)
@@ -105,7 +103,7 @@ def _free_name(reference: ReferenceSettings, name: str, columns: Columns) -> str
 
 
 def _attributes(reference: ReferenceSettings, at: str) -> Iterator[str]:
-    if not isinstance(reference.schema_, T.StructType):
+    if not isinstance(reference.schema_, pa.Schema):
         return
     names = reference.schema_.names
     for key, used in (("on", (reference.on or {}).values()), ("columns", (reference.columns or {}).keys())):
@@ -162,8 +160,8 @@ def _record_key(config: EnrichConfig, columns: Columns, output: Columns) -> Iter
         found = output.get(name)
         if absent:
             yield f"{key}: {absent}"
-        elif found and isinstance(found.type, _NESTED):
-            yield f"{key}: found a column of type {found.type.simpleString()}; allowed: a column of a simple type"
+        elif found and found.is_nested:
+            yield f"{key}: found a column of type {found.kind}; allowed: a column of a simple type"
 
 
 def _not_written(config: EnrichConfig, name: str, columns: Columns, output: Columns) -> str | None:
@@ -185,11 +183,11 @@ def _ordering(config: EnrichConfig, columns: Columns) -> Iterator[str]:
     if missing:
         yield f"{at}.column: found '{ordering.column}': no such column; {missing}"
     elif found and found.type is not None:
-        kind = found.type.simpleString()
-        if ordering.format is not None and not isinstance(found.type, T.StringType):
-            yield f"{at}.format: column '{ordering.column}' is of type {kind}; a format is for text only: leave it out"
-        elif not isinstance(found.type, _ORDERED):
-            yield f"{at}.column: found a column of type {kind}; allowed: an integer, a date, a timestamp, or text"
+        if ordering.format is not None and found.type != pa.string():
+            what = f"column '{ordering.column}' is of type {found.kind}"
+            yield f"{at}.format: {what}; a format is for text only: leave it out"
+        elif found.type not in _ORDERED:
+            yield f"{at}.column: found a column of type {found.kind}; allowed: an integer, a date, a timestamp, or text"
 
 
 def _partitions(config: EnrichConfig, columns: Columns, output: Columns) -> Iterator[str]:
@@ -202,9 +200,8 @@ def _partitions(config: EnrichConfig, columns: Columns, output: Columns) -> Iter
             missing, found = columns.missing(partition.from_), columns.get(partition.from_)
             if missing:
                 yield f"{at}.from: found '{partition.from_}': no such column; {missing}"
-            elif partition.format is not None and found and found.type and not isinstance(found.type, _TIMES):
-                kind = found.type.simpleString()
-                yield f"{at}.format: column '{found.name}' is of type {kind}; allowed: a time, or no format"
+            elif partition.format is not None and found and found.type and found.type not in TIME_TYPES:
+                yield f"{at}.format: column '{found.name}' is of type {found.kind}; allowed: a time, or no format"
         if name is None:
             continue
         first = taken.setdefault(name.lower(), index)
@@ -219,7 +216,7 @@ def _partitions(config: EnrichConfig, columns: Columns, output: Columns) -> Iter
             other = output.like(name)
             if other and other.name != partition.from_:
                 yield f"{at}.name: '{other.name}' is a column of {other.origin} already; use another name"
-            output.add(Column(name, T.StringType(), "sink.hudi.partition_by", f"{at}.name"))
+            output.add(Column(name, pa.string(), "sink.hudi.partition_by", f"{at}.name"))
 
 
 def _names(output: Columns) -> Iterator[str]:
@@ -231,7 +228,7 @@ def _names(output: Columns) -> Iterator[str]:
             )
 
 
-def check_columns(config: EnrichConfig, payload_schema: T.StructType) -> None:
+def check_columns(config: EnrichConfig, payload_schema: pa.Schema) -> None:
     """Check the columns that `config` names, once a schema from a catalog is known.
 
     Raises:

@@ -5,8 +5,8 @@ Each model checks its own values only; what spans several keys is in `checks`.
 
 from typing import Annotated, Literal, Self
 
+import pyarrow as pa
 from pydantic import Field, model_validator
-from pyspark.sql.types import StructType
 
 from streamjoin.config.schema_forms import GlueCatalogSchema, SchemaForms, Stage
 from streamjoin.config.sink_stages import DeadLetterSettings, SinkSettings
@@ -42,7 +42,7 @@ class PayloadSettings(Stage):
     ] = "json"
     """Format of the payload."""
     # Never None once it is checked: json and csv need it, avro has it from schema_file.
-    schema_: Annotated[StructType | GlueCatalogSchema, SchemaForms(catalog=True)] = Field(  # type: ignore[assignment]
+    schema_: Annotated[pa.Schema | GlueCatalogSchema, SchemaForms(catalog=True)] = Field(  # type: ignore[assignment]
         default=None, alias="schema"
     )
     """The event's columns: DDL text, a list of {name, type}, or {glue_catalog: …}; with avro those of schema_file."""
@@ -60,7 +60,7 @@ class PayloadSettings(Stage):
     @model_validator(mode="after")
     def _with_columns_of_file(self) -> Self:
         if self.schema_ is None and self.schema_file is not None:
-            # Frozen for others; from here on nobody has to know where the columns came from.
+            # Frozen for others; from here on it no longer counts where the columns came from.
             object.__setattr__(self, "schema_", self.schema_file.schema.columns)
         return self
 

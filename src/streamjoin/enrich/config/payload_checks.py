@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.config.problems import Unset
 from streamjoin.enrich.config.avro_file import AvroFile
 from streamjoin.enrich.config.enrich import PayloadSettings
 from streamjoin.errors import SchemaError
 from streamjoin.records.avro.resolution import RowReader
+from streamjoin.schema.ddl import type_text
 
 _FORMATS_OF: Final = {
     "schema_file": "avro",
@@ -17,7 +18,6 @@ _FORMATS_OF: Final = {
     "delimiter": "csv",
     "null_text": "csv",
 }
-_NESTED: Final = (T.ArrayType, T.MapType, T.StructType)
 
 
 def payload_problems(payload: PayloadSettings) -> Iterator[str]:
@@ -33,10 +33,10 @@ def payload_problems(payload: PayloadSettings) -> Iterator[str]:
     elif payload.schema_ is None:
         description = PayloadSettings.model_fields["schema_"].description
         yield f"payload.schema: missing; expected: {description}"
-    if payload.format == "csv" and isinstance(payload.schema_, T.StructType):
-        for field in payload.schema_.fields:
-            if isinstance(field.dataType, _NESTED):
-                kind = field.dataType.simpleString()
+    if payload.format == "csv" and isinstance(payload.schema_, pa.Schema):
+        for field in payload.schema_:
+            if pa.types.is_nested(field.type):
+                kind = type_text(field.type)
                 yield f"payload.schema: column '{field.name}' is of type {kind}; with csv allowed: a simple type"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import Columns
@@ -177,7 +177,7 @@ class _Rewrite:
         if partition.from_ is None:
             return False
         source = self._columns.like(partition.name)
-        is_text = source is not None and isinstance(source.type, T.StringType)
+        is_text = source is not None and source.type == pa.string()
         return partition.from_ != partition.name or partition.format is not None or not is_text
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import Column, Columns
@@ -52,7 +52,7 @@ def version_problems(config: EnrichConfig, columns: Columns, output: Columns) ->
         if other:
             yield f"{key}: the column '{other.name}' is one of {other.origin} already ({other.key}); use another name"
             continue
-        added[name.lower()] = Column(name, T.LongType(), _KEY, key)
+        added[name.lower()] = Column(name, pa.int64(), _KEY, key)
     for column in added.values():
         output.add(column)
 

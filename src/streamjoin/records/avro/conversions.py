@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.records.avro.reading import NotOfTypeError, as_text
 from streamjoin.records.avro.schema import AvroType
+from streamjoin.schema.ddl import type_text
 
 _DAY_0: Final = date(1970, 1, 1)
 _MOMENT_0: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,24 +64,15 @@ def _decimal(precision: int, scale: int) -> Convert:
     return convert
 
 
-def promotion(source: T.DataType, target: T.DataType) -> Convert | None:
+def promotion(source: pa.DataType, target: pa.DataType) -> Convert | None:
     """Return what makes a value of `target` of one of `source`, exactly; None if the one can't be read as the other.
 
     Raises:
         NotOfTypeError: By what is returned, for a value that its column can't have.
     """
-    match (source, target):
-        case (T.IntegerType(), T.LongType()) | (T.FloatType(), T.DoubleType()):
-            return lambda value: value
-        case (T.IntegerType() | T.LongType(), T.FloatType() | T.DoubleType()):
-            return _exact_float(struct.Struct("<f" if isinstance(target, T.FloatType) else "<d"))
-        case (T.StringType(), T.BinaryType()):
-            return str.encode
-        case (T.BinaryType(), T.StringType()):
-            return as_text
-        case (T.DecimalType(), T.DecimalType()) if source.scale == target.scale:
-            return _narrower(target)
-    return None
+    if isinstance(source, pa.Decimal128Type) and isinstance(target, pa.Decimal128Type):
+        return _narrower(target) if source.scale == target.scale else None
+    return _PROMOTIONS.get((source, target))
 
 
 def _exact_float(form: struct.Struct) -> Convert:
@@ -93,13 +85,23 @@ def _exact_float(form: struct.Struct) -> Convert:
     return convert
 
 
-def _narrower(target: T.DecimalType) -> Convert:
+def _narrower(target: "pa.Decimal128Type[Any, Any]") -> Convert:
     limit = Decimal(10) ** (target.precision - target.scale)
 
     def convert(value: Decimal) -> Decimal:
         if abs(value) >= limit:
-            message = f"expected {target.simpleString()}, found a number out of its range"
+            message = f"expected {type_text(target)}, found a number out of its range"
             raise NotOfTypeError(message)
         return value
 
     return convert
+
+
+_PROMOTIONS: Final[dict[tuple[pa.DataType, pa.DataType], Convert]] = {
+    (pa.int32(), pa.int64()): lambda value: value,
+    (pa.float32(), pa.float64()): lambda value: value,
+    **{(integer, pa.float32()): _exact_float(struct.Struct("<f")) for integer in (pa.int32(), pa.int64())},
+    **{(integer, pa.float64()): _exact_float(struct.Struct("<d")) for integer in (pa.int32(), pa.int64())},
+    (pa.string(), pa.binary()): str.encode,
+    (pa.binary(), pa.string()): as_text,
+}

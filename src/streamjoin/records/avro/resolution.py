@@ -9,7 +9,7 @@ Source: avro.apache.org/docs/1.12.0/specification, schema resolution.
 from dataclasses import replace
 from typing import Any, Final
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.errors import SchemaError
 from streamjoin.records.avro.conversions import Convert, of_logical, promotion
@@ -31,6 +31,7 @@ from streamjoin.records.avro.reading import (
     union_reader,
 )
 from streamjoin.records.avro.schema import AvroField, AvroType
+from streamjoin.schema.ddl import type_text
 
 _READERS: Final[dict[str, Read]] = {
     "boolean": read_boolean,
@@ -186,13 +187,13 @@ def _conversions(writer: AvroType, reader: AvroType, path: str) -> list[Convert]
     if source == target:
         return found
     promote = promotion(source, target)
-    if promote is None or ("fixed" in (writer.kind, reader.kind) and not isinstance(target, T.DecimalType)):
+    if promote is None or ("fixed" in (writer.kind, reader.kind) and not isinstance(target, pa.Decimal128Type)):
         raise _mismatch(path, writer, reader)
     return [*found, promote]
 
 
 def _mismatch(path: str, writer: AvroType, reader: AvroType) -> SchemaError:
-    kinds = [f"{t.kind} ({t.column.simpleString()})" for t in (writer, reader)]
+    kinds = [f"{t.kind} ({type_text(t.column)})" for t in (writer, reader)]
     return SchemaError(f"column '{path}': the writer's {kinds[0]} can't be read as {kinds[1]}")
 
 

@@ -8,30 +8,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
+import pyarrow as pa
 from fastavro.schema import SchemaParseException, fingerprint, parse_schema, to_parsing_canonical_form
-from pyspark.sql import types as T
 
 from streamjoin.errors import SchemaError
+from streamjoin.schema.ddl import TIMESTAMP
 
-_COLUMNS: Final[dict[str, T.DataType]] = {
-    "boolean": T.BooleanType(),
-    "int": T.IntegerType(),
-    "long": T.LongType(),
-    "float": T.FloatType(),
-    "double": T.DoubleType(),
-    "bytes": T.BinaryType(),
-    "string": T.StringType(),
-    "fixed": T.BinaryType(),
-    "enum": T.StringType(),
+_COLUMNS: Final[dict[str, pa.DataType]] = {
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "bytes": pa.binary(),
+    "string": pa.string(),
+    "fixed": pa.binary(),
+    "enum": pa.string(),
 }
 # What isn't here is its underlying type: a time of day its number, a UUID in a string that string.
-_LOGICAL: Final[dict[tuple[str, str], T.DataType]] = {
-    ("int", "date"): T.DateType(),
-    ("long", "timestamp-millis"): T.TimestampType(),
-    ("long", "timestamp-micros"): T.TimestampType(),
-    ("long", "local-timestamp-millis"): T.TimestampType(),
-    ("long", "local-timestamp-micros"): T.TimestampType(),
-    ("fixed", "uuid"): T.StringType(),
+_LOGICAL: Final[dict[tuple[str, str], pa.DataType]] = {
+    ("int", "date"): pa.date32(),
+    ("long", "timestamp-millis"): TIMESTAMP,
+    ("long", "timestamp-micros"): TIMESTAMP,
+    ("long", "local-timestamp-millis"): TIMESTAMP,
+    ("long", "local-timestamp-micros"): TIMESTAMP,
+    ("fixed", "uuid"): pa.string(),
 }
 _DECIMAL_KINDS: Final = ("bytes", "fixed")
 _MAX_DECIMAL_DIGITS: Final = 38
@@ -70,18 +71,23 @@ class AvroType:
     fields: "tuple[AvroField, ...]" = ()
 
     @property
-    def column(self) -> T.DataType:
+    def column(self) -> pa.DataType:
         """The type of its column."""
         if self.logical == "decimal":
-            return T.DecimalType(self.precision, self.scale)
+            return pa.decimal128(self.precision, self.scale)
         if self.logical is not None:
             return _LOGICAL[self.kind, self.logical]
         if self.inner is not None:
             inner = self.inner.column
-            return T.ArrayType(inner) if self.kind == "array" else T.MapType(T.StringType(), inner)
+            return pa.list_(inner) if self.kind == "array" else pa.map_(pa.string(), inner)
         if self.kind == "record":
-            return T.StructType([T.StructField(field.name, field.type.column) for field in self.fields])
+            return pa.struct(self.columns)
         return _COLUMNS[self.kind]
+
+    @property
+    def columns(self) -> "list[pa.Field[Any]]":
+        """The columns of a record's fields."""
+        return [pa.field(field.name, field.type.column) for field in self.fields]
 
     def as_logical(self, other: "AvroType") -> "AvroType":
         """Return this type with the logical type of `other`, or without one if it can't have that."""
@@ -114,11 +120,9 @@ class AvroSchema:
     fingerprint: bytes
 
     @property
-    def columns(self) -> T.StructType:
+    def columns(self) -> pa.Schema:
         """The columns of an event."""
-        column = self.record.column
-        assert isinstance(column, T.StructType)  # noqa: S101  (a record's column always is one)
-        return column
+        return pa.schema(self.record.columns)
 
 
 def parse_avro_schema(text: str) -> AvroSchema:

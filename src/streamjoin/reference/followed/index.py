@@ -8,14 +8,13 @@ from operator import not_
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pyspark.sql import types as T
 
 from streamjoin.dynamodb.attribute_types import MisfitError, converter
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.probe import key_text
 from streamjoin.reference.table import TableDescription
-from streamjoin.schema.columns import arrow_schema
+from streamjoin.spark.schema import to_spark
 
 Rank = tuple[Any, ...]
 """An item's primary key, as `TableDescription.rank` gives it: equal for one item, and in the service's order."""
@@ -63,14 +62,11 @@ class JoinIndex:
     """
 
     def __init__(
-        self, layout: Layout, types: T.StructType, description: TableDescription, items: Mapping[Rank, bytes]
+        self, layout: Layout, types: pa.Schema, description: TableDescription, items: Mapping[Rank, bytes]
     ) -> None:
-        by_name = {field.name: field for field in types.fields}
-        chosen = [by_name[attribute] for attribute in layout.columns.values()]
-        self.schema = T.StructType(
-            [T.StructField(column, each.dataType) for column, each in zip(layout.columns, chosen, strict=True)]
-        )
-        self._convert: Callable[[Item], Row] = converter(T.StructType(chosen))
+        chosen = [types.field(attribute) for attribute in layout.columns.values()]
+        self.schema = pa.schema([(column, each.type) for column, each in zip(layout.columns, chosen, strict=True)])
+        self._convert: Callable[[Item], Row] = converter(pa.schema(chosen))
         self._key_places = [list(layout.columns).index(column) for column in layout.on.values()]
         self._join_attributes = [layout.columns[column] for column in layout.on.values()]
         self._items = items
@@ -93,7 +89,7 @@ class JoinIndex:
     @property
     def content_hash(self) -> str:
         """Equal for equal rows and types, whatever the order in which they came."""
-        types = hashlib.blake2b(self.schema.json().encode(), digest_size=_HASH_BYTES).digest()
+        types = hashlib.blake2b(to_spark(self.schema).json().encode(), digest_size=_HASH_BYTES).digest()
         return f"{(self._sum + int.from_bytes(types)) % (1 << 8 * _HASH_BYTES):032x}"
 
     def load(self) -> tuple[list[str], pa.Table]:
@@ -246,11 +242,10 @@ class JoinIndex:
             del self._rivals[key]
 
 
-def as_table(rows: Iterable[Row], schema: T.StructType) -> pa.Table:
+def as_table(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
     """Return rows as an Arrow table of `schema`'s columns."""
-    fields = arrow_schema(schema)
-    columns = list(zip(*rows, strict=True)) or [()] * len(fields)
-    return pa.table([pa.array(column, each.type) for column, each in zip(columns, fields, strict=True)], schema=fields)
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([pa.array(column, each.type) for column, each in zip(columns, schema, strict=True)], schema=schema)
 
 
 def _digest(row: Row) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.dynamodb.attribute_types import JSON_TEXT, converter
 from streamjoin.errors import SchemaError
+from streamjoin.schema.ddl import type_text
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,14 @@ def lay_out(on: Mapping[str, str], outputs: Mapping[str, str]) -> Layout:
     return Layout(columns=columns, on=join_columns, outputs=tuple(outputs.values()))
 
 
-def check_types(layout: Layout, types: T.StructType, name: str) -> None:
+def check_types(layout: Layout, types: pa.Schema, name: str) -> None:
     """Check a declared schema against what a reference reads.
 
     Raises:
         SchemaError: It lacks an attribute, has a type that no item can have, or a join attribute's can't be compared.
     """
     converter(types)
-    by_name = {field.name: field for field in types.fields}
+    by_name = {field.name: field.type for field in types}
     missing = [attribute for attribute in layout.attributes if attribute not in by_name]
     if missing:
         message = (
@@ -74,17 +75,17 @@ def check_types(layout: Layout, types: T.StructType, name: str) -> None:
         )
         raise SchemaError(message)
     for attribute in layout.join_attributes.values():
-        if isinstance(by_name[attribute].dataType, T.ArrayType | T.MapType | T.StructType):
+        if pa.types.is_nested(by_name[attribute]):
             message = (
-                f"reference '{name}': join attribute '{attribute}' is {by_name[attribute].dataType.simpleString()}, "
+                f"reference '{name}': join attribute '{attribute}' is {type_text(by_name[attribute])}, "
                 "which can't be compared with an event's column. Join on an attribute of a simple type."
             )
             raise SchemaError(message)
 
 
-def json_key_warnings(layout: Layout, types: T.StructType) -> tuple[str, ...]:
+def json_key_warnings(layout: Layout, types: pa.Schema) -> tuple[str, ...]:
     """Name the join attributes whose inferred text is JSON: with its quotes, it equals no event's text."""
-    as_json = [field.name for field in types.fields if field.metadata == JSON_TEXT]
+    as_json = [field.name for field in types if field.metadata == JSON_TEXT]
     return tuple(
         f"join attribute '{attribute}' has values of several or nested types, so that its JSON text is compared, which "
         "has quotes around texts; declare the reference's schema"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
@@ -24,6 +25,7 @@ from streamjoin.reference.followed.rewrites import Rewrites
 from streamjoin.reference.followed.shipping import Shipping
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.reference.table import TableClient, TableDescription
+from streamjoin.spark.schema import to_arrow
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Reference:
         self.on: Mapping[str, str] = self._layout.on
         self.columns: Mapping[str, str] = {column: column for column in self._layout.outputs}
         self._settings, self._spark, self._clock = settings, spark, clock
-        self._types: StructType | None = settings.schema_
+        self._types: pa.Schema | None = settings.schema_
         if self._types is not None:
             check_types(self._layout, self._types, settings.name)
         self._numbered: tuple[int, str | None] = (0, None)
@@ -86,7 +88,7 @@ class Reference:
         return self._rewrites is not None
 
     @property
-    def row_schema(self) -> StructType:
+    def row_schema(self) -> pa.Schema:
         """The rows' columns: those that the join adds, and the join columns."""
         assert self._index is not None  # noqa: S101  (known from the first snapshot on)
         return self._index.schema
@@ -173,7 +175,7 @@ class Reference:
             self._restore_rewrites(self._rewrites, metadata or {})
         if metadata is None:
             return
-        inferred = StructType.fromJson(metadata["types"])
+        inferred = to_arrow(StructType.fromJson(metadata["types"]))
         if self._types is None and inferred.names == list(self._layout.attributes):
             # The table has columns of these types: another choice after a restart would not fit it.
             self._types = inferred

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import types as T
 
 from streamjoin.reference.followed.index import RowChange, as_table
 from streamjoin.reference.followed.rows import FEW_ROWS, to_frame
 from streamjoin.reference.probe import KeyedRows, Layer, ShippedLayer, merged
+from streamjoin.spark.schema import to_spark
 
 # Changed rows are shipped beside the others until they are this many: then all are shipped anew.
 _MOST_CHANGES = 10_000
@@ -22,14 +22,12 @@ class ShippedRows:
 
     Args:
         side: What `enrich` joins with.
-        schema: The rows' columns.
         base: The rows on the driver, but for `changes`.
         changes: What has changed since.
         made: The frame of all rows, once it was asked for.
     """
 
     side: DataFrame | KeyedRows
-    schema: T.StructType
     base: pa.Table | Layer
     changes: Layer | None = None
     made: list[DataFrame] = field(default_factory=list)
@@ -46,7 +44,7 @@ class ShippedRows:
         if not isinstance(self.side, KeyedRows):
             return self.side
         if not self.made:
-            self.made.append(to_frame(spark, self.table, self.schema))
+            self.made.append(to_frame(spark, self.table))
         return self.made[0]
 
     def free(self) -> None:
@@ -65,7 +63,7 @@ class Shipping:
         table: The rows.
     """
 
-    def __init__(self, spark: SparkSession, schema: T.StructType, keys: list[str], table: pa.Table) -> None:
+    def __init__(self, spark: SparkSession, schema: pa.Schema, keys: list[str], table: pa.Table) -> None:
         self._spark, self._schema = spark, schema
         self._place = uuid4().hex
         self._replaced: list[Callable[[], object]] = []
@@ -95,7 +93,7 @@ class Shipping:
         *older, shipped_base = self._layers
         self._replaced += [self.rows.free, *(each.free for each in older)]
         self._layers = (ShippedLayer.of(self._spark, layer, f"{self._place}/changes"), shipped_base)
-        self.rows = ShippedRows(KeyedRows(self._schema, self._layers), self._schema, base, layer)
+        self.rows = ShippedRows(KeyedRows(to_spark(self._schema), self._layers), base, layer)
 
     def free_replaced(self) -> None:
         """Free what no batch uses any more."""
@@ -112,11 +110,11 @@ class Shipping:
         if table.num_rows >= FEW_ROWS:
             return self._ship_base(Layer.of(keys, table))
         self._layers = ()
-        return ShippedRows(to_frame(self._spark, table, self._schema), self._schema, table)
+        return ShippedRows(to_frame(self._spark, table), table)
 
     def _ship_base(self, base: Layer) -> ShippedRows:
         self._layers, self._changed = (ShippedLayer.of(self._spark, base, self._place),), {}
-        return ShippedRows(KeyedRows(self._schema, self._layers), self._schema, base)
+        return ShippedRows(KeyedRows(to_spark(self._schema), self._layers), base)
 
     def _retire(self) -> None:
         self._replaced += [self.rows.free, *(layer.free for layer in self._layers)]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
 
 from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.reference.followed.shipping import ShippedRows
 from streamjoin.reference.probe import KeyedRows
+from streamjoin.spark.schema import to_spark
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Snapshot:
     duplicates: int
     misfits: int
     content_hash: str
-    types: StructType
+    types: pa.Schema
     consumed_read_units: float
     mark: Mark
     pending: Pending | None
@@ -79,7 +79,7 @@ class Snapshot:
             "duplicates": self.duplicates,
             "misfits": self.misfits,
             "content_hash": self.content_hash,
-            "types": self.types.jsonValue(),
+            "types": to_spark(self.types).jsonValue(),
             "read_units": self.consumed_read_units,
             "stream": self.mark.to_dict()["stream"],
             **({} if self.pending is None else {"rewritten": self.pending.rewritten.to_dict()}),

@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, Final
 
 import pyarrow as pa
-from pyspark.sql import types as T
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.dynamodb.read_pace import ReadUnits
@@ -19,35 +18,17 @@ from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching, Known
 from streamjoin.reference.lookup.key_values import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES, event_values, key_converter
 from streamjoin.reference.lookup.keys import Key
-from streamjoin.schema.columns import arrow_schema
+from streamjoin.schema.ddl import parse_schema
 
 _ROWS_PER_BATCH = 10_000
 _BYTES_PER_BATCH = 8 * 1024 * 1024
 
 END: Final = "end"
-END_SCHEMA: Final = T.StructType(
-    [
-        T.StructField("keys", T.LongType()),
-        T.StructField("calls", T.LongType()),
-        T.StructField("read_units", T.DoubleType()),
-        T.StructField("oldest_read_at", T.DoubleType()),
-        T.StructField("cached_keys", T.LongType()),
-        T.StructField("stale_keys", T.LongType()),
-        T.StructField("outdated_keys", T.LongType()),
-        T.StructField("unknown_keys", T.LongType()),
-        T.StructField("outdated_seconds", T.DoubleType()),
-        T.StructField("error", T.StringType()),
-        T.StructField("is_retryable", T.BooleanType()),
-    ]
+FETCHED_SCHEMA: Final = parse_schema(
+    f"item binary, read_at double, {END} struct<keys bigint, calls bigint, read_units double, oldest_read_at double, "
+    "cached_keys bigint, stale_keys bigint, outdated_keys bigint, unknown_keys bigint, outdated_seconds double, "
+    "error string, is_retryable boolean>"
 )
-FETCHED_SCHEMA: Final = T.StructType(
-    [
-        T.StructField("item", T.BinaryType()),
-        T.StructField("read_at", T.DoubleType()),
-        T.StructField(END, END_SCHEMA),
-    ]
-)
-_ARROW_SCHEMA = arrow_schema(FETCHED_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -59,8 +40,8 @@ class KeyColumn:
         found: The type of the reference's column.
     """
 
-    event: T.DataType
-    found: T.DataType
+    event: pa.DataType
+    found: pa.DataType
 
 
 @cache
@@ -110,7 +91,7 @@ class FetchItems:
                 items, read_at, size_bytes = [], [], 0
         yield _rows(items, read_at)
         last = {"item": None, "read_at": None, END: asdict(end)}
-        yield pa.RecordBatch.from_pylist([last], schema=_ARROW_SCHEMA)
+        yield pa.RecordBatch.from_pylist([last], schema=FETCHED_SCHEMA)
 
     def _fetch(self, keys: list[Key], end: End) -> Iterator[Known]:
         if not keys:
@@ -152,7 +133,7 @@ class FetchItems:
 
 
 def _rows(items: list[bytes], read_at: list[float]) -> pa.RecordBatch:
-    nothing = pa.nulls(len(items), _ARROW_SCHEMA.field(END).type)
+    nothing = pa.nulls(len(items), FETCHED_SCHEMA.field(END).type)
     return pa.RecordBatch.from_arrays(
-        [pa.array(items, pa.binary()), pa.array(read_at, pa.float64()), nothing], schema=_ARROW_SCHEMA
+        [pa.array(items, pa.binary()), pa.array(read_at, pa.float64()), nothing], schema=FETCHED_SCHEMA
     )

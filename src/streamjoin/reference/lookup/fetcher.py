@@ -47,7 +47,7 @@ class Known:
 
 @dataclass
 class End:
-    """What a task's fetching came to; field by field `END_SCHEMA`.
+    """What a task's fetching came to; field by field `end` of `FETCHED_SCHEMA`.
 
     Args:
         keys: Distinct keys.

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import types as T
+from pyarrow.types import is_decimal, is_floating, is_integer
 
 from streamjoin.dynamodb.attribute_types import exact
 from streamjoin.errors import SchemaError
+from streamjoin.schema.ddl import type_text
 
 KeyValue = str | bytes
 """A key attribute's content; a number as its digits without exponent, so that equal numbers are equal texts."""
@@ -36,7 +37,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?")
 _UNIX_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
-def key_converter(event: T.DataType, found: T.DataType, key_type: str, max_bytes: int) -> Callable[[Any], Any]:
+def key_converter(event: pa.DataType, found: pa.DataType, key_type: str, max_bytes: int) -> Callable[[Any], Any]:
     """Return a function from an event's value (of `event_values`) to its key value, or None where it can't be one.
 
     Where several keys are equal to a value, as two numbers of 17 digits are to one double, the one is taken that the
@@ -59,20 +60,20 @@ def key_converter(event: T.DataType, found: T.DataType, key_type: str, max_bytes
             return text if text and is_short else None
 
         return to_text
-    if isinstance(event, T.StringType):
-        pattern = _INTEGER if isinstance(found, T.IntegralType) else _NUMBER
+    if event == pa.string():
+        pattern = _INTEGER if is_integer(found) else _NUMBER
         return lambda text: _number(text) if len(text) <= _LONGEST_NUMBER_TEXT and pattern.fullmatch(text) else None
     # As Spark compares them: a float with an integer as floats, either of them with a decimal as doubles.
-    floats = [isinstance(each, T.FloatType) for each in (event, found)]
-    integers = [isinstance(each, T.IntegralType) for each in (event, found)]
+    floats = [each == pa.float32() for each in (event, found)]
+    integers = [is_integer(each) for each in (event, found)]
     if any(floats) and all(map(any, zip(floats, integers, strict=True))):
         return lambda value: _number(str(np.float32(value))) if math.isfinite(value) else None
-    if any(floats) or any(isinstance(each, T.DoubleType) for each in (event, found)):
+    if any(floats) or pa.float64() in (event, found):
         return lambda value: _number(repr(float(value))) if math.isfinite(value) else None
     return lambda value: _number(str(value))
 
 
-def check_key(name: str, column: str, attribute: str, event: T.DataType, found: T.DataType, key_type: str) -> None:
+def check_key(name: str, column: str, attribute: str, event: pa.DataType, found: pa.DataType, key_type: str) -> None:
     """Check that an event's column can tell a key.
 
     Args:
@@ -86,30 +87,30 @@ def check_key(name: str, column: str, attribute: str, event: T.DataType, found: 
     Raises:
         SchemaError: The two sides can't be compared, or no item's key, or not only one, has the reference's type.
     """
-    numbers = all(isinstance(each, T.NumericType) for each in (event, found))
-    texts_and_integers = all(isinstance(each, T.StringType | T.IntegralType) for each in (event, found))
+    numbers = all(map(_is_number, (event, found)))
+    texts_and_integers = all(each == pa.string() or is_integer(each) for each in (event, found))
     if event != found and not numbers and not texts_and_integers:
         message = (
-            f"join {column} = {attribute}: the event's {event.simpleString()} can't be compared with the reference's "
-            f"{found.simpleString()}; declare one of them otherwise in payload.schema or the reference's schema"
+            f"join {column} = {attribute}: the event's {type_text(event)} can't be compared with the reference's "
+            f"{type_text(found)}; declare one of them otherwise in payload.schema or the reference's schema"
         )
         raise SchemaError(message)
-    fitting: dict[str, tuple[type[T.DataType], ...]] = {
-        "S": (T.StringType, T.DateType),
-        "N": (T.NumericType, T.StringType),
-        "B": (T.BinaryType,),
+    fitting = {
+        "S": found in (pa.string(), pa.date32()),
+        "N": _is_number(found) or found == pa.string(),
+        "B": found == pa.binary(),
     }
-    if not isinstance(found, fitting[key_type]):
+    if not fitting[key_type]:
         # A timestamp has many texts: which of them the key is can't be told.
         message = (
             f"reference '{name}': key attribute '{attribute}' is of type {key_type} in the table; with mode lookup it "
-            f"can't be {found.simpleString()}. Declare it as {_SUITABLE[key_type]} in the reference's schema."
+            f"can't be {type_text(found)}. Declare it as {_SUITABLE[key_type]} in the reference's schema."
         )
         raise SchemaError(message)
 
 
 _SUITABLE = {"S": "string or date", "N": "a number or string", "B": "binary"}
-KEY_TYPES: Mapping[str, T.DataType] = {"S": T.StringType(), "N": T.LongType(), "B": T.BinaryType()}
+KEY_TYPES: Mapping[str, pa.DataType] = {"S": pa.string(), "N": pa.int64(), "B": pa.binary()}
 """What a key attribute is taken for while no item says more."""
 
 
@@ -131,6 +132,10 @@ def event_values(column: "pa.Array[Any]") -> list[Any]:
         # Spark's dates reach beyond Python's.
         return [None if each is None else _date(each) for each in column.cast(pa.int32()).to_pylist()]
     return column.to_pylist()
+
+
+def _is_number(data_type: pa.DataType) -> bool:
+    return is_integer(data_type) or is_floating(data_type) or is_decimal(data_type)
 
 
 def _text(content: bytes) -> str | None:

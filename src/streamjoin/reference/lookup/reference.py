@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
@@ -24,6 +25,7 @@ from streamjoin.reference.lookup.keys import describe_index, no_access, plan_loo
 from streamjoin.reference.lookup.snapshot import Found, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types, without_json_keys
 from streamjoin.reference.table import TableClient, TableDescription, describe
+from streamjoin.spark.schema import to_arrow, to_arrow_type, to_spark
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class _Plan:
 
     description: TableDescription
     target: Target
-    types: T.StructType
+    types: pa.Schema
 
 
 class LookupReference:
@@ -80,7 +82,7 @@ class LookupReference:
         self.columns: Mapping[str, str] = {column: column for column in self._layout.outputs}
         self.refresh_failures = 0
         self._settings, self._client, self._spark, self._clock = settings, client, spark, clock
-        self._types: T.StructType | None = settings.schema_
+        self._types: pa.Schema | None = settings.schema_
         if self._types is not None:
             check_types(self._layout, self._types, settings.name)
         self._version = 0
@@ -114,7 +116,7 @@ class LookupReference:
         """
         if metadata is None:
             return
-        inferred = T.StructType.fromJson(metadata["types"])
+        inferred = to_arrow(T.StructType.fromJson(metadata["types"]))
         if self._types is None and inferred.names == list(self._layout.attributes):
             # The table has columns of these types: another choice after a restart would not fit it.
             self._types = without_json_keys(inferred, self._layout)
@@ -175,7 +177,7 @@ class LookupReference:
             for warning in rows.warnings:
                 self._warn(warning)
         self._said = rows.warnings
-        frame = to_frame(self._spark, rows.table, rows.schema)
+        frame = to_frame(self._spark, rows.table)
         self._frames.append(frame)
         read_units = sum(end.read_units for end in ends) + self._unpaid
         self._unpaid = 0.0
@@ -209,7 +211,7 @@ class LookupReference:
         kept = events.where(f"{REASON_COLUMN} IS NULL") if REASON_COLUMN in events.columns else events
         keys = kept.selectExpr(*(f"`{column}` AS {name}" for column, name in names.items())).dropna()
         # Equal keys come to one task. Their number is fixed: each has an equal share of the read units.
-        return keys.repartition(max(tasks, 1), *names.values()).mapInArrow(work, FETCHED_SCHEMA).collect()
+        return keys.repartition(max(tasks, 1), *names.values()).mapInArrow(work, to_spark(FETCHED_SCHEMA)).collect()
 
     def _key_columns(self, events: T.StructType, plan: _Plan) -> dict[str, KeyColumn]:
         """Return, for each of the key's attributes, the event's column; check that all that are joined can be."""
@@ -222,7 +224,7 @@ class LookupReference:
                     "columns"
                 )
                 raise SchemaError(message)
-            pair = KeyColumn(events[column].dataType, plan.types[attribute].dataType)
+            pair = KeyColumn(to_arrow_type(events[column].dataType), plan.types.field(attribute).type)
             check_key(self.name, column, attribute, pair.event, pair.found, types[attribute])
             # Where two columns are joined with one attribute, an event matches only if both are the key.
             by_attribute.setdefault(attribute, (column, pair))

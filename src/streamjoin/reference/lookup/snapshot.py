@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import types as T
 
 from streamjoin.reference.followed.rows import Rows
+from streamjoin.spark.schema import to_spark
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class LookupSnapshot:
         self,
         name: str,
         version: int,
-        types: T.StructType,
+        types: pa.Schema,
         on: Mapping[str, str],
         columns: Mapping[str, str],
         look_up: Callable[[DataFrame], Found],
@@ -103,6 +104,6 @@ class LookupSnapshot:
             "duplicates": found.rows.duplicates,
             "misfits": found.rows.misfits,
             "content_hash": found.rows.content_hash,
-            "types": self.types.jsonValue(),
+            "types": to_spark(self.types).jsonValue(),
             "read_units": found.read_units,
         }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pyspark.sql import types as T
+import pyarrow as pa
 
 from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.read_pace import ReadUnits
@@ -18,7 +18,7 @@ SAMPLE_ITEMS = 1_000
 class Sample:
     """The types that a sample has, and what reading it cost."""
 
-    types: T.StructType
+    types: pa.Schema
     consumed_read_units: float
 
 
@@ -43,19 +43,19 @@ def sampled_types(client: TableClient, target: Target, max_read_units_per_second
             **({"IndexName": access.index_name} if access.index_name else {}),
         )
     items = page.get("Items", ())
-    fields = {field.name: field for field in infer_schema(items, target.attributes).fields}
+    fields = {field.name: field for field in infer_schema(items, target.attributes)}
     for attribute in access.attributes:
         if not any(attribute.name in item for item in items):
-            fields[attribute.name] = T.StructField(attribute.name, KEY_TYPES[attribute.type])
+            fields[attribute.name] = pa.field(attribute.name, KEY_TYPES[attribute.type])
     units = float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
-    return Sample(T.StructType(list(fields.values())), units)
+    return Sample(pa.schema(list(fields.values())), units)
 
 
-def without_json_keys(types: T.StructType, layout: Layout) -> T.StructType:
+def without_json_keys(types: pa.Schema, layout: Layout) -> pa.Schema:
     """Return types of a commit with the join attributes as plain text.
 
     A snapshot of the whole table may have found join attributes of several types, and made JSON text of them; a key's
     attribute has one type.
     """
     keys = set(layout.join_attributes.values())
-    return T.StructType([T.StructField(f.name, f.dataType) if f.name in keys else f for f in types.fields])
+    return pa.schema([field.remove_metadata() if field.name in keys else field for field in types])

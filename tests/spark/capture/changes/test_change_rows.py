@@ -14,8 +14,9 @@ from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.dynamodb.service import pack
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.events import Events
-from streamjoin.schema.columns import RECORD_SCHEMA, parse_schema
+from streamjoin.schema.ddl import parse_schema, to_ddl
 from streamjoin.spark.frames import persisted
+from streamjoin.spark.schema import RECORD_STRUCT, to_spark
 from tests.change_history import START_S, TABLE, history
 from tests.change_samples import kinesis_record, pipe_record, typed_item
 
@@ -27,7 +28,7 @@ def records(spark: SparkSession, payloads: Sequence[bytes], first: int = 0) -> D
     rows = [
         ("orders", "shard-0", str(first + at), 0, "key", ARRIVED, bytearray(data)) for at, data in enumerate(payloads)
     ]
-    return spark.createDataFrame(rows, RECORD_SCHEMA).repartition(2)
+    return spark.createDataFrame(rows, RECORD_STRUCT).repartition(2)
 
 
 @pytest.mark.parametrize("envelope", ["pipe", "kinesis"])
@@ -48,7 +49,7 @@ def test_any_delivery_of_a_history_ends_in_the_tables_own_content(spark: SparkSe
             kept = found.collect()
             assert {r["reason"] for r in Events(frame).rejected.collect()} == {"NOT_A_CHANGE", "MALFORMED_JSON"}
             assert frame.where("_superseded").count() == len(batch) - len(kept)
-        assert found.schema == layout.row_schema
+        assert found.schema == to_spark(layout.row_schema)
         assert len({row["_item_key"] for row in kept}) == len(kept)
         for row in kept:
             known = newest.get(row["_item_key"])
@@ -75,7 +76,7 @@ def test_a_changelog_row_tells_all_of_its_change_once(spark: SparkSession) -> No
     rows = mark_latest(to_rows(read_changes(records(spark, payloads)), layout), layout)
     first, second = table_rows(rows, layout).orderBy("operation").collect()
 
-    assert table_rows(rows, layout).schema == layout.row_schema
+    assert table_rows(rows, layout).schema == to_spark(layout.row_schema)
     expected: dict[str, Any] = {
         **{"operation": "INSERT", "changed_at": datetime.fromtimestamp(START_S, UTC).replace(microsecond=7)},
         **{
@@ -137,12 +138,12 @@ def test_a_table_evolves_with_its_items_and_loses_no_value(spark: SparkSession) 
         columns = widened(layout.columns, found_columns(changes, layout))
         layout = ChangeLayout("current", columns, "evolve")
         rows = to_rows(changes, layout)
-        assert table_rows(rows, layout).schema == layout.row_schema
+        assert table_rows(rows, layout).schema == to_spark(layout.row_schema)
         found.append([row.asDict() for row in table_rows(rows, layout).orderBy("orderid").collect()])
         if number == 2:
             assert [r["reason"] for r in rows.rejected.collect()] == ["WRONG_TYPE"]
 
-    assert layout.columns.simpleString() == "struct<orderid:string,amount:decimal(38,18),operation:string,tags:string>"
+    assert to_ddl(layout.columns) == "orderid string, amount decimal(38,18), operation string, tags string"
     assert [(r["amount"], r["operation"], r["tags"]) for r in found[0]] == [(1, "sale", None), (2, None, '["x"]')]
     assert found[1][0]["amount"] == Decimal("2.50")
     assert found[1][0]["_attributes"] == '{"Tags":{"SS":["y"]},"order-id":"z"}'

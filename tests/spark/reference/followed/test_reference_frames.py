@@ -11,7 +11,7 @@ from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 from tests.faults.reference import FakeClock, FakeDynamoDb, country, settings
 
 TABLE = TableDescription("t", KeyAttribute("id", "N"), None, 0, 0, None, None)
@@ -92,7 +92,7 @@ def test_every_type_reaches_spark_exactly(spark, monkeypatch, few_rows):
     monkeypatch.setattr(rows_module, "_CHUNK_ROWS", 2)
 
     rows = rows_of([FULL, EMPTY, NULL])
-    frame = to_frame(spark, rows.table, rows.schema)
+    frame = to_frame(spark, rows.table)
 
     assert frame.schema == DECLARED
     assert collected(frame) == EXPECTED
@@ -104,7 +104,7 @@ def test_an_empty_table_is_an_empty_frame_of_the_right_columns(spark, monkeypatc
     layout = lay_out({"country": "countryname"}, {"code": "country_code"})
 
     rows = build_rows([], TABLE, layout, infer_schema([], layout.attributes), fail_on_duplicate=False)
-    frame = to_frame(spark, rows.table, rows.schema)
+    frame = to_frame(spark, rows.table)
 
     assert frame.collect() == []
     assert frame.schema.simpleString() == "struct<country_code:string,countryname:string>"

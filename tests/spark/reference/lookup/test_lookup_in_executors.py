@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from streamjoin.enrich.join import enrich
 from streamjoin.errors import ReferenceTableError
@@ -13,7 +12,8 @@ from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.table import describe
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 from tests.faults.lookup import FakeItemTable, global_index
 from tests.faults.reference import client_error, country, settings
 from tests.services.lookup_service import served
@@ -240,11 +240,11 @@ def test_events_find_what_they_find_when_the_whole_table_is_joined(
     items = [{"key": {key_type: key}, "found": {"S": repr(key)}} for key in keys]
     table = FakeItemTable(items, key=(("key", key_type),))
     types = parse_schema(f"key {declared}, found string")
-    schema = T.StructType([T.StructField("value", parse_schema(f"v {event}")[0].dataType)])
+    schema = to_spark(parse_schema(f"value {event}"))
     events = spark.createDataFrame([(value,) for value in [*values, None]], schema)
     layout = lay_out({"value": "key"}, {"found": "found"})
     rows = build_rows(items, describe(table, "t"), layout, types, fail_on_duplicate=True)
-    whole = enrich(events, to_frame(spark, rows.table, rows.schema), on=layout.on, columns=["found"]).frame
+    whole = enrich(events, to_frame(spark, rows.table), on=layout.on, columns=["found"]).frame
     spark.conf.set("spark.sql.shuffle.partitions", 2)
     reference = executors(table, on={"value": "key"}, columns=["found"], schema=f"key {declared}, found string")
 

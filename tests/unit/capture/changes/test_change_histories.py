@@ -13,7 +13,8 @@ from streamjoin.capture.changes.read import read_batch
 from streamjoin.capture.changes.rows import RowMaker
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.hudi.partition import PartitionColumn
-from streamjoin.schema.columns import RECORD_ARROW_SCHEMA, parse_schema
+from streamjoin.schema.columns import RECORD_SCHEMA
+from streamjoin.schema.ddl import parse_schema
 from tests.change_history import STEPS, deliveries, history
 
 COLUMNS = parse_schema("orderid string, quantity bigint")
@@ -24,7 +25,7 @@ CHANGELOG = ChangeLayout("changelog", COLUMNS, partition_by=(PartitionColumn("dt
 def rows_of(records: Iterable[tuple[int, bytes]], layout: ChangeLayout) -> list[dict[str, Any]]:
     """Return what one batch of Kinesis records, each with its sequence number, becomes."""
     taken = [{"sequence_number": str(number), "sub_sequence_number": 0, "data": data} for number, data in records]
-    batch = pa.RecordBatch.from_pylist(taken, schema=RECORD_ARROW_SCHEMA)
+    batch = pa.RecordBatch.from_pylist(taken, schema=RECORD_SCHEMA)
     passed = ["_item_key", "_order", "_change_id", "operation"]
     rows = [
         row

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import types as T
 
 from streamjoin.capture.changes.read import Images
 from streamjoin.capture.changes.rows import RowMaker
@@ -15,7 +14,7 @@ from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
-from streamjoin.schema.columns import arrow_schema, parse_schema
+from streamjoin.schema.ddl import parse_schema, to_ddl
 from tests.change_samples import typed_item
 from tests.item_values import ITEMS
 
@@ -245,10 +244,7 @@ def test_a_column_can_be_the_partition_itself_or_be_replaced_by_it() -> None:
 
     assert made(itself, new={"PK": "a", "country": "DE"}) == {"country": "DE", "_hoodie_is_deleted": False}
     assert isinstance(made(itself, new={"PK": "a"}), Rejected)
-    assert (
-        replaced.row_schema.simpleString()
-        == "struct<at:string,_item_key:string,_order:string,_hoodie_is_deleted:boolean>"
-    )
+    assert to_ddl(replaced.row_schema) == "at string, _item_key string, _order string, _hoodie_is_deleted boolean"
 
 
 def test_the_rows_of_each_layout_have_their_columns_in_order() -> None:
@@ -266,7 +262,7 @@ def test_the_rows_of_each_layout_have_their_columns_in_order() -> None:
 
 def test_a_type_that_no_attribute_can_have_is_refused_before_a_batch() -> None:
     with pytest.raises(SchemaError, match="quantity"):
-        RowMaker(ChangeLayout("current", T.StructType([T.StructField("quantity", T.TimestampNTZType())])))
+        RowMaker(ChangeLayout("current", pa.schema([pa.field("quantity", pa.timestamp("us"))])))
 
 
 @given(st.sampled_from(["INSERT", "MODIFY", "REMOVE"]), ITEMS | st.none(), ITEMS | st.none())
@@ -283,7 +279,7 @@ def test_whatever_an_item_is_its_change_becomes_a_row_or_a_reject(operation: str
         maker = RowMaker(layout)
         row = maker(operation, CREATED_US, Images({"PK": {"S": "a"}}, new, old))
         if isinstance(row, list):
-            for value, field in zip(row, arrow_schema(maker.schema), strict=True):
+            for value, field in zip(row, maker.schema, strict=True):
                 pa.array([value], field.type)
 
 

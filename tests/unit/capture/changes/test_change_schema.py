@@ -1,10 +1,10 @@
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import types as T
 
 from streamjoin.capture.changes.read import Images
 from streamjoin.capture.changes.rows import RowMaker
@@ -12,21 +12,21 @@ from streamjoin.capture.changes.schema import columns_in_table, needed_columns, 
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema, to_ddl
 from tests.change_samples import typed_item
 from tests.item_values import ITEMS, NUMBERS
 
 
-def layout_of(columns: str | T.StructType, **options: Any) -> ChangeLayout:
-    struct = parse_schema(columns) if isinstance(columns, str) and columns else columns or T.StructType()
-    return ChangeLayout("current", struct, "evolve", **options)
+def layout_of(columns: str | pa.Schema, **options: Any) -> ChangeLayout:
+    schema = parse_schema(columns) if isinstance(columns, str) and columns else columns or pa.schema([])
+    return ChangeLayout("current", schema, "evolve", **options)
 
 
-def grown(columns: str | T.StructType, *items: dict[str, Any], **options: Any) -> str:
+def grown(columns: str | pa.Schema, *items: dict[str, Any], **options: Any) -> str:
     """Return the columns after a batch, as text."""
     layout = layout_of(columns, **options)
     found = needed_columns(needs_of(typed_item(item) for item in items), layout)
-    return widened(layout.columns, found).simpleString()[7:-1]
+    return to_ddl(widened(layout.columns, found))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def grown(columns: str | T.StructType, *items: dict[str, Any], **options: Any) -
     ],
 )
 def test_a_new_attribute_gets_the_type_that_holds_its_values(values: list[Any], expected: str) -> None:
-    assert grown("", *({"a": value} for value in values)) == f"a:{expected}"
+    assert grown("", *({"a": value} for value in values)) == f"a {expected}"
 
 
 def test_an_attribute_with_nulls_only_makes_no_column_yet() -> None:
@@ -78,17 +78,17 @@ def test_an_attribute_with_nulls_only_makes_no_column_yet() -> None:
     ],
 )
 def test_a_type_widens_where_it_can_and_stays_where_it_cant(there: str, value: Any, expected: str) -> None:
-    assert grown(f"a {there}", {"a": value}) == f"a:{expected}"
+    assert grown(f"a {there}", {"a": value}) == f"a {expected}"
 
 
 def test_a_text_among_numbers_doesnt_keep_a_column_of_numbers_from_growing() -> None:
-    assert grown("a int", {"a": "x"}, {"a": 2**40}) == "a:bigint"
+    assert grown("a int", {"a": "x"}, {"a": 2**40}) == "a bigint"
 
 
 def test_of_attributes_that_differ_in_case_one_becomes_a_column() -> None:
-    assert grown("", {"name": "x", "Name": "y"}) == "Name:string"
-    assert grown("name string", {"Name": "y"}) == "name:string"
-    assert grown("", {"name": "x", "b": 1}, rename={"b": "NAME"}) == "b:bigint"
+    assert grown("", {"name": "x", "Name": "y"}) == "Name string"
+    assert grown("name string", {"Name": "y"}) == "name string"
+    assert grown("", {"name": "x", "b": 1}, rename={"b": "NAME"}) == "b bigint"
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_of_attributes_that_differ_in_case_one_becomes_a_column() -> None:
 def test_an_attribute_whose_name_no_column_can_have_makes_none(attribute: str) -> None:
     options: dict[str, Any] = {"drop": frozenset({"PK"}), "record_key": ("id",)}
 
-    assert grown("", {attribute: "x", "a": "x"}, partition_by=(PartitionColumn("dt", "a"),), **options) == "a:string"
+    assert grown("", {attribute: "x", "a": "x"}, partition_by=(PartitionColumn("dt", "a"),), **options) == "a string"
 
 
 def test_an_attribute_may_be_called_as_a_changelogs_column_where_there_is_none() -> None:
-    assert grown("", {"operation": "x"}) == "operation:string"
+    assert grown("", {"operation": "x"}) == "operation string"
 
 
 def test_a_table_tells_what_has_evolved() -> None:
@@ -114,8 +114,8 @@ def test_a_table_tells_what_has_evolved() -> None:
 
     evolved = columns_in_table(layout, table)
 
-    assert evolved.simpleString() == "struct<n:bigint,s:string,x:boolean,y:decimal(38,18)>"
-    assert columns_in_table(layout, T.StructType()) == layout.columns
+    assert to_ddl(evolved) == "n bigint, s string, x boolean, y decimal(38,18)"
+    assert columns_in_table(layout, pa.schema([])) == layout.columns
 
 
 @given(

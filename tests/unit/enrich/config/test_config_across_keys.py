@@ -2,7 +2,7 @@ import pytest
 
 from streamjoin.enrich.config.columns import check_columns
 from streamjoin.errors import ConfigError
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 ARN = "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"
 GLUE = {"glue_catalog": {"database": "d", "table": "t"}}

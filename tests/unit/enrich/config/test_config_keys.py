@@ -2,9 +2,9 @@ import pickle
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
-from pyspark.sql.types import StructType
 
 from streamjoin.config.hudi_options import OWNED_HUDI_OPTIONS
 from streamjoin.config.schema_forms import GlueCatalogSchema
@@ -231,7 +231,7 @@ def test_a_timestamp_is_utc_unless_it_names_a_zone(config, text):
 def test_a_schema_may_be_ddl_a_list_or_a_table_of_the_glue_catalog(config, removed):
     columns = [{"name": "uuid", "type": "string"}, {"name": "country", "type": "string"}]
     ddl = config({"payload.schema": "uuid string, country string"}).payload.schema_
-    assert isinstance(ddl, StructType)
+    assert isinstance(ddl, pa.Schema)
     assert config({"payload.schema": columns}).payload.schema_ == ddl
     glue = config({"payload.schema": {"glue_catalog": {"database": "d", "table": "t"}}}).payload.schema_
     assert isinstance(glue, GlueCatalogSchema)

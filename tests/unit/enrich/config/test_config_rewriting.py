@@ -5,7 +5,7 @@ import pytest
 from streamjoin.enrich.config.columns import check_columns
 from streamjoin.enrich.config.rewriting import RewritingPlan, rewriting_plan
 from streamjoin.errors import ConfigError
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 GLUE = {"glue_catalog": {"database": "d", "table": "t"}}
 OR_ELSE = ", or set on_change: new_rows"

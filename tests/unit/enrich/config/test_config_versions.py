@@ -3,7 +3,7 @@ import pytest
 from streamjoin.enrich.config.columns import check_columns
 from streamjoin.enrich.config.versions import version_columns
 from streamjoin.errors import ConfigError
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 GLUE = {"glue_catalog": {"database": "d", "table": "t"}}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streamjoin.entry import parse_config
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 UUID = {"name": "uuid", "type": "string"}
 COUNTRY = {"name": "country", "type": ["null", "string"], "default": None}

@@ -12,7 +12,7 @@ import zstandard
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.avro.schema import AvroSchema, parse_avro_schema
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 OLD = {
     "type": "record",

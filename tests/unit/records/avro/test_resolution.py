@@ -14,7 +14,6 @@ from streamjoin.errors import SchemaError
 from streamjoin.records.avro.reading import NotOfTypeError
 from streamjoin.records.avro.resolution import RowReader
 from streamjoin.records.avro.schema import AvroSchema, parse_avro_schema
-from streamjoin.schema.columns import arrow_schema
 
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 4}
 MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
@@ -130,7 +129,7 @@ def test_what_another_library_wrote_is_read_as_that_library_reads_it(pairs: Any,
     found = parsed(schema)
     row, end = RowReader(found.record, found.record)(payload, 0)
     assert (row, end) == (expected, len(payload))
-    for one, arrow in zip(row, arrow_schema(found.columns), strict=True):
+    for one, arrow in zip(row, found.columns, strict=True):
         pa.array([one], arrow.type)
 
 

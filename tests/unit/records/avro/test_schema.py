@@ -6,7 +6,7 @@ import pytest
 
 from streamjoin.errors import SchemaError
 from streamjoin.records.avro.schema import parse_avro_schema
-from streamjoin.schema.columns import parse_schema, to_ddl
+from streamjoin.schema.ddl import parse_schema, to_ddl
 
 
 def schema_of(*types: Any) -> str:

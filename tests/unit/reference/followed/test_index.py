@@ -11,7 +11,7 @@ from streamjoin.dynamodb.service import pack
 from streamjoin.reference.followed.index import ItemChange, JoinIndex
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema
 
 TABLE = TableDescription("countries", KeyAttribute("code", "S"), None, 0, 0, None, None)
 LAYOUT = lay_out({"country": "name"}, {"size": "size"})

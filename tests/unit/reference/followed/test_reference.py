@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.reference.followed.reference import Reference
+from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, FakeDynamoDb, FakeSpark, client_error, country, settings
 
 INDIA, FRANCE = country("IN", "India"), country("FR", "France")
@@ -316,7 +317,7 @@ def test_metadata_is_json_and_restores_the_numbering_of_the_same_content():
         "duplicates": 0,
         "misfits": 0,
         "content_hash": before.content_hash,
-        "types": before.types.jsonValue(),
+        "types": to_spark(before.types).jsonValue(),
         "read_units": 0.5,
         "stream": None,
     }

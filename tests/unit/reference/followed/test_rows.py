@@ -8,7 +8,8 @@ from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.reference.followed.layout import check_types, json_key_warnings, lay_out
 from streamjoin.reference.followed.rows import build_rows
 from streamjoin.reference.table import KeyAttribute, TableDescription
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema, to_ddl
+from streamjoin.spark.schema import to_spark
 from tests.faults.reference import country
 
 TABLE = TableDescription("countries", KeyAttribute("code", "S"), None, 0, 0, None, None)
@@ -29,7 +30,7 @@ def test_a_row_has_the_output_columns_and_the_join_key():
         {"country_code": "IN", "countryname": "India"},
         {"country_code": "FR", "countryname": "France"},
     ]
-    assert rows.schema.simpleString() == "struct<country_code:string,countryname:string>"
+    assert to_ddl(rows.table.schema) == "country_code string, countryname string"
     assert (rows.duplicates, rows.misfits, rows.without_key, rows.warnings) == (0, 0, 0, ())
 
 
@@ -210,3 +211,24 @@ def test_a_join_attribute_that_became_json_text_is_told():
 
     assert "join attribute 'countryname'" in warning
     assert json_key_warnings(layout, infer_schema(items[:1], layout.attributes)) == ()
+
+
+def test_a_commit_says_of_rows_and_types_what_it_said_before_types_were_arrows():
+    items = [
+        {"code": {"S": "IN"}, "area": {"N": "1.5"}, "n": {"N": "7"}, "tags": {"SS": ["b", "a"]}, "f": {"BOOL": True}},
+        {"code": {"S": "FR"}, "area": {"N": "2"}, "tags": {"M": {"x": {"N": "1"}}}, "b": {"B": b"\x00\xff"}},
+    ]
+    layout = lay_out({"country": "code"}, {name: name for name in ("area", "n", "tags", "b", "f")})
+    types = infer_schema(items, layout.attributes)
+
+    rows = build_rows(items, TABLE, layout, types, fail_on_duplicate=True)
+
+    assert rows.content_hash == "235f4ee964328cc2d604f104bc4df8c3"
+    assert to_spark(types).jsonValue()["fields"] == [
+        {"name": "area", "type": "decimal(38,18)", "nullable": True, "metadata": {}},
+        {"name": "n", "type": "long", "nullable": True, "metadata": {}},
+        {"name": "tags", "type": "string", "nullable": True, "metadata": {"streamjoin.text": "json"}},
+        {"name": "b", "type": "binary", "nullable": True, "metadata": {}},
+        {"name": "f", "type": "boolean", "nullable": True, "metadata": {}},
+        {"name": "code", "type": "string", "nullable": True, "metadata": {}},
+    ]

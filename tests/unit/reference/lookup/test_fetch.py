@@ -11,7 +11,7 @@ from streamjoin.reference.lookup import fetcher as fetcher_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetch import FetchItems, KeyColumn
 from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching
-from streamjoin.schema.columns import parse_type
+from streamjoin.schema.ddl import parse_type
 from tests.faults.lookup import FakeItemTable, target_of, throttled
 from tests.faults.reference import FakeClock, client_error, country
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamjoin.errors import SchemaError
 from streamjoin.reference.lookup.key_values import check_key, event_values, key_converter, stored_value
-from streamjoin.schema.columns import parse_type
+from streamjoin.schema.ddl import parse_type
 
 
 def key_of(value, event, found, key_type, max_bytes=2048):

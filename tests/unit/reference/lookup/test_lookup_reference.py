@@ -3,6 +3,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -16,7 +17,8 @@ from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import RETRY_SECONDS, Fetcher
 from streamjoin.reference.lookup.reference import LookupReference, newest
-from streamjoin.schema.columns import parse_schema
+from streamjoin.schema.ddl import parse_schema, to_ddl
+from streamjoin.spark.schema import to_spark
 from tests.faults.lookup import FakeItemTable, global_index, throttled
 from tests.faults.reference import FakeClock, client_error, country, settings
 from tests.lookup_frames import FakeEvents, FakeSession
@@ -32,7 +34,7 @@ class Setup:
     def __init__(self, *items, table=None, on=None, cores=1, shuffle_partitions=1, event="country string", **changes):
         self.table = FakeItemTable(items or [INDIA, FRANCE]) if table is None else table
         self.clock = FakeClock(NOON)
-        self.event = parse_schema(event)
+        self.event = to_spark(parse_schema(event))
         self.fetchers = {}
         changes = {"mode": "lookup", "on": on or {"country": "code"}, "columns": ["countryname"], **changes}
         self.settings = settings(**changes)
@@ -108,7 +110,7 @@ def test_metadata_is_what_a_commit_of_a_whole_snapshot_has_too():
         "duplicates": 0,
         "misfits": 0,
         "content_hash": snapshot.found.rows.content_hash,
-        "types": parse_schema(SCHEMA).jsonValue(),
+        "types": to_spark(parse_schema(SCHEMA)).jsonValue(),
         "read_units": 2,
     }
 
@@ -305,11 +307,7 @@ def test_types_are_inferred_from_a_sample_with_a_warning_and_then_stay(caplog):
     assert "Declare the reference's schema" in caplog.text
     (request,) = it.table.made("Scan")
     assert request["Limit"] == 1000
-    assert (
-        first.types.simpleString()
-        == second.types.simpleString()
-        == ("struct<area:bigint,countryname:string,code:string>")
-    )
+    assert to_ddl(first.types) == to_ddl(second.types) == "area bigint, countryname string, code string"
     # the sample belongs to the first batch
     assert (first.consumed_read_units, second.consumed_read_units) == (2, 1)
     assert rows == {"IN": (1, "India", "IN")}
@@ -344,7 +342,7 @@ def test_a_declared_schema_comes_before_the_types_of_the_last_commit():
     it = Setup(country("IN", "India", area={"N": "1"}), columns=["area"], schema="area decimal(9,2), code string")
     it.reference.restore(before.metadata())
 
-    assert it.look_up("IN")[0].types.simpleString() == "struct<area:decimal(9,2),code:string>"
+    assert to_ddl(it.look_up("IN")[0].types) == "area decimal(9,2), code string"
 
 
 def test_a_keys_number_has_the_type_that_the_sample_has():
@@ -363,9 +361,8 @@ def test_types_of_other_columns_are_not_taken_over():
 
 def test_a_join_attribute_that_was_json_text_in_a_whole_snapshot_is_plain_text_here():
     it = Setup(table=by_name(INDIA), **INDEXED | {"schema": None})
-    types = parse_schema("code string, countryname string")
-    types.fields[1].metadata = JSON_TEXT
-    it.reference.restore({"version": 7, "types": types.jsonValue(), "content_hash": "x"})
+    types = pa.schema([pa.field("code", pa.string()), pa.field("countryname", pa.string(), metadata=JSON_TEXT)])
+    it.reference.restore({"version": 7, "types": to_spark(types).jsonValue(), "content_hash": "x"})
 
     snapshot, rows = it.look_up("India")
 
@@ -378,14 +375,14 @@ def test_an_empty_table_is_of_strings_but_for_the_key(key_type, found, event):
 
     snapshot, rows = it.look_up("IN" if event == "string" else 7)
 
-    assert snapshot.types.simpleString() == f"struct<countryname:string,code:{found}>"
+    assert to_ddl(snapshot.types) == f"countryname string, code {found}"
     assert rows == {}
 
 
 def test_an_empty_table_with_a_binary_key_has_a_binary_key():
     it = Setup(table=FakeItemTable(key=(("code", "B"),)), event="country binary")
 
-    assert it.look_up(b"\xff")[0].types.simpleString() == "struct<countryname:string,code:binary>"
+    assert to_ddl(it.look_up(b"\xff")[0].types) == "countryname string, code binary"
 
 
 def test_a_sample_of_a_bounded_reference_costs_no_more_than_a_second_earns():
