@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.frames import frame_of, tasks_for
+from streamjoin.spark.schema import to_spark
 
 SCHEMA = parse_schema("s string, b binary, l bigint, i int, d double, m decimal(38,10), t timestamp, y date, o boolean")
 FULL = {
@@ -23,7 +24,7 @@ NULL = dict.fromkeys(SCHEMA.names)
 @pytest.mark.parametrize("rows", [[FULL, EMPTY, NULL], [NULL], []])
 def test_every_flat_type_reaches_spark_exactly_nulls_too(spark: SparkSession, rows: list[dict[str, object]]) -> None:
     frame = frame_of(spark, pa.Table.from_pylist(rows, schema=SCHEMA))
-    assert frame.schema == SCHEMA
+    assert frame.schema == to_spark(SCHEMA)
     found = [row.asDict() for row in frame.withColumn("t", F.unix_micros("t")).collect()]
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     expected = [

@@ -12,6 +12,7 @@ from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, FakeDynamoDb, country, settings
 
 TABLE = TableDescription("t", KeyAttribute("id", "N"), None, 0, 0, None, None)
@@ -94,7 +95,7 @@ def test_every_type_reaches_spark_exactly(spark, monkeypatch, few_rows):
     rows = rows_of([FULL, EMPTY, NULL])
     frame = to_frame(spark, rows.table)
 
-    assert frame.schema == DECLARED
+    assert frame.schema == to_spark(DECLARED)
     assert collected(frame) == EXPECTED
 
 
