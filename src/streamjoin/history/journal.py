@@ -100,42 +100,19 @@ class Journal:
             return
         raise self._never_still()
 
-    def history(self) -> "JournalHistory":
-        """Return all entries as a proof takes them."""
-        return JournalHistory(self)
-
-    def _never_still(self) -> SinkError:
-        message = f"journal at {self.base_path}: it was rolled up again and again while it was read; try again"
-        return SinkError(message, retryable=True)
-
-
-class JournalHistory:
-    """What `ledger.History` is for a table: here nothing else could contradict an entry.
-
-    Args:
-        journal: The journal.
-    """
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
     @property
     def withdrawn(self) -> tuple[str, ...]:
         """Nothing takes an entry back."""
         return ()
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield every entry, the oldest first.
-
-        Raises:
-            SinkError: The journal can't be read.
-        """
-        return self._journal.entries()
-
     def contradiction(self, entry: Entry) -> str | None:
-        """Return None: there is no timeline beside a journal."""
+        """Return None: there is no timeline beside a journal, which could contradict an entry."""
         del entry
         return None
+
+    def _never_still(self) -> SinkError:
+        message = f"journal at {self.base_path}: it was rolled up again and again while it was read; try again"
+        return SinkError(message, retryable=True)
 
 
 def _entry(statement: Statement) -> Entry:

@@ -55,7 +55,7 @@ def verify_journal(journal_path: str, dead_letters_path: str) -> VerifyReport:
     Raises:
         SinkError: There is no entry, or something can't be read.
     """
-    return prove(journal_path, Journal(journal_path).history(), _rejects(journal_path, dead_letters_path))
+    return prove(journal_path, Journal(journal_path), _rejects(journal_path, dead_letters_path))
 
 
 def _rejects(base_path: str, dead_letters_path: str) -> RejectCheck:

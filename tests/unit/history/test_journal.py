@@ -31,13 +31,13 @@ def batches(base_path: Path) -> list[str]:
 def test_the_newest_entry_says_where_to_go_on(tmp_path: Path) -> None:
     journal = Journal(str(tmp_path / "journal"), clock=lambda: NOON)
     assert journal.newest() is None
-    assert list(journal.history().entries()) == []
+    assert list(journal.entries()) == []
     made = [journal.append({**said(number), "audit": "x"}) for number in range(3)]
     found = Journal(str(tmp_path / "journal")).newest()
     assert found == made[-1]
     assert found.position.shards["shard-0"].sequence_number == "2"
     assert (found.counts, found.extra) == ({"read": 2}, {"audit": "x"})
-    assert list(journal.history().entries()) == made
+    assert list(journal.entries()) == made
     assert not (tmp_path / "journal" / ".hoodie").exists()
 
 

@@ -18,7 +18,7 @@ def proof(folder: Path, commits: list[Metadata], job: JobHistory) -> VerifyRepor
     journal = Journal(str(folder / "journal"))
     for metadata in commits:
         journal.append(metadata)
-    return prove(str(folder / "journal"), journal.history(), RejectCheck(job.letter_table(), {}))
+    return prove(str(folder / "journal"), journal, RejectCheck(job.letter_table(), {}))
 
 
 def test_a_journal_of_batches_redrives_and_set_positions_holds(
