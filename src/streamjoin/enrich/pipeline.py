@@ -7,28 +7,18 @@ from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.enrich.assembly import check_services, prepare, resolve_schema
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
-from streamjoin.enrich.joining import join, version_literals
-from streamjoin.enrich.order import (
-    ORDERING_COLUMN,
-    SEQUENCE_COLUMN,
-    mark_superseded,
-    require_key,
-    with_ordering,
-    with_sequence_number,
-)
-from streamjoin.enrich.output import derive, output_columns
 from streamjoin.enrich.rewrite import rewrite
+from streamjoin.enrich.rows import join, order, table_rows, version_literals
 from streamjoin.errors import SchemaError, SourceError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
 from streamjoin.hudi import write as hudi
-from streamjoin.hudi.partition import with_partitions
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.records.decode import decode
@@ -104,29 +94,6 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         seconds=time.monotonic() - started,
         fetch_seconds=batch.fetch_seconds,
     )
-
-
-def order(job: EnrichJob, events: Events) -> Events:
-    """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
-    events = derive(events, job.output.derive)
-    events = require_key(events, job.table.record_key)
-    ordering = (job.ordering.column, job.ordering.format) if job.ordering else ()
-    events = with_sequence_number(with_ordering(events, *ordering))
-    events = with_partitions(events, list(job.partition_by))
-    return mark_superseded(events, job.table.record_key)
-
-
-def table_rows(job: EnrichJob, events: Events) -> DataFrame:
-    """Return the rows to upsert: the output's columns, partition columns that it lacks, ordering and place."""
-    added = {ORDERING_COLUMN, SEQUENCE_COLUMN, *_derived_partitions(job)}
-    own = [c for c in events.columns if c not in added]
-    chosen = output_columns(own, drop=job.output.drop, select=job.output.select)
-    columns = [*chosen, *(c for c in job.table.partition_by if c not in chosen), ORDERING_COLUMN, SEQUENCE_COLUMN]
-    return events.latest.select(*(f"`{column}`" for column in columns))
-
-
-def _derived_partitions(job: EnrichJob) -> set[str]:
-    return {p.name for p in job.partition_by if p.source is not None and p.source != p.name}
 
 
 def _count(batch: Batch, events: Events, references: Sequence[str]) -> BatchCounts:

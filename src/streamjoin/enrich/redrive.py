@@ -12,9 +12,8 @@ from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.enrich.assembly import prepare, resolve_schema
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
-from streamjoin.enrich.joining import join, version_literals
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
-from streamjoin.enrich.pipeline import order, table_rows
+from streamjoin.enrich.rows import join, order, table_rows, version_literals
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk
 from streamjoin.letters.listing import LetterFilter

@@ -15,8 +15,7 @@ from pyspark.sql import functions as F
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.join import enrich
-from streamjoin.enrich.joining import join, version_literals
-from streamjoin.enrich.output import derive
+from streamjoin.enrich.rows import derive, join, version_literals
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
 from streamjoin.records.events import Events

@@ -1,7 +1,7 @@
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.enrich.output import derive, output_columns
+from streamjoin.enrich.rows import derive, output_columns
 from streamjoin.errors import SchemaError
 from streamjoin.records.events import Events
 

@@ -1,0 +1,117 @@
+"""Decoded events to the rows of a job's table: shared by batches, redrives and rewrites."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from streamjoin.enrich.job import AnyReference, EnrichJob
+from streamjoin.enrich.join import enrich
+from streamjoin.enrich.order import (
+    ORDERING_COLUMN,
+    SEQUENCE_COLUMN,
+    mark_superseded,
+    require_key,
+    with_ordering,
+    with_sequence_number,
+)
+from streamjoin.errors import SchemaError
+from streamjoin.hudi.partition import with_partitions
+from streamjoin.records.events import Events
+from streamjoin.reference.probe import KeyedRows
+
+
+class Version(Protocol):
+    """One version of a reference, as a join takes it."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+
+    def side(self, events: DataFrame) -> DataFrame | KeyedRows:
+        """Return what `enrich` joins `events` with."""
+
+
+def join(
+    events: Events,
+    references: Sequence[AnyReference],
+    snapshots: Mapping[str, Version],
+    *,
+    how: Literal["left"] | None = None,
+) -> Events:
+    """Join `events` with one version of each reference, in the order of the configuration.
+
+    Args:
+        events: What is joined.
+        references: The references.
+        snapshots: A version of each, by name.
+        how: Instead of what is configured.
+    """
+    for reference in references:
+        events = enrich(
+            events,
+            snapshots[reference.name].side(events.frame),
+            on=reference.on,
+            columns=list(reference.columns),
+            how=how or reference.how,
+            name=reference.name,
+        )
+    return events
+
+
+def order(job: EnrichJob, events: Events) -> Events:
+    """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
+    events = derive(events, job.output.derive)
+    events = require_key(events, job.table.record_key)
+    ordering = (job.ordering.column, job.ordering.format) if job.ordering else ()
+    events = with_sequence_number(with_ordering(events, *ordering))
+    events = with_partitions(events, list(job.partition_by))
+    return mark_superseded(events, job.table.record_key)
+
+
+def table_rows(job: EnrichJob, events: Events) -> DataFrame:
+    """Return the rows to upsert: the output's columns, partition columns that it lacks, ordering and place."""
+    added = {ORDERING_COLUMN, SEQUENCE_COLUMN, *_derived_partitions(job)}
+    own = [c for c in events.columns if c not in added]
+    chosen = output_columns(own, drop=job.output.drop, select=job.output.select)
+    columns = [*chosen, *(c for c in job.table.partition_by if c not in chosen), ORDERING_COLUMN, SEQUENCE_COLUMN]
+    return events.latest.select(*(f"`{column}`" for column in columns))
+
+
+def _derived_partitions(job: EnrichJob) -> set[str]:
+    return {p.name for p in job.partition_by if p.source is not None and p.source != p.name}
+
+
+def version_literals(job: EnrichJob, snapshots: Mapping[str, Version]) -> dict[str, Column]:
+    """Return the columns of `output.reference_version`, of the references that are in `snapshots`."""
+    return {
+        column: F.lit(snapshots[name].version).cast("bigint")
+        for name, column in job.version_columns.items()
+        if name in snapshots
+    }
+
+
+def derive(events: Events, expressions: Mapping[str, str]) -> Events:
+    """Add a column for each SQL expression, in order: a later one sees the earlier ones.
+
+    Raises:
+        SchemaError: An expression can't be parsed, or names a column that isn't there.
+    """
+    for name, expression in expressions.items():
+        try:
+            events = events.with_columns({name: F.expr(expression)})
+        except (AnalysisException, ParseException) as error:
+            message = f"output.derive.{name}: {expression!r} can't be used: {_first_line(error)}"
+            raise SchemaError(message) from error
+    return events
+
+
+def output_columns(found: Sequence[str], *, drop: Sequence[str] = (), select: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the columns that are written, in the table's order."""
+    return list(select) if select is not None else [c for c in found if c not in set(drop)]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
