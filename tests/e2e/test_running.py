@@ -1,4 +1,4 @@
-"""The job as a process: signals, exit codes, a changing reference, Glue's entry script."""
+"""The job as a process: signals, exit codes, Glue's entry script."""
 
 import os
 import signal
@@ -8,8 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.enrich.pipeline import run
+from streamjoin.entry import load_config
 from streamjoin.history import checkpoint
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
@@ -28,7 +31,7 @@ def has_more_rows(base_path: str, rows: int) -> bool:
     return rows_in(base_path) > rows
 
 
-def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(spark: SparkSession, tmp_path: Path) -> None:
     scenario = Scenario(tmp_path, "signal")
     scenario.put(events(900, seed=2))
     # So far as it was told, and no further.
@@ -44,30 +47,9 @@ def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(stack: L
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         assert process.wait(timeout=60) == 0, scenario.log()
         rows = rows_in(f"{scenario.base}/t")
-    assert scenario.run("--until-caught-up") == 0, scenario.log()
+    # In this process, which saves a start.
+    assert run(load_config(scenario.config), until_caught_up=True).caught_up
     scenario.check()
-
-
-def test_a_change_of_the_reference_is_in_the_next_batch_without_a_restart(stack: LocalStack, tmp_path: Path) -> None:
-    scenario = Scenario(tmp_path, "reference")
-    scenario.put([("a", b'{"id": "a", "country": "India", "at": "1/1/10"}')])
-    process = scenario.start()
-    try:
-        wait_for(lambda: rows_in(f"{scenario.base}/t") == 1)
-        scenario.set_countries({"India": "IN-IND-India"})
-        # No waiting: the next batch must have it.
-        scenario.put([("b", b'{"id": "b", "country": "India", "at": "1/1/10"}')])
-        wait_for(lambda: _names(scenario).get("b") is not None)
-    finally:
-        process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
-    assert _names(scenario)["a"] == "IN-India"
-    assert _names(scenario)["b"] == "IN-IND-India"
-
-
-def _names(scenario: Scenario) -> dict[str, str]:
-    found = query(f"{scenario.base}/t", "select id, combinedname from t").to_pylist()
-    return {row["id"]: row["combinedname"] for row in found}
 
 
 def test_the_glue_script_runs_under_spark_submit(stack: LocalStack, tmp_path: Path) -> None:

@@ -28,6 +28,23 @@ def test_tables_on_s3_hold_what_the_oracle_says(spark: SparkSession, bucket: str
     scenario.check()
 
 
+def test_a_change_of_the_reference_is_in_the_next_batch_without_a_restart(spark: SparkSession, tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, "reference")
+    scenario.put([("a", b'{"id": "a", "country": "India", "at": "1/1/10"}')])
+    seen = []
+
+    def on_step(step: str) -> None:
+        seen.append(step)
+        if step == "recorded" and seen.count(step) == 1:
+            scenario.set_countries({"India": "IN-IND-India"})
+            # No waiting: the next batch must have it.
+            scenario.put([("b", b'{"id": "b", "country": "India", "at": "1/1/10"}')])
+
+    run(load_config(scenario.config), max_batches=2, on_step=on_step)
+    found = query(f"{scenario.base}/t", "select id, combinedname from t").to_pylist()
+    assert {row["id"]: row["combinedname"] for row in found} == {"a": "IN-India", "b": "IN-IND-India"}
+
+
 def test_large_batches_are_read_by_executors_and_come_to_the_same(spark: SparkSession, tmp_path: Path) -> None:
     scenario = Scenario(tmp_path, "large", changes={"limits.max_records_per_batch": 200_000})
     scenario.put(events(3_000, seed=7))
