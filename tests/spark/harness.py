@@ -21,6 +21,8 @@ from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
 from tests.oracle import EVENT_SCHEMA, Expected, Record
 
+# Each is a file of a commit of ten rows; the default of four is what whole jobs have.
+TWO_BUCKETS = {"hoodie.bucket.index.num.buckets": "2"}
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -47,7 +49,7 @@ def make_job(
         schema=parse_schema(schema),
         references=references,
         partition_by=(),
-        table=HudiTable(str(folder / "t"), "t", ("id",), ORDERING_COLUMN, table_type=table_type),
+        table=HudiTable(str(folder / "t"), "t", ("id",), ORDERING_COLUMN, table_type=table_type, options=TWO_BUCKETS),
         dead_letters=DeadLetters(str(folder / "dead"), "dead"),
         **{"output": OutputSettings(), "ordering": OrderingSettings(column="at", format="M/d/yy"), **parts},
     )

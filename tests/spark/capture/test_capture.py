@@ -27,7 +27,7 @@ from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source, Told, changelog
 from tests.change_samples import kinesis_record, pipe_record
 from tests.oracle import Record
-from tests.spark.harness import CrashError, batch_of, crash_at
+from tests.spark.harness import TWO_BUCKETS, CrashError, batch_of, crash_at
 
 _example = itertools.count()
 
@@ -48,7 +48,14 @@ def job_of(base: Path, *tables: dict[str, Any], **more: Any) -> CaptureJob:
 
 
 def entry(base: Path, name: str, layout: str = "current", **changes: Any) -> dict[str, Any]:
-    sink = {"hudi": {"base_path": str(base / name), "table_name": f"t_{name}", **changes.pop("hudi", {})}}
+    sink = {
+        "hudi": {
+            "base_path": str(base / name),
+            "table_name": f"t_{name}",
+            "options": TWO_BUCKETS,
+            **changes.pop("hudi", {}),
+        }
+    }
     schema = {"schema": "id string, quantity bigint"}
     return {"table_name": name, "layout": layout, "sink": sink, **schema, **changes}
 
