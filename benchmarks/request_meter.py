@@ -39,7 +39,7 @@ class RequestMeter:
 
     def watch(self) -> None:
         """Count the answers to all clients made from now on, and have the service say what they consumed."""
-        # The session's own handlers: each client starts with a copy, whoever makes it and however.
+        # The session's own handlers: each client starts with a copy, however it is made.
         session = boto3.DEFAULT_SESSION or boto3.Session()
         boto3.DEFAULT_SESSION, events = session, session.events
         for operation in ITEM_READS:

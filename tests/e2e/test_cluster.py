@@ -88,7 +88,7 @@ def test_executors_killed_while_they_read_and_while_they_write_change_nothing(
         wait(lambda: read_in(table) == ALL_RECORDS)
     scenario.check()
     assert all(c["read"] == c["kept"] + c["superseded"] + c["rejected"] for c in committed_counts(table))
-    # Spark did its tasks again; no batch was begun anew.
+    # Spark did its tasks again; no batch was begun again.
     assert "attempt 2 of" not in log.read_text()
     told = EventLog(tmp_path / "events")
     first, second = told.stages("kinesis_frame.py")[:2]

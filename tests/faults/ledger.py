@@ -28,7 +28,7 @@ class FakeTable:
         self._instants = itertools.count(FIRST_INSTANT)
 
     def commit(self, metadata: Mapping[str, str] | None = None, action: str = "commit") -> str:
-        """Make a commit; one without metadata is somebody else's, a compaction say."""
+        """Make a commit; one without metadata is another writer's, a compaction say."""
         instant = str(next(self._instants))
         extra = {f"streamjoin.{key}": value for key, value in (metadata or {}).items()}
         for state in (".requested", ".inflight"):

@@ -80,7 +80,7 @@ slow_down = _error("SlowDown", "PutObject")
 
 @dataclass
 class FakeTime:
-    """A clock that moves when somebody waits; `meanwhile` is what others do in that time."""
+    """A clock that moves when it is waited on; `meanwhile` is what others do in that time."""
 
     seconds: float = 0.0
     meanwhile: Callable[[], None] = lambda: None

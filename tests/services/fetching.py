@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def fetched_once(target: Path, fetch: Callable[[Path], Path]) -> Path:
-    """Return the folder `target`; the first caller fetches it, the others wait, and nobody sees half of it.
+    """Return the folder `target`; the first caller fetches it, the others wait, and none sees half of it.
 
     Args:
         target: Where it is kept.

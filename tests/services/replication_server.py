@@ -113,14 +113,14 @@ class Server:
         self._commit_here(*(Altered(SCHEMA, name, position, 1_000) for name in (old, new)))
 
     def replace(self, name: str, rows: Sequence[tuple[int, str]]) -> None:
-        """Put a new table in the place of `name`; the old one goes where nobody looks."""
+        """Put a new table in the place of `name`; the old one goes where no rule looks."""
         self.create("new")
         self.rows["new"] = {row: {"id": row, "v": value} for row, value in rows}
         del self.definitions[name], self.rows[name]
         self.rename("new", name)
 
     def fail_over(self) -> "Server":
-        """Return another server with the same rows, whose binlog begins anew."""
+        """Return another server with the same rows, whose binlog begins again."""
         other = Server(uuid=self.uuid + "'", file=1)
         other.definitions, other.rows = dict(self.definitions), {n: dict(r) for n, r in self.rows.items()}
         other.meanwhile = self.meanwhile

@@ -12,7 +12,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.session import get_session
 
 
-# "standard" retries are jittered and capped. After them a call is sent again where an error would lose a part of the
+# "standard" retries are jittered and capped. After them a call is sent again if an error would lose a part of the
 # work: reading a shard (kinesis/pace.py), writing and looking up items (backoff.py). All else fails, and the runner
 # tries the batch again.
 def _config(read_timeout_seconds: int, attempts: int) -> Config:

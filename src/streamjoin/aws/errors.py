@@ -73,7 +73,7 @@ def translated(
     """Turn the SDK's errors into `kind`, saying what to do.
 
     Args:
-        kind: The class to raise; `retryable` where the same call may succeed later.
+        kind: The class to raise; `retryable` if the same call may succeed later.
         failed: What was called on what, such as "table 'orders' in region 'us-east-1': Scan".
         remedies: What to do.
         meanings: What a code means beyond that: makes the error to raise instead, of what the service said.

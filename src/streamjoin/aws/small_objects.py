@@ -33,7 +33,7 @@ def put_object(filesystem: fs.FileSystem, path: str, content: bytes) -> None:
 
 
 def get_object(filesystem: fs.FileSystem, path: str) -> bytes | None:
-    """Return what the object holds; None where there is none.
+    """Return what the object holds; None if there is none.
 
     Raises:
         OSError: It can't be read.

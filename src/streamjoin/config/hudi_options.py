@@ -93,7 +93,7 @@ _FAMILIES: Final = {
     "hoodie.precommit.validators": _CLASS,
     "hoodie.streamer.": "is of Hudi Streamer, which isn't used",
     "hoodie.table.service.manager.": _ADDRESS,
-    "hoodie.write.commit.callback.": "lets Hudi call somebody after each commit; no configuration may",
+    "hoodie.write.commit.callback.": "lets Hudi call a service after each commit; no configuration may",
     "hoodie.write.concurrency.": _LOCK,
     "hoodie.write.lock.": _LOCK,
 }

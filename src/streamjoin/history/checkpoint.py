@@ -1,6 +1,6 @@
 """The job's position, as it stands in the commits of its own table.
 
-There is no checkpoint beside the table that could disagree with it. The ledger is asked only where Hudi has archived
+There is no checkpoint beside the table that could disagree with it. The ledger is asked only if Hudi has archived
 the last commit that carries a position.
 """
 
@@ -56,9 +56,9 @@ class TableCommits:
 
 
 def read(base_path: str) -> Entry | None:
-    """Return what the newest commit that has a position says; None where there is no table yet.
+    """Return what the newest commit that has a position says; None if there is no table yet.
 
-    Compaction, clustering, rollback and commits of others have none: they are passed over. Where archival took the
+    Compaction, clustering, rollback and commits of others have none: they are passed over. If archival took the
     last one that has, the ledger's newest entry counts.
 
     Raises:
@@ -93,7 +93,7 @@ def read(base_path: str) -> Entry | None:
 
 
 def as_json(found: Entry | None) -> dict[str, Any]:
-    """Return what an entry says as JSON values; `position` is null where there is none."""
+    """Return what an entry says as JSON values; `position` is null if there is none."""
     return {
         "instant": found.instant if found else None,
         "position": json.loads(found.position.to_json()) if found else None,

@@ -83,7 +83,7 @@ class Folder:
         self._path = f"{root}/{place}"
 
     def list(self) -> Listing:
-        """Return what is there; nothing where the ledger wasn't begun.
+        """Return what is there; nothing if the ledger wasn't begun.
 
         Raises:
             SinkError: It can't be listed.
@@ -137,7 +137,7 @@ class Folder:
         return written
 
     def roll_up(self, objects: Sequence[LedgerObject]) -> tuple[LedgerObject, ...]:
-        """Join objects where there are enough of one level; return those that count then.
+        """Join objects if there are enough of one level; return those that count then.
 
         Delivery: the joined object is there before the small ones are deleted. Those that stay when the process dies
         in between are covered by it, and are deleted as left over.

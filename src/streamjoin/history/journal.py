@@ -52,7 +52,7 @@ class Journal:
             self._folder.delete(listing.left_over)
             self._objects = listing.objects
         last = self._objects[-1].last if self._objects else ""
-        # Later than the last one also where the machine's time was set back.
+        # Later than the last one also if the machine's time was set back.
         instant = max(_instant(datetime.fromtimestamp(self._clock(), UTC)), _after(last) if last else "")
         entry = Entry.of(instant, metadata)
         try:
@@ -65,7 +65,7 @@ class Journal:
         return entry
 
     def newest(self) -> Entry | None:
-        """Return the newest entry; None where there is none.
+        """Return the newest entry; None if there is none.
 
         Raises:
             SinkError: The journal can't be read.

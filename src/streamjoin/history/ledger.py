@@ -112,7 +112,7 @@ class Ledger:
         return History(self._outstanding(), self._standing)
 
     def newest(self, *, older_than: str | None) -> Entry | None:
-        """Return the newest entry that stands; None where there is none.
+        """Return the newest entry that stands; None if there is none.
 
         Args:
             older_than: Pass over this instant and newer ones; None: pass over none.
@@ -187,7 +187,7 @@ class Ledger:
         return Outstanding(timeline, tuple(added), tuple(sorted(i for i in gone if i > newest_kept)))
 
     def _write(self, statements: Sequence[Statement]) -> None:
-        """Write the statements behind all others, under the instants of their commits where these are the newest."""
+        """Write the statements behind all others, under the instants of their commits if these are the newest."""
         instants = [each.instant for each in statements if each.metadata is not None]
         behind = ""
         if self._objects:
@@ -246,7 +246,7 @@ class History:
                 yield _entry(statement)
 
     def contradiction(self, entry: Entry) -> str | None:
-        """Return how the timeline contradicts an entry; None where it agrees, or no longer knows.
+        """Return how the timeline contradicts an entry; None if it agrees, or no longer knows.
 
         Raises:
             SinkError: The timeline can't be read.

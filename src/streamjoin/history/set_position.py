@@ -84,7 +84,7 @@ class PositionSetter:
     append: Callable[[Mapping[str, str], TableLock], object]
 
     def set(self, target: Target, confirm: Confirm, clock: Callable[[], datetime]) -> tuple[str, ...]:
-        """Return what changed, a line a shard, or nothing where nothing did.
+        """Return what changed, a line a shard, or nothing if nothing did.
 
         The table or journal is locked from the question to the entry: what was agreed to is what happens.
 

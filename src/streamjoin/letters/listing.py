@@ -76,7 +76,7 @@ def list_letters(
     """Read the newest dead letters of a job, the newest first; a job that has none yet has an empty list.
 
     Columns out: `arrived` (UTC), `reason`, `detail`, `shard_id`, `sequence_number` (of an aggregated record with
-        `/<place in it>`, as rows have it), `data_bytes`; with `show_data` also `data`: the text, or `base64:…` where
+        `/<place in it>`, as rows have it), `data_bytes`; with `show_data` also `data`: the text, or `base64:…` if
         the bytes aren't UTF-8.
 
     Args:

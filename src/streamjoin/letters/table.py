@@ -29,7 +29,7 @@ _SCHEMA = T.StructType(
 
 
 def letter_id(record: str | None = None) -> Column:
-    """Return what a dead letter is known by: its place in the stream, or its content where there is no place.
+    """Return what a dead letter is known by: its place in the stream, or its content if there is no place.
 
     Args:
         record: The struct that has the columns of a record. Default: the frame has them itself.
@@ -78,7 +78,7 @@ class DeadLetters:
         upsert(rows, self._table(), commit_metadata={"batch_id": batch_id}, parallelism=parallelism)
 
     def read(self, spark: SparkSession) -> DataFrame:
-        """Return the dead letters as of now; none where none was ever written.
+        """Return the dead letters as of now; none if none was ever written.
 
         Columns out: those of a record, `reason`, `detail`, `dead_letter_id`, `dt`, `_ordering_us`.
         """

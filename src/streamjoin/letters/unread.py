@@ -23,7 +23,7 @@ class UnreadLetters:
     """The dead letters that lie after the position, until their records have been read again.
 
     When that happens, schema or reference may have been mended: then the record is a row, and must not be a dead letter
-    too. Until then the letter stays: where the stream has lost the record meanwhile, it is all that is left of it.
+    too. Until then the letter stays: if the stream has lost the record meanwhile, it is all that is left of it.
 
     Args:
         dead_letters: Where they are.

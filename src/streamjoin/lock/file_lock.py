@@ -66,7 +66,7 @@ class FileLock:
             raise lost(self._place, None, f"'{self._path}' was replaced by another file")
 
     def release(self) -> None:
-        """Give the lock back; nothing happens where it was not taken."""
+        """Give the lock back; nothing happens if it was not taken."""
         if self._descriptor is None:
             return
         descriptor, self._descriptor = self._descriptor, None

@@ -21,7 +21,7 @@ class Holder:
         host: The machine's name; to be read by people, since containers may share one.
         pid: The process.
         started_at: When it took the lock, in ISO 8601.
-        place: The boot of the machine and the set of processes in which `pid` counts; None where that isn't known.
+        place: The boot of the machine and the set of processes in which `pid` counts; None if that isn't known.
         process_start: When the process started, in ticks since the boot; tells it from a later one with its number.
         owner: Random; tells the holder's own writes from those of all others.
     """
@@ -66,7 +66,7 @@ class Holder:
         return json.dumps({**asdict(self), "renewed": renewed, "released": released}, indent=1).encode()
 
     def is_dead(self) -> bool:
-        """Tell whether the process has certainly ended. False also where nothing is known of it, as from elsewhere."""
+        """Tell whether the process has certainly ended. False also if nothing is known of it, as from elsewhere."""
         if self.place is None or self.place != _place():
             return False
         try:

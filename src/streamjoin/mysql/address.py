@@ -76,7 +76,7 @@ def connect(address: MysqlAddress, *, read_timeout_seconds: float = READ_TIMEOUT
     """Open a connection whose results are bytes; see `SESSION`.
 
     Raises:
-        SourceError: No connection; retryable where that may pass.
+        SourceError: No connection; retryable if that may pass.
     """
     with errors_of(address, "connecting"):
         connection = pymysql.connect(
@@ -147,7 +147,7 @@ def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
         message = f"source '{address}': {action} failed: {error}"
         raise SourceError(message, retryable=True) from error
     except RuntimeError as error:
-        # What pymysql raises where a password can't be sent without the package 'cryptography'.
+        # What pymysql raises if a password can't be sent without the package 'cryptography'.
         message = f"source '{address}': {action} failed: {error}"
         raise SourceError(message) from error
 

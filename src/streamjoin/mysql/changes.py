@@ -17,8 +17,8 @@ class BinlogPosition:
     Args:
         file: The binlog file's name, such as `binlog.000012`.
         offset: Byte in the file where the next event begins.
-        gtid: What the server calls the same place, where it has global transaction ids: a set of MySQL
-            (`uuid:1-5,...`) or a list of MariaDB (`0-1-16`). None where it has none.
+        gtid: What the server calls the same place, if it has global transaction ids: a set of MySQL
+            (`uuid:1-5,...`) or a list of MariaDB (`0-1-16`). None if it has none.
     """
 
     file: str
@@ -115,9 +115,9 @@ class LoadedChunk:
     """Rows of a full load.
 
     Args:
-        rows: In the order of the primary key, where there is one.
+        rows: In the order of the primary key, if there is one.
         position: The binlog's end, noted before the rows were read: they are at least that new.
-        last_key: Primary key of the last row, from which the load goes on; None where the table has none.
+        last_key: Primary key of the last row, from which the load goes on; None if the table has none.
         is_last: Whether the table ends here.
     """
 

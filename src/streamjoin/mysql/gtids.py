@@ -69,7 +69,7 @@ class MysqlGtids:
 
 
 def read_gtids(text: str | None, *, is_mariadb: bool) -> MariaDbGtids | MysqlGtids | None:
-    """Read what a position has; None where it has none, or a set with tags: file and offset alone lead on then."""
+    """Read what a position has; None if it has none, or a set with tags: file and offset alone lead on then."""
     if text is None:
         return None
     try:

@@ -30,7 +30,7 @@ _FIRST_PAGE_ROWS = 1_000
 
 @dataclass(frozen=True)
 class _Taken:
-    """Rows taken from a result; `is_everything` is false where bytes were the bound, so that more may follow."""
+    """Rows taken from a result; `is_everything` is false if bytes were the bound, so that more may follow."""
 
     rows: Sequence[Sequence[bytes | None]]
     bytes: int

@@ -58,7 +58,7 @@ def start_by(
     """Return how to go on from a position.
 
     File and offset come first, checked by the ids that belong there: after `RESET MASTER`, or with another server
-    behind the name, a file of the same name is another one. Ids alone serve where the files have other names, as long
+    behind the name, a file of the same name is another one. Ids alone serve if the files have other names, as long
     as they lead to no earlier place: versions of rows are made of files and offsets, and only grow.
 
     Args:

@@ -131,6 +131,6 @@ def _characters_of(session: Session, charset: str) -> str | None:
 
 
 def code_of(error: SourceError) -> int:
-    """Return the server's number of an error; 0 where it isn't the server's."""
+    """Return the server's number of an error; 0 if it isn't the server's."""
     cause = error.__cause__
     return int(cause.args[0]) if isinstance(cause, pymysql.MySQLError) and cause.args else 0

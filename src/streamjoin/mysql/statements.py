@@ -112,7 +112,7 @@ class _Words:
         return True
 
     def name(self) -> tuple[str, str]:
-        """Take a table's name, with its schema where it has one."""
+        """Take a table's name, with its schema if it has one."""
         first = self.advance()
         if self.word == ".":
             self.advance()
@@ -126,7 +126,7 @@ def effects(sql: str, default_schema: str) -> list[TableEffect]:
 
     Args:
         sql: As the binlog has it.
-        default_schema: The session's database; empty where it had none.
+        default_schema: The session's database; empty if it had none.
     """
     words = _Words(sql, default_schema)
     if words.take("SET", "STATEMENT"):

@@ -11,7 +11,7 @@ def line_of(values: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """What a batch did, where nothing but the log asks for it.
+    """What a batch did, if nothing but the log asks for it.
 
     Args:
         values: Numbers by their names, in the order of the line.

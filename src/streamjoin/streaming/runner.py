@@ -93,7 +93,7 @@ class BatchReader(Protocol[ReadT_co]):
         """Return the next batch; one without records when there are none."""
 
     def fetch_ahead(self, limits: BatchLimits) -> None:
-        """Start to fetch the next batch while this one is processed, where that is worth it."""
+        """Start to fetch the next batch while this one is processed, if that is worth it."""
 
     def close(self) -> None:
         """Let go of the last batch, and of whatever is being fetched."""

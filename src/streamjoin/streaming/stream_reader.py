@@ -65,7 +65,7 @@ class StreamReader:
         )
 
     def fetch_ahead(self, limits: BatchLimits) -> None:
-        """Start to fetch the next batch in the background, where driver threads are to fetch it."""
+        """Start to fetch the next batch in the background, if driver threads are to fetch it."""
         plan = kinesis.plan(self._stream, self._position, limits)
         if not plan.through_executors:
             self._ahead = ReadAhead(plan, self._background.submit(_fetch, plan))

@@ -107,7 +107,7 @@ def test_the_services_end_when_their_owner_is_killed():
     assert eventually(lambda: not is_ready(endpoint))
 
 
-def test_a_port_that_somebody_has_is_refused():
+def test_a_port_that_is_taken_is_refused():
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()

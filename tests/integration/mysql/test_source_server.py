@@ -1,4 +1,4 @@
-"""The server for demos and tests: seen by this machine alone, gone with whoever started it."""
+"""The server for demos and tests: seen by this machine alone, gone with the process that started it."""
 
 import os
 import subprocess

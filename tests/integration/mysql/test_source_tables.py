@@ -60,7 +60,7 @@ def test_dropping_the_database_empties_its_tables(database: Database, position: 
         assert brief(stream.take(2, 30.0)) == ["truncated a", "truncated b"]
 
 
-def test_a_temporary_table_of_the_same_name_is_nobodys_business(database: Database, position: BinlogPosition) -> None:
+def test_a_temporary_table_of_the_same_name_is_no_tables_business(database: Database, position: BinlogPosition) -> None:
     database.run(
         "CREATE TEMPORARY TABLE a (id INT)", "INSERT INTO a VALUES (5)", "ALTER TABLE a ADD w INT", "TRUNCATE a",
         "DROP TABLE a", "INSERT INTO a VALUES (2, 2)",

@@ -78,7 +78,7 @@ def test_the_ledger_keeps_what_hudi_archives_and_the_position_with_it(
     assert instants(target) == followed
     assert verify(target.base_path, str(tmp_path / "dead")).holds
 
-    # What somebody else commits takes the last commit that has a position off the timeline.
+    # What another writer commits takes the last commit that has a position off the timeline.
     for _ in range(8):
         if not on_timeline(target) & set(followed):
             break

@@ -39,7 +39,7 @@ def test_the_frame_has_each_item_once_with_its_newest_removal(
     assert found(spark, ours) == {"a": 1, "b": 2}
     ours.add(removed(a=3, b=1, c=1), "b2")
     assert found(spark, ours) == {"a": 3, "b": 2, "c": 1}
-    assert base.is_cached, "the many are not made anew for the few"
+    assert base.is_cached, "the many are not made again for the few"
     monkeypatch.setattr(tombstones, "_RECENT", 0)
     ours.add(removed(c=2), "b3")
     assert not base.is_cached

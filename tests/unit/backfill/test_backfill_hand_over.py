@@ -30,7 +30,7 @@ class Change:
 
 @dataclass
 class Lake:
-    """The table of the lake, as capture and backfill write it by turns."""
+    """The table of the lake, as capture and backfill write it alternately."""
 
     rows: dict = field(default_factory=dict)
     tombstones: dict = field(default_factory=dict)

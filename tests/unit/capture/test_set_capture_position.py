@@ -1,4 +1,4 @@
-"""Where a capture job goes on is set in its journal, and nothing happens before somebody agreed."""
+"""Where a capture job goes on is set in its journal, and nothing happens before a person agreed."""
 
 import json
 from collections.abc import Callable, Sequence

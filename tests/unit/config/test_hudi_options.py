@@ -20,7 +20,7 @@ FAMILIES = [
     ("hoodie.rollback.instant.backup.dir", "below sink.hudi.base_path"),
     ("hoodie.table.service.manager.uris", "a service that Hudi would call"),
     ("hoodie.timeline.history.path", "below sink.hudi.base_path"),
-    ("hoodie.write.commit.callback.http.url", "call somebody after each commit"),
+    ("hoodie.write.commit.callback.http.url", "call a service after each commit"),
     ("hoodie.write.lock.provider", "streamjoin's own lock"),
     # Not of this Hudi, but of another.
     ("hoodie.some.later.output.location", "below sink.hudi.base_path"),

@@ -9,7 +9,7 @@ from streamjoin.dynamodb.read_pace import ReadUnits
 
 
 class FakeTime:
-    """Time that passes only where somebody sleeps."""
+    """Time that passes only in a sleep."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -46,7 +46,7 @@ def test_calls_in_a_row_are_read_at_the_rate_on_average():
     assert time.now - 1000 == pytest.approx(2)
 
 
-def test_without_a_bound_nobody_ever_waits():
+def test_without_a_bound_no_read_ever_waits():
     units, time = limiter(None)
 
     units.spend(1e9)

@@ -50,7 +50,7 @@ def test_a_role_that_may_not_follow_a_references_stream_is_told_which_action_it_
         services.check()
 
 
-def test_a_stream_that_nobody_follows_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_is_not_followed_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     services = Services(monkeypatch)
     services.check(mode="lookup")
     services.table.stream = {}

@@ -1,4 +1,4 @@
-"""Where a job goes on is set for every shard or for some, and nothing happens before somebody agreed."""
+"""Where a job goes on is set for every shard or for some, and nothing happens before a person agreed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,7 @@ def written(config: EnrichConfig, kinesis: FakeKinesis) -> tuple[str, str]:
 
 
 def asked(config: EnrichConfig, kinesis: FakeKinesis, target: Target) -> Sequence[str]:
-    """Return the changes that somebody is asked about, who then says no."""
+    """Return the changes that a person is asked about, who then says no."""
     heard: list[str] = []
 
     def refuse(changes: Sequence[str]) -> bool:
@@ -108,7 +108,7 @@ def test_a_sequence_number_moves_its_shard_alone(config: EnrichConfig, kinesis: 
     assert change == f"shard '{first}': from after 5 to after 3: the records after 3 up to 5 are read again"
 
 
-def test_a_target_where_the_job_stands_already_asks_nobody(config: EnrichConfig, kinesis: FakeKinesis) -> None:
+def test_a_target_where_the_job_stands_already_asks_no_question(config: EnrichConfig, kinesis: FakeKinesis) -> None:
     first, _ = written(config, kinesis)
     assert asked(config, kinesis, StartAfter({first: "5"})) == []
 

@@ -67,7 +67,7 @@ def test_no_table_is_no_checkpoint(tmp_path: Path) -> None:
     assert checkpoint.read(str(tmp_path / "nowhere")) is None
 
 
-def test_a_table_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_table_of_another_writer_is_refused(tmp_path: Path) -> None:
     write_commit(tmp_path, "20260131000000000.commit", {"schema": "{}"})
     with pytest.raises(SinkError, match="none of its 1 commits carries a position"):
         checkpoint.read(str(tmp_path))
@@ -84,7 +84,7 @@ def test_where_archival_took_the_last_position_the_ledger_has_it(tmp_path: Path)
     write_commit(tmp_path, "20260131000000000.commit", metadata("5"))
     write_commit(tmp_path, "20260131000001000.commit", metadata("7"))
     Ledger(str(tmp_path)).follow()
-    write_commit(tmp_path, "20260131000002000.commit", {"schema": "of somebody else"})
+    write_commit(tmp_path, "20260131000002000.commit", {"schema": "of another writer"})
     for name in ("20260131000000000.commit", "20260131000001000.commit"):
         (tmp_path / ".hoodie" / name).unlink()
     found = checkpoint.read(str(tmp_path))
@@ -95,7 +95,7 @@ def test_where_archival_took_the_last_position_the_ledger_has_it(tmp_path: Path)
 
 def test_a_position_that_was_restored_away_is_not_taken_from_the_ledger(tmp_path: Path) -> None:
     write_commit(tmp_path, "20260131000000000.commit", metadata("5"))
-    write_commit(tmp_path, "20260131000001000.commit", {"schema": "of somebody else"})
+    write_commit(tmp_path, "20260131000001000.commit", {"schema": "of another writer"})
     write_commit(tmp_path, "20260131000002000.commit", metadata("7"))
     Ledger(str(tmp_path)).follow()
     for name in ("20260131000000000.commit", "20260131000002000.commit"):

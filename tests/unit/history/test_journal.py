@@ -1,4 +1,4 @@
-"""The journal: entries in order, whole or not there, whoever dies."""
+"""The journal: entries in order, whole or not there, at whatever instant a process dies."""
 
 import itertools
 from collections.abc import Iterator

@@ -83,7 +83,7 @@ def test_a_batch_that_is_repeated_overwrites_its_own_file_whatever_it_is_called(
         clock.seconds += 100
     (name,) = files(tmp_path)
     assert name.startswith("..%2Fx%2Fy%201-")
-    # Somebody gave two batches one name.
+    # Two batches were given one name.
     stones(tmp_path, clock).add(removed(b=1), "../x/y 1")
     assert opened(tmp_path, clock) == {"a": 1, "b": 1}
 

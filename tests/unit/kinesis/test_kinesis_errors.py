@@ -23,7 +23,7 @@ def test_a_call_of_a_shard_that_fails_is_made_again_after_a_pause(operation):
 
 @pytest.mark.parametrize("operation", ["GetShardIterator", "GetRecords"])
 @pytest.mark.parametrize("fault", [internal_error(), timed_out(), client_error("ServiceUnavailable", "X", status=503)])
-def test_a_shard_that_fails_time_and_again_holds_nobody_up_until_it_fails_the_batch(operation, fault):
+def test_a_shard_that_fails_time_and_again_holds_no_other_up_until_it_fails_the_batch(operation, fault):
     job = Job()
     job.service.fail(operation, *[fault] * ATTEMPTS)
     failing, answers = job.shard, []

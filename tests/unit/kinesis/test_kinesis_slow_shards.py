@@ -191,7 +191,7 @@ def test_shards_that_wait_for_a_thread_are_read_by_the_next_batch_when_all_threa
     assert sorted(job.numbers()) == sorted(wanted.values())
 
 
-def test_a_throttled_shard_holds_nobody_up_and_waits_its_time_over_several_batches(job):
+def test_a_throttled_shard_holds_no_other_up_and_waits_its_time_over_several_batches(job):
     job.answer()
     job.service.put(job.slow)
     throttles = 12

@@ -90,7 +90,7 @@ def test_a_lock_whose_table_was_deleted_or_made_anew_is_lost(tmp_path: Path) -> 
             second.check()
 
 
-def test_a_lock_that_was_not_taken_is_nobodys(tmp_path: Path) -> None:
+def test_a_lock_that_was_not_taken_has_no_holder(tmp_path: Path) -> None:
     lock = TableLock(str(tmp_path), job="a")
     with pytest.raises(SinkError, match="was not taken"):
         lock.check()

@@ -50,7 +50,7 @@ class Histories(RuleBasedStateMachine):
         try:
             job.lease.take()
         except SinkError as error:
-            assert one_lives, "refused by nobody"
+            assert one_lives, "refused without a holder"
             assert not error.retryable
             return job
         assert not one_lives, "taken from one that lives"

@@ -19,7 +19,7 @@ def leases(request: pytest.FixtureRequest) -> Leases:
     return made
 
 
-def test_a_lease_that_nobody_has_is_taken_without_waiting(leases: Leases) -> None:
+def test_a_lease_without_a_holder_is_taken_without_waiting(leases: Leases) -> None:
     taken = lease(leases)
     taken.take()
     taken.check()
@@ -60,7 +60,7 @@ def test_a_lease_that_is_not_renewed_is_taken_over_after_its_time_and_the_late_h
     second.check()
 
 
-def test_a_holder_that_was_paused_keeps_a_lease_that_nobody_took(leases: Leases) -> None:
+def test_a_holder_that_was_paused_keeps_a_lease_that_no_other_took(leases: Leases) -> None:
     taken = lease(leases)
     taken.take()
     leases.time.seconds += 1_000
@@ -143,7 +143,7 @@ def test_a_process_number_that_was_given_again_is_another_process() -> None:
     assert replace(here, process_start=(here.process_start or 0) - 1).is_dead()
 
 
-def test_a_killed_process_that_nobody_waited_for_is_dead() -> None:
+def test_a_killed_process_that_was_not_waited_for_is_dead() -> None:
     process = subprocess.Popen(["sleep", "100"])
     holder = replace(Holder.here("x"), pid=process.pid, process_start=None)
     running = replace(holder, process_start=_start_of(process.pid))
@@ -260,7 +260,7 @@ def test_without_conditions_a_lease_that_ran_out_is_lost(conditions: str) -> Non
         taken.check()
 
 
-def test_a_lock_that_is_no_json_is_nobodys() -> None:
+def test_a_lock_that_is_no_json_has_no_holder() -> None:
     leases = ObjectLeases()
     leases.bucket.objects[KEY] = b"?"
     lease(leases).take()

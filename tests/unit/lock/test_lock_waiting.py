@@ -35,7 +35,7 @@ def test_who_waited_in_vain_is_told_who_has_it(tmp_path: Path) -> None:
     assert 10 <= time.seconds < 11
 
 
-def test_without_a_time_to_wait_nobody_waits(tmp_path: Path) -> None:
+def test_without_a_time_to_wait_no_process_waits(tmp_path: Path) -> None:
     time = FakeTime()
     with TableLock(str(tmp_path), job="first"), pytest.raises(SinkError, match="job 'first'"):
         waiting(tmp_path, time, 0).__enter__()

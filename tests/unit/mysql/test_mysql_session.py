@@ -80,7 +80,7 @@ def test_a_load_waits_for_what_is_in_the_binlog_and_not_yet_seen():
     )
     with Snapshots(session, sleep=clock.sleep, monotonic=clock.monotonic).snapshot() as position:
         assert position.order == (9, 157)
-    # 10 came after the position was noted, so that nobody waits for it.
+    # 10 came after the position was noted, so that it isn't waited for.
     assert connection.asked.count("SELECT @@global.gtid_owned") == 3
     noted = next(index for index, sql in enumerate(connection.asked) if "STATUS" in sql)
     begun = next(index for index, sql in enumerate(connection.asked) if "START TRANSACTION" in sql)

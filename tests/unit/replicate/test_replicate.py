@@ -80,7 +80,7 @@ def test_a_row_that_was_deleted_while_it_was_loaded_stays_deleted(world, server)
     assert set(world.items.content()["countries"]) == {"country-0", "country-2", "country-3"}
 
 
-def test_rows_deleted_while_nobody_looked_are_gone_after_a_reload(world, server):
+def test_rows_deleted_while_no_job_looked_are_gone_after_a_reload(world, server):
     fill(server, "country", 1, 2)
     caught_up(world)
     # As after a purge of the binlog: nothing tells that the row is gone.
@@ -93,7 +93,7 @@ def test_another_server_behind_the_name_begins_a_new_generation(world, server):
     fill(server, "country", *range(50))
     caught_up(world)
     world.server = server.fail_over()
-    # Its binlog begins anew: by the place in it alone every change would be older than what is there.
+    # Its binlog begins at 1 again: by the place in it alone every change would be older than what is there.
     fill(world.server, "country", 1, value="newer")
     caught_up(world)
     assert [state.generation for state in world.control.saved][-1] == 2

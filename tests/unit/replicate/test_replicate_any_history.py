@@ -41,7 +41,7 @@ class History:
     def __init__(self, world: World, script: list[tuple[Any, ...]]) -> None:
         self.world, self.script = world, deque(script)
         self.stop = StopRequest()
-        self.anew = False
+        self.reload = False
 
     def hook(self, step: str) -> None:
         if not self.script:
@@ -52,7 +52,7 @@ class History:
         if kind == "crash":
             raise Crash
         if kind == "reload":
-            self.anew = True
+            self.reload = True
             raise Crash
         if kind == "fail over":
             self.world.server = self.world.server.fail_over()
@@ -62,13 +62,13 @@ class History:
     def run(self) -> None:
         self.world.server.meanwhile = self.world.items.meanwhile = self.hook
         while not self.stop.made:
-            anew, self.anew = self.anew, False
+            reload, self.reload = self.reload, False
             try:
-                replicate(self.world.job(), self.stop, Until(), reload=anew, on_step=self.hook)
+                replicate(self.world.job(), self.stop, Until(), reload=reload, on_step=self.hook)
             except Crash:
                 continue
         self.world.server.meanwhile = self.world.items.meanwhile = lambda step: None
-        replicate(self.world.job(), StopRequest(), Until(caught_up=True), reload=self.anew)
+        replicate(self.world.job(), StopRequest(), Until(caught_up=True), reload=self.reload)
 
 
 def happens(server: Server, kind: str, *arguments: Any) -> None:

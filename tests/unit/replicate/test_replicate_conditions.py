@@ -46,16 +46,16 @@ class Replica:
 
 def test_a_condition_of_the_load_keeps_loaded_rows_from_replacing_items() -> None:
     replica = Replica(ABSENT)
-    replica.client.put_item(TableName="countries", Item={"id": {"N": "1"}, "v": {"S": "somebody's"}})
+    replica.client.put_item(TableName="countries", Item={"id": {"N": "1"}, "v": {"S": "theirs"}})
     fill(replica.server, "country", 1, 2, value="row")
-    assert replica.catch_up() == {1: "somebody's", 2: "row"}
+    assert replica.catch_up() == {1: "theirs", 2: "row"}
     fill(replica.server, "country", 1, 2, value="changed")
     assert replica.catch_up() == {1: "changed", 2: "changed"}
 
 
 def test_a_condition_of_changes_keeps_changes_from_replacing_items() -> None:
     replica = Replica(ABSENT, apply_during_full_load=False, apply_during_cdc=True)
-    replica.client.put_item(TableName="countries", Item={"id": {"N": "1"}, "v": {"S": "somebody's"}})
+    replica.client.put_item(TableName="countries", Item={"id": {"N": "1"}, "v": {"S": "theirs"}})
     fill(replica.server, "country", 1, 2, value="row")
     assert replica.catch_up() == {1: "row", 2: "row"}
     fill(replica.server, "country", 1, 2, 3, value="changed")
@@ -99,10 +99,10 @@ def test_a_changed_key_deletes_the_old_item_whatever_the_condition_says_of_the_n
     replica = Replica(ABSENT, apply_during_cdc=True)
     fill(replica.server, "country", 1, 3, value="first")
     replica.catch_up()
-    replica.client.put_item(TableName="countries", Item={"id": {"N": "2"}, "v": {"S": "somebody's"}})
+    replica.client.put_item(TableName="countries", Item={"id": {"N": "2"}, "v": {"S": "theirs"}})
     replica.server.write("country", (1, 2, "moved"))
     replica.server.write("country", (3, 4, "moved"))
-    assert replica.catch_up() == {2: "somebody's", 4: "moved"}
+    assert replica.catch_up() == {2: "theirs", 4: "moved"}
 
 
 def test_an_altered_tables_rows_that_a_condition_keeps_have_their_items_still() -> None:

@@ -56,7 +56,7 @@ def test_truncate_of_one_of_two_tables_of_a_target_keeps_the_items_of_the_other(
     assert set(world.items.content()["shared"]) == {f"right-{n}" for n in (7, 8, 9, 10)}
 
 
-def test_a_table_that_takes_a_name_that_nobody_had_keeps_the_items_of_its_targets_other_table(world, server):
+def test_a_table_that_takes_a_name_that_no_table_had_keeps_the_items_of_its_targets_other_table(world, server):
     world.ruleless = frozenset({"left", "right"})
     server.drop("left")
     fill(server, "right", 7, 8)
@@ -68,7 +68,7 @@ def test_a_table_that_takes_a_name_that_nobody_had_keeps_the_items_of_its_target
     assert set(world.items.content()["shared"]) == {"left-1", "right-7", "right-8"}
 
 
-def test_the_items_of_a_table_that_nobody_met_are_left_where_no_rule_names_their_table(world, server):
+def test_the_items_of_a_table_that_was_never_met_are_left_if_no_rule_names_their_table(world, server):
     world.ruleless = frozenset({"left"})
     fill(server, "left", 1)
     caught_up(world)
@@ -99,7 +99,7 @@ def test_a_dropped_table_leaves_no_items_also_where_it_was_dropped_while_the_job
     assert set(world.items.content()["cities"]) == {"city-1"}
 
 
-def test_altered_columns_show_in_the_items_of_rows_that_nobody_touched(world, server):
+def test_altered_columns_show_in_the_items_of_rows_that_were_not_touched(world, server):
     fill(server, "country", *range(5))
     caught_up(world)
     server.alter("country", "capital")
@@ -146,7 +146,7 @@ def test_a_table_that_is_made_later_is_replicated(world, server):
 
 
 def test_a_table_that_comes_back_on_another_server_is_loaded_whatever_was_loaded_before(world, server):
-    """Of one process: what it has loaded says nothing of a server whose binlog begins anew."""
+    """Of one process: what it has loaded says nothing of a server whose binlog begins again."""
     world.ruleless = frozenset({"city"})
     fill(server, "country", *range(50))
     fill(server, "city", 1)

@@ -110,7 +110,7 @@ def test_a_target_is_prepared_once_whatever_definitions_its_table_had():
     assert [mapping.target_table for mapping in prepared] == ["A"]
 
 
-def test_the_target_of_a_table_that_nobody_met_is_what_the_rules_say():
+def test_the_target_of_a_table_that_was_never_met_is_what_the_rules_say():
     routes = Routes(Mappings({"a": "A", "b": "B"}, ruleless=frozenset({"b"})), lambda mapping: None)
     assert (routes.target("shop.a"), routes.target("shop.b"), routes.is_known("shop.a")) == ("A", None, False)
 

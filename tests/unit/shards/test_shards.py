@@ -59,7 +59,7 @@ def test_a_parent_found_together_with_its_children_comes_first():
     assert lineage(SPLIT, position()).readable == ("p",)
 
 
-def test_a_parent_that_nobody_knows_any_more_counts_as_drained():
+def test_a_parent_that_is_not_known_any_more_counts_as_drained():
     assert lineage([shard("c", "long-gone")], position()).readable == ("c",)
 
 

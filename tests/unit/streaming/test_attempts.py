@@ -55,7 +55,7 @@ def test_an_error_that_never_passes_is_raised_at_once() -> None:
     assert job.attempts == 1
 
 
-def test_whoever_was_asked_to_stop_makes_no_other_attempt() -> None:
+def test_a_job_that_was_asked_to_stop_makes_no_other_attempt() -> None:
     job, stop = Job(1), Pauses()
     stop.make()
     with pytest.raises(SourceError):

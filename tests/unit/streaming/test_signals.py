@@ -56,7 +56,7 @@ def test_a_batch_that_ends_within_the_grace_time_ends_the_job_as_asked() -> None
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
-def test_waiting_ends_the_moment_somebody_asks() -> None:
+def test_waiting_ends_the_moment_a_stop_is_asked_for() -> None:
     stop = StopRequest()
     threading.Timer(0.01, stop.make).start()
     stop.wait(60)

@@ -235,7 +235,9 @@ def test_a_drained_shard_may_be_read_again_where_it_was_set_back(job: JobHistory
     assert prove_it().holds
 
 
-def test_a_position_set_by_nobody_is_a_violation(job: JobHistory, commits: list[Metadata], prove_it: Prove) -> None:
+def test_a_position_set_without_a_name_is_a_violation(
+    job: JobHistory, commits: list[Metadata], prove_it: Prove
+) -> None:
     three_batches(job)
     job.set({"a": at(30)})
     del commits[-1]["audit"]

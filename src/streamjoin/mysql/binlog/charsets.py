@@ -55,7 +55,7 @@ class Charsets:
 
     Args:
         names: The character set of each collation id, by the server.
-        table_of: Asks the server for the 256 characters of a one-byte character set; None where it knows of none.
+        table_of: Asks the server for the 256 characters of a one-byte character set; None if it knows of none.
     """
 
     def __init__(self, names: Mapping[int, str], table_of: Callable[[str], str | None]) -> None:
@@ -67,7 +67,7 @@ class Charsets:
         return "binary" if collation == BINARY_COLLATION else self._names.get(collation)
 
     def decoder(self, collation: int) -> Decode | None:
-        """Return what decodes texts of this collation; None where we can't."""
+        """Return what decodes texts of this collation; None if we can't."""
         name = self.name(collation)
         if name is None or name == "binary":
             return None

@@ -1,6 +1,6 @@
 """What events of the binlog mean: rows, tables that changed as a whole, and ends of transactions.
 
-Where the binlog doesn't say which rows changed (a statement, a rollback of half a transaction, XA), the tables in
+If the binlog doesn't say which rows changed (a statement, a rollback of half a transaction, XA), the tables in
 question are reported as altered, so that they are loaded again: slower than rows, and right.
 """
 
@@ -113,7 +113,7 @@ class BinlogDecoder:
     def _advance(self, event: BinlogEvent) -> None:
         """Note where an event ends; in a file above 4 GiB the event itself says only the lower half.
 
-        Where it says nothing, the sizes of a transaction's events are added up. What the server leaves out for replicas
+        If it says nothing, the sizes of a transaction's events are added up. What the server leaves out for replicas
         is not among them, so that this is a place inside of the transaction, the same each time and in order.
         """
         if event.end == 0:
@@ -146,7 +146,7 @@ class BinlogDecoder:
         return self._between(event)
 
     def _between(self, event: BinlogEvent) -> list[Change]:
-        """Report a place between two transactions, so that a start is never far behind where nothing is selected."""
+        """Report a place between two transactions, so that a start is never far behind if nothing is selected."""
         if event.type == _HEARTBEAT and not self._in_transaction:
             self._advance(event)
         if self._in_transaction or self._pending_gtid is not None or self._here().order <= self.position.order:
@@ -232,7 +232,7 @@ class BinlogDecoder:
             return self._commit(event)
         verb = sql[:9].upper()
         if verb.startswith("ROLLBACK") and "ALTER" not in sql[:20].upper():
-            # Written only where a table without transactions took part: its rows stay, the others' go.
+            # Written only if a table without transactions took part: its rows stay, the others' go.
             undone = self._altered(self._touched, at_ms)
             return undone if sql[8:].strip() else [*undone, *self._commit(event)]
         if verb.startswith("XA "):

@@ -1,6 +1,6 @@
 """The binlog as a server sends it to a replica: raw events, one after the other.
 
-Delivery: from the place asked for, each event once and in order; heartbeats where nothing happens. A lost connection is
+Delivery: from the place asked for, each event once and in order; heartbeats if nothing happens. A lost connection is
 a retryable error, never a silent new beginning: the caller goes on from the last transaction's end.
 """
 
@@ -29,7 +29,7 @@ _NON_BLOCKING, _THROUGH_GTID = 0x01, 0x04
 _FORMAT_DESCRIPTION, _ROTATE = 15, 4
 _TRANSACTION_BEGINS = {33, 34, 42, 162}  # ids of MySQL (its own, none, with tags) and of MariaDB
 _CHECKSUM_BYTES = 4
-# What COM_BINLOG_DUMP can say; larger binlog files exist where one transaction is as large.
+# What COM_BINLOG_DUMP can say; larger binlog files exist if one transaction is as large.
 _LARGEST_OFFSET = 0xFFFFFFFF
 
 _HEADER = struct.Struct("<xIBIIIH")

@@ -39,7 +39,7 @@ def compact(value: Any) -> str:
 def from_text(data: bytes) -> str:
     """Return the server's own text of a document as compact text.
 
-    A number that JSON text alone can't tell from a double is one here, also where it was a decimal.
+    A number that JSON text alone can't tell from a double is one here, also if it was a decimal.
     """
     return compact(json.loads(data))
 

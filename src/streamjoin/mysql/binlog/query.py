@@ -20,7 +20,7 @@ class Query:
     """A statement of the binlog.
 
     Args:
-        schema: The session's database; empty where it had none.
+        schema: The session's database; empty if it had none.
         sql: As it was typed.
     """
 

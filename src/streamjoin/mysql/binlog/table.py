@@ -181,7 +181,7 @@ def _raw_column(kind: int, metadata: Bytes) -> _RawColumn:
     meta = metadata.take(_METADATA_BYTES.get(kind, 0))
     if kind not in (ColumnType.STRING, ColumnType.VAR_STRING):
         return _RawColumn(kind, meta)
-    # The first byte is the real type; where two of its bits are turned, they belong to a length above 255.
+    # The first byte is the real type; if two of its bits are turned, they belong to a length above 255.
     real, length = meta
     if real & 0x30 != 0x30:
         return _RawColumn(real | 0x30, _SHORT.pack(length | ((real & 0x30) ^ 0x30) << 4))

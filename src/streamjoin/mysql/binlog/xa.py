@@ -27,7 +27,7 @@ class XaTransactions:
         return True
 
     def prepare(self, body: bytes, tables: Iterable[SourceTable]) -> tuple[SourceTable, ...]:
-        """Note the end of the first phase; return the tables that changed now, where it was the only phase."""
+        """Note the end of the first phase; return the tables that changed now, if it was the only phase."""
         self.is_open = False
         one_phase, form, global_bytes, branch_bytes = _PREPARE.unpack_from(body)
         if one_phase:

@@ -80,7 +80,7 @@ def test_an_option_that_streamjoin_sets_is_refused_with_what_holds_for_changes(c
         ("tables[1].sink.hudi.table_name", {"table": None}, "allowed: text (in quotes, where there are braces in it)"),
     ],
 )
-def test_a_template_has_the_tables_name_in_its_path_and_name_and_nobody_else_has(capture_problems, path, value, end):
+def test_a_template_has_the_tables_name_in_its_path_and_name_and_no_other_entry_has(capture_problems, path, value, end):
     assert any(line.startswith(f"{path}: found ") and end in line for line in capture_problems({path: value}))
 
 

@@ -131,7 +131,7 @@ def test_a_change_without_a_time_is_read_all_the_same():
     assert job.codes(job.poll()) == ["FR"]
 
 
-def test_an_operation_that_nobody_knows_is_an_error_and_no_change():
+def test_an_operation_that_isnt_known_is_an_error_and_no_change():
     job = Job()
     job.table.record("MERGE", key("IN"), None, None)
     polled = job.poll()
@@ -383,7 +383,7 @@ def test_an_old_shard_that_the_first_listing_left_out_is_not_read():
     assert job.places()[first] == "DRAINED"
 
 
-def test_a_generation_that_nobody_saw_is_lost_although_its_parent_was_drained():
+def test_a_generation_that_was_never_seen_is_lost_although_its_parent_was_drained():
     job = Job()
     job.put("IN")
     first, second = job.shard, job.table.rotate(job.shard)

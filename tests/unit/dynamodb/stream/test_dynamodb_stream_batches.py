@@ -151,7 +151,7 @@ def test_the_end_of_a_shard_is_told_also_without_records_and_its_children_follow
     assert job.violations == []
 
 
-def test_a_shard_that_can_not_be_read_holds_up_nobody_for_a_while_and_is_an_error_then() -> None:
+def test_a_shard_that_can_not_be_read_holds_up_no_other_for_a_while_and_is_an_error_then() -> None:
     job = Job(shards=2)
     bad = next(iter(job.table.shards))
     job.table.fault = lambda operation, request: (

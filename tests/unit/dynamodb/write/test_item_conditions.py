@@ -112,17 +112,17 @@ def test_names_of_a_condition_that_we_use_too_keep_their_meaning() -> None:
 def test_an_item_that_a_condition_keeps_gets_the_version_that_says_so_where_it_is_older() -> None:
     client = tables()
     writer(client).write([put("old", 1, 5), put("new", 4, 5), put("newest", 9, 5)], conditional=False)
-    client.put_item(TableName=TABLE, Item={"code": {"S": "somebody's"}, "price": {"N": "5"}})
+    client.put_item(TableName=TABLE, Item={"code": {"S": "theirs"}, "price": {"N": "5"}})
     never = PutCondition("attribute_exists(nothing)", kept_version=3)
     for conditional in (True, False):
-        changes = [put(code, 6, 1, never) for code in ("old", "new", "newest", "somebody's", "gone")]
+        changes = [put(code, 6, 1, never) for code in ("old", "new", "newest", "theirs", "gone")]
         assert writer(client).write(changes, conditional=conditional) == WriteCounts(superseded=5)
         kept = client.tables[TABLE].items
         assert {code: item.get(VERSION_ATTRIBUTE) for (code,), item in kept.items()} == {
             "old": {"N": "3"},
             "new": {"N": "4"},
             "newest": {"N": "9"},
-            "somebody's": None,
+            "theirs": None,
         }
         assert {item["price"]["N"] for item in kept.values()} == {"5"}
     assert writer(client).delete_older(TABLE, 3) == 0

@@ -119,7 +119,7 @@ def test_a_conditional_write_never_puts_an_older_version_over_a_newer_one(
 def test_any_split_any_going_back_and_any_faults_leave_the_newest_of_each_item(
     history: list[Change], runs: list[tuple[float, list[int]]], last_size: int, found: list[Fault]
 ) -> None:
-    """Each run goes back to somewhere before what was saved, is conditional as far as anybody came, then plain."""
+    """Each run goes back to somewhere before what was saved, is conditional as far as any run came, then plain."""
     client = fake()
     fail(client, found)
     saved = tried = 0

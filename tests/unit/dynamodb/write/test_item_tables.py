@@ -77,7 +77,7 @@ def test_a_table_with_another_key_is_an_error_that_shows_both(found: dict[str, s
     assert not raised.value.retryable
 
 
-def test_a_table_that_somebody_else_makes_at_the_same_time_is_used() -> None:
+def test_a_table_that_another_process_makes_at_the_same_time_is_used() -> None:
     client = FakeTables()
     other = FakeTables({"countries": KEY}).tables
 
@@ -129,7 +129,7 @@ def test_items_that_are_older_are_deleted_from_all_pages() -> None:
     assert not any("more" in each["ProjectionExpression"] for each in client.made("Scan"))
 
 
-def test_items_of_somebody_else_stay_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_items_without_a_version_stay_and_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     client = FakeTables({"countries": KEY})
     theirs = {"code": {"S": "a"}, "countryname": {"S": "b"}}
     client.put_item(TableName="countries", Item=theirs)

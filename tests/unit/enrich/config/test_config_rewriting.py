@@ -186,7 +186,7 @@ def test_what_depends_on_a_reference_through_other_columns_is_computed_again(con
     assert plan.columns == ("code", "combinedname", "a", "c", "d")
 
 
-def test_what_nobody_needs_is_not_computed_again(config):
+def test_what_is_not_needed_is_not_computed_again(config):
     derive = {"a": "concat(code, country)", "b": "concat(code, orderdate)", "c": "upper(b)"}
     plan = rewriting_plan(config(rewriting(drop=["a", "b"], derive=derive)))
     assert list(plan.derive) == ["b", "c"]

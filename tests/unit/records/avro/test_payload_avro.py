@@ -166,7 +166,7 @@ def test_another_way_to_write_a_value_is_the_same_value(found: Any, payload: byt
     assert decoder_of(one_field(found))(payload) == [value]
 
 
-def test_text_that_is_not_utf8_is_rejected_also_in_a_field_that_nobody_asks_for() -> None:
+def test_text_that_is_not_utf8_is_rejected_also_in_a_field_that_is_not_asked_for() -> None:
     two = {**OLD, "fields": [*OLD["fields"], {"name": "old", "type": "string"}]}
     payload = b"\xc3\x01" + avro(two).fingerprint + varint(1) + b"x" + varint(5) + varint(1) + b"\xff"
     rejected = decoder_of(OLD, two)(payload)

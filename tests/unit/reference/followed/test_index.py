@@ -67,11 +67,11 @@ def test_after_any_changes_the_index_is_what_reading_all_items_gives(
         before = as_rows(index)
         after = {code: None if values is None else item(code, *values) for code, values in each.items()}
         changed = change(index, items, {code: new for code, new in after.items() if new or rank(code) in items})
-        anew = JoinIndex(LAYOUT, TYPES, TABLE, items)
-        anew.load()
-        assert as_rows(index) == as_rows(anew)
+        fresh = JoinIndex(LAYOUT, TYPES, TABLE, items)
+        fresh.load()
+        assert as_rows(index) == as_rows(fresh)
         assert (index.duplicates, set(index.misfits), index.without_key, index.content_hash, len(index)) == (
-            anew.duplicates, set(anew.misfits), anew.without_key, anew.content_hash, len(anew),
+            fresh.duplicates, set(fresh.misfits), fresh.without_key, fresh.content_hash, len(fresh),
         )  # fmt: skip
         now = as_rows(index)
         expected = {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
