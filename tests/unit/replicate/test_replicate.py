@@ -9,23 +9,8 @@ from streamjoin.replicate.pipeline import STEPS, replicate
 from streamjoin.streaming.attempts import MAX_ATTEMPTS
 from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
-from tests.faults.replication import Control, World, caught_up, dying_at, fill
-from tests.services.replication_server import Crash, Server, nothing
-
-TARGETS = {"country": "countries", "city": "cities", "left": "shared", "right": "shared"}
-
-
-@pytest.fixture
-def server() -> Server:
-    server = Server()
-    for name in TARGETS:
-        server.create(name)
-    return server
-
-
-@pytest.fixture
-def world(server: Server) -> World:
-    return World(server, TARGETS)
+from tests.faults.replication import Control, caught_up, dying_at, fill
+from tests.services.replication_server import Crash, nothing
 
 
 def test_a_full_load_and_then_the_changes_make_the_rows(world, server):

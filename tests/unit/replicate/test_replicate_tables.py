@@ -8,23 +8,8 @@ from streamjoin.errors import SinkError
 from streamjoin.replicate.pipeline import replicate
 from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
-from tests.faults.replication import World, caught_up, dying_at, fill
-from tests.services.replication_server import Crash, Server
-
-TARGETS = {"country": "countries", "city": "cities", "left": "shared", "right": "shared"}
-
-
-@pytest.fixture
-def server() -> Server:
-    server = Server()
-    for name in TARGETS:
-        server.create(name)
-    return server
-
-
-@pytest.fixture
-def world(server: Server) -> World:
-    return World(server, TARGETS)
+from tests.faults.replication import caught_up, dying_at, fill
+from tests.services.replication_server import Crash
 
 
 def test_truncate_deletes_what_is_older_and_keeps_what_came_after(world, server):
@@ -137,7 +122,7 @@ def test_many_alters_of_a_backlog_are_one_load(world, server):
 
 
 def test_a_table_that_is_made_later_is_replicated(world, server):
-    world.targets = {**TARGETS, "river": "rivers"}
+    world.targets = {**world.targets, "river": "rivers"}
     caught_up(world)
     server.create("river")
     fill(server, "river", 1)

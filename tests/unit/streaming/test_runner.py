@@ -52,6 +52,7 @@ class Job:
         self.batches, self.fails = batches, fails
         self.processed: list[tuple[ShardRange, ...]] = []
         self.readers: list[Reader] = []
+        self.left = 0
 
     def open_reader(self) -> Reader:
         self.readers.append(Reader(self.batches[len(self.processed) :]))
@@ -67,8 +68,12 @@ class Job:
             job="j", batch_id="b", counts=BatchCounts(), millis_behind_latest=0, seconds=0.0, fetch_seconds=0.0
         )
 
+    def settle(self) -> bool:
+        self.left = max(0, self.left - 1)
+        return not self.left
+
     def run(self, until: Until = Until(caught_up=True)) -> RunSummary:  # noqa: B008  (frozen)
-        job = StreamJob(self.open_reader, self.process, 0.0)
+        job = StreamJob(self.open_reader, self.process, 0.0, self.settle)
         return run_stream(job, Pace(BatchLimits(10, 10), None), NoWaiting(), until)
 
 
@@ -96,3 +101,15 @@ def test_after_an_error_that_may_pass_another_reader_goes_on_from_where_the_job_
     job = Job((read(1),), (read(2),), fails=2)
     assert job.run().records == 3
     assert [reader.is_closed for reader in job.readers] == [True, True, True]
+
+
+def test_a_run_is_not_caught_up_as_long_as_something_is_left_between_batches() -> None:
+    job = Job((read(1),))
+    job.left = 5
+    assert (job.run().caught_up, job.left) == (True, 0)
+
+
+def test_a_run_ends_after_so_many_batches_those_without_records_counted() -> None:
+    job = Job((read(drained=True),), (read(2),), (read(3),))
+    summary = job.run(Until(batches=2))
+    assert (summary.batches, summary.records, summary.caught_up) == (2, 2, False)
