@@ -20,6 +20,7 @@ class JobFile:
     folder: Path
     name: str
     config: Path
+    python_path = str(ROOT)
 
     def start(self, *options: str, script: str | None = None) -> "subprocess.Popen[bytes]":
         """Start the job as a process group of its own."""
@@ -28,7 +29,7 @@ class JobFile:
             return subprocess.Popen(
                 [sys.executable, *program, str(self.config), *options],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": self.python_path},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -31,6 +31,11 @@ class Replica(JobFile):
 
     def __init__(self, folder: Path, mariadb: MariaDb, name: str, **limits: object) -> None:
         self.folder, self.mariadb, self.name = folder, mariadb, name
+        # As in an environment without Spark, which a replication doesn't need.
+        without_spark = folder / "without_spark"
+        without_spark.mkdir(exist_ok=True)
+        (without_spark / "pyspark.py").write_text("raise ModuleNotFoundError(\"No module named 'pyspark'\")")
+        self.python_path = f"{without_spark}:{self.python_path}"
         self.database = self.user = f"shop_{name}"
         self.password = f"secret-of-{name}"
         mariadb.execute(f"CREATE DATABASE {self.database} CHARACTER SET utf8mb4")
