@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pyspark.sql import functions as F
 
@@ -17,6 +18,7 @@ from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events
 
@@ -46,7 +48,9 @@ class BackfilledTable(CapturedTable):
     """
 
     def __init__(self, settings: BackfillTableSettings, *, job: str, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(settings, job=job, fixed_partition=settings.fixed_partition, clock=clock)
+        super().__init__(
+            settings, job=job, fixed_partition=settings.fixed_partition, tombstones=partial(Tombstones, clock=clock)
+        )
         self._tombstone_hours, self._clock = settings.tombstone_hours, clock
         self._held: TableLock | None = None
 

@@ -47,24 +47,29 @@ class CaptureJob(PositionedJob):
         self.tables.check_owner()
 
 
-def assemble(config: CaptureConfig) -> CaptureJob:
+def assemble(config: CaptureConfig, *, remembers_all: bool = False) -> CaptureJob:
     """Return the job of `config`; nothing is read or written yet.
+
+    Args:
+        config: A checked configuration.
+        remembers_all: Whether every removal counts that is still known: for changes that were set aside long ago.
 
     Raises:
         ConfigError: Two tables would have one name.
     """
+    dead_letters = DeadLetters(config.dead_letters.base_path, f"{_table_name(config.name)}_dead_letters")
     return CaptureJob(
         name=config.name,
-        tables=CapturedTables(config),
+        tables=CapturedTables(config, dead_letters, remembers_all=remembers_all),
         unlisted_tables=config.unlisted_tables,
-        dead_letters=DeadLetters(config.dead_letters.base_path, f"{_table_name(config.name)}_dead_letters"),
+        dead_letters=dead_letters,
         journal=Journal(journal_path(config)),
     )
 
 
-def prepare(config: CaptureConfig) -> tuple[CaptureJob, SparkSession]:
-    """Return the job of `config` and the session that it runs in; nothing is read or written yet."""
-    job = assemble(config)
+def prepare(config: CaptureConfig, *, remembers_all: bool = False) -> tuple[CaptureJob, SparkSession]:
+    """Return the job of `config` and the session that it runs in; nothing is read or written yet; as `assemble`."""
+    job = assemble(config, remembers_all=remembers_all)
     paths = [config.dead_letters.base_path, *(table.sink.hudi.base_path for table in config.tables)]
     return job, job_session(config.name, s3=any(map(is_s3, paths)))
 

@@ -27,7 +27,8 @@ def run_redrive(
     """Feed the dead letters of the job of `config` in again, as `Redrive`; the job must not run meanwhile.
 
     Each chunk is processed as a batch without a position: of two rows of an item the one with the greater order wins,
-    and a changelog's row is known by its change, so that a repetition leaves rows as they are.
+    and a changelog's row is known by its change, so that a repetition leaves rows as they are. A change of an item that
+    was removed since is superseded, however long ago that was: tombstones stay while there are older letters.
 
     Args:
         config: A checked configuration.
@@ -37,7 +38,7 @@ def run_redrive(
     Raises:
         StreamJoinError: It can't go on, or the job runs; what was re-driven so far stands.
     """
-    prepared, spark = prepare(config)
+    prepared, spark = prepare(config, remembers_all=True)
     with prepared.locked() as job:
         job.open()
         return Redrive(job, spark, BatchLimits.of(config.limits), partial(_process, job), on_step).run(letters)

@@ -1,7 +1,6 @@
 """One table of the lake, as a writer of changes sees it: its rows, its columns so far, its commits."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,7 +48,7 @@ class CapturedTable:
         fixed_partition: That of all its rows: column -> value. Default: as the settings have it.
         owner: The capture job that the table belongs to; None: a backfill, which may write a table of any.
         turn_seconds: How long to wait for the table's other writer.
-        clock: Seconds since 1970.
+        tombstones: Makes those of a base path that count for so many hours.
 
     Attributes:
         name: The DynamoDB table.
@@ -66,15 +65,13 @@ class CapturedTable:
         fixed_partition: Mapping[str, str] | None = None,
         owner: Owner | None = None,
         turn_seconds: float = TURN_SECONDS,
-        clock: Callable[[], float] = time.time,
+        tombstones: Callable[[str, float], Tombstones] = Tombstones,
     ) -> None:
         self.name = settings.table_name
         self.layout = capture_layout(settings, fixed_partition)
         self.table = hudi_table(settings, self.layout)
         base_path = self.table.base_path
-        self.tombstones = (
-            Tombstones(base_path, settings.tombstone_hours, clock=clock) if self.layout.is_current else None
-        )
+        self.tombstones = tombstones(base_path, settings.tombstone_hours) if self.layout.is_current else None
         self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
         self._columns: pa.Schema | None = None
         self._newest = ""

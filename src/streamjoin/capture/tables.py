@@ -1,6 +1,8 @@
 """The tables of a capture job: those listed, and with a template those that are met."""
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Final
 
 from pyspark.sql import SparkSession
 
@@ -10,7 +12,12 @@ from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings, c
 from streamjoin.capture.owner import Owner
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import ConfigError
+from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import has_commit
+from streamjoin.letters.table import DeadLetters
+
+# After every tombstone has expired.
+_NEVER_US: Final = 2**62
 
 
 class CapturedTables:
@@ -18,12 +25,15 @@ class CapturedTables:
 
     Args:
         config: The job's.
+        dead_letters: Those of the job, which may be fed in again after any time.
+        remembers_all: Whether every removal counts that is still known, however long ago.
 
     Attributes:
         has_template: Whether every table is captured.
     """
 
-    def __init__(self, config: CaptureConfig) -> None:
+    def __init__(self, config: CaptureConfig, dead_letters: DeadLetters, *, remembers_all: bool = False) -> None:
+        self._dead_letters, self._remembers_all = dead_letters, remembers_all
         self._config = config
         self._owner = Owner(config.name, journal_path(config))
         self._listed = [table.table_name for table in config.tables if table.table_name != ALL_OTHERS]
@@ -63,7 +73,12 @@ class CapturedTables:
             settings = self._claim(table_name)
             if settings is None:
                 return None
-            table = CapturedTable(settings, job=self._config.name, owner=self._owner)
+            tombstones = partial(
+                Tombstones,
+                needed_since_us=partial(self._oldest_letter_us, spark),
+                whole=self._remembers_all,
+            )
+            table = CapturedTable(settings, job=self._config.name, owner=self._owner, tombstones=tombstones)
             table.open(spark)
             self._open[table_name] = table
         return self._open[table_name]
@@ -81,6 +96,11 @@ class CapturedTables:
         for table in self._config.tables:
             if table.table_name == ALL_OTHERS:
                 yield from made_by(table.sink.hudi.base_path, begun=True).values()
+
+    def _oldest_letter_us(self, spark: SparkSession) -> int:
+        """Return when the oldest change arrived that may be fed in again: a removal that counted then may be newer."""
+        oldest = self._dead_letters.oldest_arrival(spark)
+        return _NEVER_US if oldest is None else round(oldest.timestamp() * 1_000_000)
 
     def _claim(self, table_name: str) -> CaptureTableSettings | None:
         """Return a table's settings, having made sure that no other one has its name in the catalog."""

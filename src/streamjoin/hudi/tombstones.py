@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -50,17 +50,31 @@ class Tombstones:
 
     Invariant: `_base` and `_recent` have each item once, and `_recent` the newer removal if both have it.
 
+    One that has expired is passed over, but stays on disk while it is needed: a change that was set aside before may be
+    fed in again after any time.
+
     Args:
         base_path: The table's.
-        hours: How long one is kept at least, from the removal or from when it was written, whichever is later.
+        hours: How long one counts at least, from the removal or from when it was written, whichever is later.
         clock: Seconds since 1970.
+        needed_since_us: Asked if some have expired: those stay that counted then (microseconds since 1970); None: all.
+        whole: Whether those that have expired count too.
 
     Raises:
         SinkError: The path is neither local nor on S3.
     """
 
-    def __init__(self, base_path: str, hours: float, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        base_path: str,
+        hours: float,
+        *,
+        clock: Callable[[], float] = time.time,
+        needed_since_us: Callable[[], int | None] = lambda: None,
+        whole: bool = False,
+    ) -> None:
         self._base_path, self._kept_us, self._clock = base_path, round(hours * _HOUR_US), clock
+        self._needed_since_us, self._whole = needed_since_us, whole
         self._filesystem, root = open_path(base_path)
         self._folder = f"{root}/{_PLACE}"
         self._base, self._recent = _SCHEMA.empty_table(), _SCHEMA.empty_table()
@@ -69,17 +83,17 @@ class Tombstones:
         self._frame: DataFrame | None = None
 
     def open(self) -> None:
-        """Read what is there, again after another process may have written; files that have expired are deleted.
+        """Read what is there, again after another process may have written; what is no longer needed is deleted.
 
         Raises:
             SinkError: It can't be read.
         """
         with self._store_errors("read"):
             found = self._read_all()
-            alive = {name: self._alive(table) for name, table in found.items()}
-            self._delete(name for name, table in alive.items() if not table.num_rows)
-        self._files = {name for name, table in alive.items() if table.num_rows}
-        self._rebase(alive.values())
+            needed = self._needed(found)
+            self._delete(name for name, table in needed.items() if not table.num_rows)
+        self._files = {name for name, table in needed.items() if table.num_rows}
+        self._rebase(map(self._alive, needed.values()))
 
     def add(self, removed: pa.Table, batch_id: str) -> None:
         """Write the removals of a batch, before the commit that deletes their rows.
@@ -149,13 +163,13 @@ class Tombstones:
     def _put_together(self) -> None:
         """Make one file of all. What a process leaves that dies in between says the same twice."""
         found = self._read_all()
-        together = _newest_of(map(self._alive, found.values()))
+        together = _newest_of(self._needed(found).values())
         name = f"until-{self._now_us()}{_ENDING}"
         if together.num_rows:
             self._put(name, together)
         self._delete(each for each in found if each != name)
         self._files = {name} if together.num_rows else set()
-        self._rebase([together])
+        self._rebase([self._alive(together)])
 
     def _dated(self, removed: pa.Table) -> pa.Table:
         written_us = self._now_us()
@@ -164,8 +178,18 @@ class Tombstones:
         expires = pa.array([max(each, written_us) + self._kept_us for each in removed_us], pa.int64())
         return removed.select([ITEM_KEY, ORDER]).append_column(_EXPIRES, expires).cast(_SCHEMA)
 
+    def _needed(self, found: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        """Return of each file what counts still, or is needed for a change that may be fed in again."""
+        now_us = self._now_us()
+        if all(_counting(table, now_us).num_rows == table.num_rows for table in found.values()):
+            return dict(found)
+        since_us = self._needed_since_us()
+        if since_us is None:
+            return dict(found)
+        return {name: _counting(table, min(since_us, now_us)) for name, table in found.items()}
+
     def _alive(self, table: pa.Table) -> pa.Table:
-        return table.filter(pc.greater(table[_EXPIRES], pa.scalar(self._now_us(), pa.int64())))
+        return table if self._whole else _counting(table, self._now_us())
 
     def _now_us(self) -> int:
         return round(self._clock() * 1_000_000)
@@ -208,6 +232,11 @@ class Tombstones:
         except (OSError, pa.ArrowInvalid) as error:
             message = f"table at {self._base_path}: its tombstones '{self._folder}' can't be {done}: {error}"
             raise SinkError(message, retryable=True) from error
+
+
+def _counting(table: pa.Table, at_us: int) -> pa.Table:
+    """Return those that have not expired at a time."""
+    return table.filter(pc.greater(table[_EXPIRES], pa.scalar(at_us, pa.int64())))
 
 
 def _newest_of(tables: Iterable[pa.Table]) -> pa.Table:

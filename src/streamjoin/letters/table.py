@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -85,6 +86,14 @@ class DeadLetters:
         if not has_commit(self.base_path):
             return spark.createDataFrame([], _SCHEMA)
         return spark.read.format("hudi").load(as_hadoop_path(self.base_path)).select(*_SCHEMA.names)
+
+    def oldest_arrival(self, spark: SparkSession) -> datetime | None:
+        """Return when the oldest record among the dead letters arrived; None: there is none of a known time."""
+        if not has_commit(self.base_path):
+            return None
+        found = self.read(spark).agg(F.min(ARRIVED)).head()
+        oldest: datetime | None = found[0] if found is not None else None
+        return oldest
 
     def delete(self, spark: SparkSession, ids: Sequence[str], *, batch_id: str, parallelism: int = 1) -> None:
         """Delete the dead letters of these ids; the others stay as they are.

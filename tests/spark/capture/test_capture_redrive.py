@@ -14,6 +14,7 @@ from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.journal import Journal
+from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.listing import LetterFilter, count_by_reason
 from streamjoin.lock import TableLock
@@ -23,7 +24,7 @@ from streamjoin.streaming.batch import Batch
 from streamjoin.verify import verify_journal
 from tests.change_samples import pipe_record
 from tests.oracle import Record
-from tests.spark.harness import CrashError, crash_at, frame
+from tests.spark.harness import ARRIVED, CrashError, crash_at, frame
 
 SHARD = "shard-0"
 NOTHING: dict[str, Any] = {"read": 0, "kept": 0, "superseded": 0, "rejected": 0, "rejected_by_reason": {}}
@@ -92,6 +93,10 @@ def change(table: str, key: str, units: object, number: int) -> bytes:
     return pipe_record(table, "MODIFY", {"id": key}, item, created_s=1_738_281_600 + number, sequence_number=number)
 
 
+def removal(table: str, key: str, number: int) -> bytes:
+    return pipe_record(table, "REMOVE", {"id": key}, created_s=1_738_281_600 + number, sequence_number=number)
+
+
 @pytest.fixture
 def captured(spark: SparkSession, tmp_path: Path) -> Captured:
     return Captured(tmp_path, spark)
@@ -116,6 +121,28 @@ def test_letters_that_fit_by_now_become_rows_unless_a_newer_change_is_there_and_
     assert (newest.position.shards[SHARD].sequence_number, newest.counts["redriven"]) == ("6", 2)
     assert run_redrive(mended).redriven == {}
     assert captured.violations() == []
+
+
+def test_a_letter_of_an_item_that_was_removed_long_since_brings_no_row_back(
+    captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [30]
+    begin_us = int(ARRIVED.timestamp() * 1_000_000)
+    monkeypatch.setattr(Tombstones, "_now_us", lambda self: begin_us + days[0] * 24 * 3_600_000_000)
+    mended = captured.config("receipts")
+    captured.batch(captured.config(), change("receipts", "gone", 1, 1), change("receipts", "there", 2, 2))
+    captured.batch(mended, change("receipts", "gone", 3, 3), removal("receipts", "gone", 4))
+    # Long after tombstone_hours the job is started again, and goes on.
+    days[0] = 60
+    captured.batch(mended, change("receipts", "new", 7, 6))
+    report = run_redrive(mended)
+    assert report.redriven == {"UNLISTED_TABLE": 2}
+    assert captured.rows("receipts") == {"new": 7, "there": 2}
+    # No letter needs it any more.
+    captured.batch(mended, change("receipts", "new", 8, 7))
+    tombstones = Tombstones(mended.tables[1].sink.hudi.base_path, 24, whole=True)
+    tombstones.open()
+    assert tombstones.is_empty
 
 
 def test_a_redrive_that_died_is_finished_by_the_next_whatever_it_had_done(captured: Captured) -> None:

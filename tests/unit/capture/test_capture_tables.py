@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from streamjoin.capture.config.capture import CaptureConfig
+from streamjoin.capture.job import assemble
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.table import CapturedTable
 from streamjoin.capture.tables import CapturedTables
@@ -38,12 +39,16 @@ def entry(table_name: str, path: str, name: str, **changes: Any) -> dict[str, An
     return {"table_name": table_name, "sink": {"hudi": hudi}, **changes}
 
 
+def opened(config: CaptureConfig) -> CapturedTables:
+    return assemble(config).tables
+
+
 def find(tables: CapturedTables, name: str) -> CapturedTable | None:
     return tables.find(name, None)  # type: ignore[arg-type]  (not opened)
 
 
 def test_a_listed_table_is_found_and_another_one_is_not(tmp_path: Path) -> None:
-    tables = CapturedTables(config_of(tmp_path, entry("orders", f"{tmp_path}/o", "orders")))
+    tables = opened(config_of(tmp_path, entry("orders", f"{tmp_path}/o", "orders")))
     found = find(tables, "orders")
     assert found is not None
     assert found.table.base_path == f"{tmp_path}/o"
@@ -55,7 +60,7 @@ def test_a_listed_table_is_found_and_another_one_is_not(tmp_path: Path) -> None:
 
 def test_a_template_takes_all_others_under_names_for_athena(tmp_path: Path) -> None:
     listed, template = entry("orders", f"{tmp_path}/o", "o"), entry("*", f"{tmp_path}/x/{{table}}", "t_{table}")
-    tables = CapturedTables(config_of(tmp_path, listed, template))
+    tables = opened(config_of(tmp_path, listed, template))
     found = find(tables, "Shop.Items-2")
     assert found is not None
     assert (found.table.table_name, found.table.base_path) == ("t_shop_items_2", f"{tmp_path}/x/Shop.Items-2")
@@ -64,7 +69,7 @@ def test_a_template_takes_all_others_under_names_for_athena(tmp_path: Path) -> N
 
 def test_two_tables_of_one_name_are_an_error_that_names_both(tmp_path: Path) -> None:
     template = entry("*", f"{tmp_path}/x/{{table}}", "{table}")
-    tables = CapturedTables(config_of(tmp_path, template))
+    tables = opened(config_of(tmp_path, template))
     find(tables, "a.b")
     with pytest.raises(ConfigError, match=r"'a\.b' and 'a-b' would both be the table 'default\.a_b'"):
         find(tables, "a-b")
@@ -72,14 +77,14 @@ def test_two_tables_of_one_name_are_an_error_that_names_both(tmp_path: Path) -> 
     (tmp_path / "x" / "A.B" / ".hoodie").mkdir(parents=True)
     (tmp_path / "x" / "A.B" / ".hoodie" / "20260101000000000.commit").write_text("{}")
     with pytest.raises(ConfigError, match=r"'A\.B' and 'a_b'"):
-        find(CapturedTables(config_of(tmp_path, template)), "a_b")
+        find(opened(config_of(tmp_path, template)), "a_b")
 
 
 def test_tables_that_a_template_made_are_looked_at_for_notes(tmp_path: Path) -> None:
     for name in ("pre-orders", "pre-items", "other"):
         (tmp_path / "x" / name / "v1").mkdir(parents=True)
     template = entry("*", f"{tmp_path}/x/pre-{{table}}/v1", "{table}")
-    tables = CapturedTables(config_of(tmp_path, entry("listed", f"{tmp_path}/l", "l"), template))
+    tables = opened(config_of(tmp_path, entry("listed", f"{tmp_path}/l", "l"), template))
     assert sorted(tables.base_paths()) == [
         *(f"{tmp_path}/{path}" for path in ("l", "x/pre-items/v1", "x/pre-orders/v1"))
     ]

@@ -9,7 +9,6 @@ import pytest
 from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.job import assemble
 from streamjoin.capture.owner import Owner
-from streamjoin.capture.tables import CapturedTables
 from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError
 
@@ -69,7 +68,7 @@ def test_of_two_jobs_that_start_at_once_the_first_to_open_the_table_has_it(tmp_p
 def test_tables_that_a_template_has_made_are_asked_too(tmp_path: Path) -> None:
     claimed(tmp_path)
     hudi = {"base_path": f"{tmp_path}/{{table}}", "table_name": "{table}_t"}
-    tables = CapturedTables(config(tmp_path, "two", "x/dead", table_name="*", sink={"hudi": hudi}))
+    tables = assemble(config(tmp_path, "two", "x/dead", table_name="*", sink={"hudi": hudi})).tables
     with pytest.raises(SinkError, match="it belongs to the job 'one'"):
         tables.check_owner()
 

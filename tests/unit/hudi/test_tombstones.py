@@ -36,8 +36,14 @@ def removed(**seconds: int) -> pa.Table:
     return pa.table({"_item_key": list(seconds), "_order": orders})
 
 
-def stones(base_path: Path, clock: Clock, hours: float = 24) -> Tombstones:
-    return Tombstones(str(base_path), hours, clock=clock)
+# After each of them.
+NEVER = 2**62
+
+
+def stones(
+    base_path: Path, clock: Clock, hours: float = 24, *, needed_since_us: int | None = NEVER, whole: bool = False
+) -> Tombstones:
+    return Tombstones(str(base_path), hours, clock=clock, needed_since_us=lambda: needed_since_us, whole=whole)
 
 
 def known(found: Tombstones) -> dict[str, int]:
@@ -114,6 +120,35 @@ def test_files_are_put_together_and_what_has_expired_goes_though_new_ones_keep_c
     # Ten an hour; those that expired since the last putting together are there still.
     assert {f"k{number}" for number in range(31, 40)} <= opened(tmp_path, clock).keys()
     assert len(known(ours)) <= 16
+
+
+@pytest.mark.parametrize("is_put_together", [False, True])
+def test_a_tombstone_that_has_expired_is_kept_for_changes_that_are_fed_in_again(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, is_put_together: bool
+) -> None:
+    if is_put_together:
+        monkeypatch.setattr(tombstones, "_FILES", 1)
+    ours = stones(tmp_path, clock, hours=1, needed_since_us=(oldest := (NOW + HOUR + 5) * 1_000_000))
+    ours.add(removed(before=4), "b1")
+    # It counted when the oldest change arrived that was set aside.
+    ours.add(removed(after=6), "b2")
+    clock.seconds += 2 * HOUR
+    ours.open()
+    assert ours.is_empty, "what has expired doesn't count for the job itself"
+    ours.add(removed(now=2 * HOUR), "b3")
+    ours.add(removed(now=2 * HOUR + 1), "b4")
+    everything = stones(tmp_path, clock, hours=1, needed_since_us=oldest, whole=True)
+    everything.open()
+    assert known(everything) == {"after": 6, "now": 2 * HOUR + 1}
+    # A backfill doesn't know what is needed.
+    stones(tmp_path, clock, hours=1, needed_since_us=None).open()
+    everything.open()
+    assert known(everything).keys() == {"after", "now"}
+    # No dead letter is left.
+    stones(tmp_path, clock, hours=1).open()
+    everything.open()
+    # A file goes as a whole.
+    assert known(everything).keys() == ({"after", "now"} if is_put_together else {"now"})
 
 
 def test_many_recent_ones_join_the_base(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
