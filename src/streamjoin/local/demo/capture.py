@@ -1,29 +1,20 @@
 """Change capture on this machine: what was in a DynamoDB table before, and what happens to it then, in the lake."""
 
-import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.entry import query
 from streamjoin.errors import SinkError
-from streamjoin.local.demo.comparison import items_by_key, wait_until_equal
 from streamjoin.local.demo.job_process import JobProcess
-from streamjoin.local.demo.narration import Narrator
+from streamjoin.local.demo.stage import STARTING, Stage
 from streamjoin.local.samples.samples import SampleName
 from streamjoin.local.samples.seed import seed_table
-from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream
-from streamjoin.rendering import as_table
 
-DIRECTORY: Final = Path(".demo") / "capture"
-BUCKET: Final = "streamjoin-demo"
 STREAM: Final = "table-changes"
 SHARDS: Final = 2
 ORDERS, RECEIPTS = "orders", "receipts"
@@ -58,18 +49,8 @@ def capture_demo(*, records: int | None, s3: bool, console: Console) -> None:
     Raises:
         StreamJoinError: A job ended, or its table stopped following before it was equal to the source.
     """
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
-    DIRECTORY.mkdir(parents=True)
-    narrator = Narrator(console, STEPS)
-    with ExitStack() as resources:
-        with narrator.step("start Kinesis, DynamoDB and S3 on this machine, in memory") as step:
-            stack = resources.enter_context(LocalStack())
-            step.outcome = stack.endpoint
-        resources.enter_context(stack.active())
-        if s3:
-            aws_client("s3").create_bucket(Bucket=BUCKET)
-        root = f"s3://{BUCKET}/capture" if s3 else str(DIRECTORY.absolute())
-        _Demo(records or DEFAULT_RECORDS, root, stack, narrator).play()
+    with Stage.opened("capture", STEPS, s3=s3, console=console) as stage:
+        _Demo(records or DEFAULT_RECORDS, stage).play()
 
 
 def orders_table(root: str) -> dict[str, Any]:
@@ -112,39 +93,40 @@ def backfill_config(root: str) -> dict[str, Any]:
 class _Demo:
     """The steps between the start of the services and their end."""
 
-    def __init__(self, records: int, root: str, stack: LocalStack, narrator: Narrator) -> None:
-        self.records, self.root, self.stack, self.narrator = records, root, stack, narrator
+    def __init__(self, records: int, stage: Stage) -> None:
+        self.records, self.stage, self.narrator = records, stage, stage.narrator
         self.later = max(1, records // _LATER_SHARE)
-        self.capture_path, self.backfill_path = DIRECTORY / "capture.yaml", DIRECTORY / "backfill.yaml"
         self.dynamodb: Any = aws_client("dynamodb")
 
     def play(self) -> None:
         self._seed()
-        for path, config in (
-            (self.capture_path, capture_config(self.root)),
-            (self.backfill_path, backfill_config(self.root)),
-        ):
-            path.write_text(yaml.safe_dump(config, sort_keys=False, width=110))
+        self.path = self.stage.write("capture.yaml", capture_config(self.stage.root))
         self._backfill()
-        self._show("what Athena shows of what was there before", _NOW_SQL)
-        with ExitStack() as resources:
-            with self.narrator.step(f"start the job: streamjoin run {self.capture_path}"):
-                log = DIRECTORY / "capture.log"
-                job = resources.enter_context(JobProcess(self.capture_path, self.stack.environ(), log))
-            with self.narrator.step(
-                f"streamjoin seed-table: {self.later:,} more orders, {self.later:,} receipts"
-            ) as step:
-                seed_table(SampleName.ORDERS, ORDERS, records=self.records + self.later)
-                step.outcome = str(seed_table(SampleName.RECEIPTS, RECEIPTS, records=self.later))
-            self._wait(job, "the job brings them into the lake, every order as it is now")
-            changed = self._change()
-            self._wait(job, "the same job applies them: updated, gone, and new")
-            self._show("the orders that were changed; those that were deleted are gone", _changed_sql(changed))
-            self._show("every change of the receipts, by the day on which it happened", _LOG_SQL)
-            with self.narrator.step("stop: SIGTERM, the job finishes the batch in hand") as step:
-                job.finish()
-                step.outcome = "exit code 0"
-        self._sum_up(changed)
+        self.stage.show(self.path, "what Athena shows of what was there before", _NOW_SQL)
+        with self.narrator.step(f"start the job: streamjoin run {self.path}"):
+            job = self.stage.job(self.path, "capture.log")
+        title = f"streamjoin seed-table: {self.later:,} more orders, {self.later:,} receipts"
+        with self.narrator.step(title) as step:
+            seed_table(SampleName.ORDERS, ORDERS, records=self.records + self.later)
+            step.outcome = str(seed_table(SampleName.RECEIPTS, RECEIPTS, records=self.later))
+        self._wait(job, "the job brings them into the lake, every order as it is now")
+        changed_sql = _CHANGED_SQL.format(ids=", ".join(f"'{each}'" for each in self._change()))
+        self._wait(job, "the same job applies them: updated, gone, and new")
+        self.stage.show(self.path, "the orders that were changed; those that were deleted are gone", changed_sql)
+        self.stage.show(self.path, "every change of the receipts, by the day on which it happened", _LOG_SQL)
+        with self.narrator.step("stop: SIGTERM, the job finishes the batch in hand") as step:
+            job.finish()
+            step.outcome = "exit code 0"
+        self.stage.sum_up(
+            f"{len(self._rows()):,} orders, equal to the items of the table, item by item.",
+            [
+                f'streamjoin query {self.path} "{changed_sql}"',
+                f'streamjoin query {self.path} "{_LOG_SQL}"',
+                f"streamjoin checkpoint show {self.path}",
+                f"streamjoin verify {self.path}",
+                f"less {self.stage.directory / 'capture.log'}",
+            ],
+        )
 
     def _seed(self) -> None:
         title = f"streamjoin seed-table: {self.records:,} items of '{ORDERS}'; from now on changes go to '{STREAM}'"
@@ -159,10 +141,9 @@ class _Demo:
             step.outcome = str(seeded)
 
     def _backfill(self) -> None:
-        with self.narrator.step(f"what is there already: streamjoin run {self.backfill_path}") as step:
-            log = DIRECTORY / "backfill.log"
-            with JobProcess(self.backfill_path, self.stack.environ(), log) as job:
-                job.wait()
+        path = self.stage.write("backfill.yaml", backfill_config(self.stage.root))
+        with self.narrator.step(f"what is there already: streamjoin run {path}") as step:
+            self.stage.job(path, "backfill.log").wait()
             step.outcome = f"{len(self._rows()):,} rows"
 
     def _change(self) -> list[str]:
@@ -197,54 +178,29 @@ class _Demo:
         )
 
     def _wait(self, job: JobProcess, title: str) -> None:
-        starting = "Spark starts, then the first batch loads Hudi: 15 to 60 s"
-        with self.narrator.step(title, detail=starting) as step:
-            items = items_by_key(self.dynamodb, ORDERS, _order)
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=ORDERS, ConsistentRead=True)
+        items = dict(_order(item) for page in pages for item in page["Items"])
 
-            def differing() -> int:
-                rows = self._rows()
-                return sum(rows.get(each) != items.get(each) for each in rows.keys() | items.keys())
+        def differing() -> int:
+            rows = self._rows()
+            return sum(rows.get(each) != items.get(each) for each in rows.keys() | items.keys())
 
-            left = wait_until_equal(
-                differing, job.check_running, lambda left: step.update(len(items) - left, len(items))
-            )
-            step.outcome = f"{len(items):,} rows, {left} of them differ from the table's items"
+        self.stage.wait(
+            title,
+            job,
+            differing,
+            lambda left: f"{left:,} items differ from their rows",
+            total=len(items),
+            detail=STARTING,
+            outcome=f"{len(items):,} rows, 0 of them differ from the table's items",
+        )
 
     def _rows(self) -> dict[str, tuple[Any, ...]]:
         try:
-            rows = query(self.capture_path, "SELECT orderid, product_name, quantity, price FROM orders").to_pylist()
+            rows = query(self.path, "SELECT orderid, product_name, quantity, price FROM orders").to_pylist()
         except SinkError:
             return {}  # no commit yet, or one that is just being replaced
         return {row["orderid"]: (row["product_name"], row["quantity"], row["price"]) for row in rows}
-
-    def _show(self, title: str, sql: str) -> None:
-        console = self.narrator.console
-        console.print()
-        console.print(as_table(query(self.capture_path, sql), title=title, width=console.width))
-        console.print()
-
-    def _sum_up(self, changed: list[str]) -> None:
-        console = self.narrator.console
-        console.print(
-            f"[bold green]Done:[/] {len(self._rows()):,} orders, equal to the items of the table, item by item.",
-            highlight=False,
-        )
-        if self.root.startswith("s3://"):
-            console.print("The tables were on the embedded S3, which was in memory and has ended.")
-            return
-        console.print("Look further:")
-        for line in (
-            f'streamjoin query {self.capture_path} "{_changed_sql(changed)}"',
-            f'streamjoin query {self.capture_path} "{_LOG_SQL}"',
-            f"streamjoin checkpoint show {self.capture_path}",
-            f"streamjoin verify {self.capture_path}",
-            f"less {DIRECTORY / 'capture.log'}",
-        ):
-            console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _changed_sql(ids: list[str]) -> str:
-    return _CHANGED_SQL.format(ids=", ".join(f"'{each}'" for each in ids))
 
 
 def _order(item: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:

@@ -1,21 +1,17 @@
 """Where a demo's reference rows come from: written to DynamoDB by the demo, or replicated from a MariaDB server."""
 
 import json
-import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import yaml
 from botocore.exceptions import ClientError
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import code_of
-from streamjoin.errors import StreamJoinError
 from streamjoin.local import mariadb_program
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
+from streamjoin.local.demo.stage import Stage, wait_until_none
 from streamjoin.local.samples.datasets import Dataset
 from streamjoin.local.samples.orders import CHANGED_COUNTRY_ROWS, COUNTRY_ROWS, COUNTRY_TABLE
 from streamjoin.local.tables import create_table, put_items
@@ -27,7 +23,6 @@ DATABASE: Final = "sales"
 SOURCE_TABLE: Final = "country_lookup_table"
 PASSWORD_VARIABLE: Final = "STREAMJOIN_DEMO_MYSQL_PASSWORD"  # noqa: S105  (its name)
 PATIENCE_SECONDS = 60.0
-POLL_SECONDS = 0.2
 
 MAPPINGS: Final = {
     "rules": [
@@ -110,16 +105,16 @@ class DynamoDbOrigin:
         """Nothing to end."""
 
 
-def start_mariadb(narrator: Narrator, resources: ExitStack) -> "MariaDb":
-    """Start a server, which is fetched before where this machine has none; it ends with `resources`."""
+def start_mariadb(stage: Stage) -> "MariaDb":
+    """Start a server, which is fetched before if this machine has none; it ends with the demo."""
     from streamjoin.local.mariadb import MariaDb  # noqa: PLC0415  (needs the extra `mysql`)
 
     def report(line: str) -> None:
-        narrator.console.print(f"    {line}", highlight=False, soft_wrap=True)
+        stage.narrator.console.print(f"    {line}", highlight=False, soft_wrap=True)
 
-    with narrator.step("start MariaDB on this machine, with a binlog of rows") as step:
+    with stage.narrator.step("start MariaDB on this machine, with a binlog of rows") as step:
         program = mariadb_program.find(report=report)
-        server = resources.enter_context(MariaDb(program=program))
+        server = stage.resources.enter_context(MariaDb(program=program))
         step.outcome = f"{server.host}:{server.port}"
     return server
 
@@ -129,20 +124,14 @@ class MariaDbOrigin:
 
     Args:
         server: It runs already.
-        directory: Where configuration, table mappings and log go.
-        environ: The environment of the job.
+        stage: Where the job runs.
         change: What the change looks like, in words.
-        resources: End the job with them, however the demo ends.
     """
 
     system = "MariaDB"
 
-    def __init__(
-        self, server: "MariaDb", directory: Path, environ: Mapping[str, str], change: str, resources: ExitStack
-    ) -> None:
-        self._server, self._directory, self._resources = server, directory, resources
-        self._environ = {**environ, PASSWORD_VARIABLE: server.password}
-        self._config = directory / "replicate.yaml"
+    def __init__(self, server: "MariaDb", stage: Stage, change: str) -> None:
+        self._server, self._stage = server, stage
         self._job: JobProcess | None = None
         self.place = f"in MariaDB the table '{DATABASE}.{SOURCE_TABLE}'"
         self.change = f"four UPDATEs and an INSERT in MariaDB: {change}"
@@ -156,35 +145,33 @@ class MariaDbOrigin:
         )
         for row in COUNTRY_ROWS:
             self._insert(row)
-        mappings = self._directory / "country_lookup.json"
+        mappings = self._stage.directory / "country_lookup.json"
         mappings.write_text(json.dumps(MAPPINGS, indent=2))
-        self._config.write_text(yaml.safe_dump(self._document(mappings), sort_keys=False, width=110))
-        return len(COUNTRY_ROWS)
-
-    def _document(self, mappings: Path) -> dict[str, Any]:
         server = {"host": self._server.host, "port": self._server.port, "user": self._server.user}
-        return {
+        document = {
             "job": "replicate",
             "name": "countries",
             "source": {"mysql": {**server, "password": f"${{{PASSWORD_VARIABLE}}}"}},
             "table_mappings": str(mappings),
             "target": {"dynamodb": {"create_tables": True}},
         }
+        self._config = self._stage.write("replicate.yaml", document)
+        return len(COUNTRY_ROWS)
 
     def start(self, narrator: Narrator) -> None:
         """Start the replicate job, and wait until it has loaded the table."""
         title = f"replicate it to DynamoDB, '{COUNTRY_TABLE}': streamjoin run {self._config}"
         with narrator.step(title) as step:
-            self._job = JobProcess(self._config, self._environ, self._directory / "replicate.log")
-            self._resources.enter_context(self._job)
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while (found := count_items(COUNTRY_TABLE)) < len(COUNTRY_ROWS):
-                self._job.check_running()
-                if time.monotonic() > deadline:
-                    message = f"table '{COUNTRY_TABLE}' has {found} items instead of {len(COUNTRY_ROWS)}"
-                    raise StreamJoinError(message)
-                time.sleep(POLL_SECONDS)
-            step.outcome = f"{found} items"
+            password = {PASSWORD_VARIABLE: self._server.password}
+            self._job = self._stage.job(self._config, "replicate.log", password)
+            rows = len(COUNTRY_ROWS)
+            wait_until_none(
+                lambda: rows - count_items(COUNTRY_TABLE),
+                lambda left: f"table '{COUNTRY_TABLE}' has {rows - left} items instead of {rows}",
+                self._job.check_running,
+                patience_seconds=PATIENCE_SECONDS,
+            )
+            step.outcome = f"{rows} items"
 
     def change_rows(self) -> int:
         """Update the four rows, and insert one; the replicate job does the rest."""

@@ -5,10 +5,11 @@ from rich.console import Console
 
 from streamjoin.entry import parse_config
 from streamjoin.errors import StreamJoinError
-from streamjoin.local.demo.enrich import PATIENCE_SECONDS, Loads, loads, wait_for_rows
+from streamjoin.local.demo.enrich import Loads, loads
 from streamjoin.local.demo.job_process import JobProcess
 from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.demo.scenarios import SCENARIOS
+from streamjoin.local.demo.stage import PATIENCE_SECONDS, wait_until_none
 from streamjoin.local.samples.datasets import DATASETS
 from streamjoin.local.samples.names import DatasetName
 from tests.faults.kinesis import FakeClock
@@ -34,27 +35,31 @@ def test_both_loads_fit_a_data_set_of_fixed_size():
     assert load.second > 0
 
 
-def test_waiting_ends_when_all_rows_are_there():
+def said(left):
+    return f"{left} of 10 rows to come"
+
+
+def test_waiting_ends_when_nothing_is_left():
     clock, seen = FakeClock(), []
-    counts = iter([0, 0, 40, 100])
-    wait_for_rows(lambda: next(counts), 100, lambda: None, seen.append, clock=clock.monotonic, sleep=clock.sleep)
-    assert seen == [0, 0, 40, 100]
+    counts = iter([100, 100, 60, 0])
+    wait_until_none(lambda: next(counts), said, lambda: None, seen.append, clock=clock.monotonic, sleep=clock.sleep)
+    assert seen == [100, 100, 60, 0]
 
 
-def test_waiting_lasts_as_long_as_rows_come():
+def test_waiting_lasts_as_long_as_the_count_falls():
     clock = FakeClock()
 
-    def count():
+    def left():
         clock.sleep(PATIENCE_SECONDS * 0.9)
-        return int(clock.elapsed_seconds)
+        return 5_000 - int(clock.elapsed_seconds)
 
-    wait_for_rows(count, 5_000, lambda: None, lambda _: None, clock=clock.monotonic, sleep=clock.sleep)
+    wait_until_none(left, said, lambda: None, clock=clock.monotonic, sleep=clock.sleep)
 
 
-def test_waiting_gives_up_when_no_rows_come_any_more():
+def test_waiting_gives_up_when_the_count_falls_no_more():
     clock = FakeClock()
-    with pytest.raises(StreamJoinError, match="7 rows instead of 10, and no new one for 600 s"):
-        wait_for_rows(lambda: 7, 10, lambda: None, lambda _: None, clock=clock.monotonic, sleep=clock.sleep)
+    with pytest.raises(StreamJoinError, match="7 of 10 rows to come, and nothing changed for 600 s"):
+        wait_until_none(lambda: 7, said, lambda: None, clock=clock.monotonic, sleep=clock.sleep)
 
 
 def test_waiting_ends_when_the_job_has():
@@ -63,7 +68,7 @@ def test_waiting_ends_when_the_job_has():
         raise StreamJoinError(message)
 
     with pytest.raises(StreamJoinError, match="the job ended"):
-        wait_for_rows(lambda: 0, 10, check_running, lambda _: None)
+        wait_until_none(lambda: 10, said, check_running)
 
 
 def test_a_job_that_ends_by_itself_is_reported_with_the_end_of_its_log(tmp_path):

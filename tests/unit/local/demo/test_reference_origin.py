@@ -1,8 +1,9 @@
 import io
 import json
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from streamjoin.dms.source_table import ColumnKind
 from streamjoin.entry import load_job
 from streamjoin.errors import ConfigError, StreamJoinError
 from streamjoin.local import mariadb, mariadb_program
-from streamjoin.local.demo import reference_origin
+from streamjoin.local.demo import reference_origin, stage
 from streamjoin.local.demo.enrich import demo
 from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.demo.reference_origin import (
@@ -24,6 +25,7 @@ from streamjoin.local.demo.reference_origin import (
     count_items,
     start_mariadb,
 )
+from streamjoin.local.demo.stage import Stage
 from streamjoin.local.mariadb_program import MariaDbProgram
 from streamjoin.local.samples.names import DatasetName
 from streamjoin.local.samples.orders import COUNTRY_REFERENCE, COUNTRY_ROWS
@@ -49,10 +51,13 @@ def server():
     return FakeServer()
 
 
+def stage_in(directory):
+    return Stage(narrator(), MagicMock(environ=lambda: {"HOME": "/"}), directory, "/lake")
+
+
 @pytest.fixture
 def origin(server, tmp_path):
-    with ExitStack() as resources:
-        yield MariaDbOrigin(server, tmp_path, {"HOME": "/"}, "names", resources)
+    return MariaDbOrigin(server, stage_in(tmp_path), "names")
 
 
 def narrator():
@@ -91,7 +96,7 @@ class FakeJob:
 
     def __init__(self, config, environ, log):
         assert yaml.safe_load(config.read_text())["job"] == "replicate"
-        assert environ[PASSWORD_VARIABLE] == PASSWORD
+        assert environ == {"HOME": "/", PASSWORD_VARIABLE: PASSWORD}
 
     def __enter__(self):
         return self
@@ -106,8 +111,8 @@ class FakeJob:
 
 def test_the_load_is_awaited(origin, monkeypatch):
     counts = iter([0, 3, len(COUNTRY_ROWS)])
-    monkeypatch.setattr(reference_origin, "JobProcess", FakeJob)
-    monkeypatch.setattr(reference_origin, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(stage, "JobProcess", FakeJob)
+    monkeypatch.setattr(stage, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(reference_origin, "count_items", lambda table: next(counts))
     told = narrator()
     origin.create()
@@ -118,7 +123,7 @@ def test_the_load_is_awaited(origin, monkeypatch):
 
 @pytest.mark.parametrize(("ended", "said"), [(True, "the job ended"), (False, "has 3 items instead of 4")])
 def test_a_load_that_does_not_come_is_an_error(origin, monkeypatch, ended, said):
-    monkeypatch.setattr(reference_origin, "JobProcess", FakeJob)
+    monkeypatch.setattr(stage, "JobProcess", FakeJob)
     monkeypatch.setattr(FakeJob, "ended", ended)
     monkeypatch.setattr(reference_origin, "PATIENCE_SECONDS", -1.0)
     monkeypatch.setattr(reference_origin, "count_items", lambda table: 3)
@@ -156,11 +161,10 @@ def test_fetching_the_server_is_told_of(monkeypatch, server):
     started = []
     monkeypatch.setattr(mariadb_program, "find", find)
     monkeypatch.setattr(mariadb, "MariaDb", start)
-    told = narrator()
-    with ExitStack() as resources:
-        assert start_mariadb(told, resources) is server
+    on = stage_in(Path("/nowhere"))
+    assert start_mariadb(on) is server
     assert started == [program]
-    first, second, third = told.console.file.getvalue().splitlines()
+    first, second, third = on.narrator.console.file.getvalue().splitlines()
     assert first.startswith("1/1 start MariaDB")
     assert second == "    Fetching MariaDB"
     assert third.startswith("    ✓ 127.0.0.1:3307")
