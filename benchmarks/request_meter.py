@@ -1,8 +1,7 @@
 """What is read of DynamoDB, counted from the service's answers, whatever the code under measurement says of itself."""
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -12,21 +11,16 @@ import boto3
 ITEM_READS = ("Scan", "Query", "GetItem", "BatchGetItem")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Reads:
-    """What was read.
-
-    Args:
-        items: Items that were read, found or filtered.
-        read_units: What that consumed.
-        changes: Records of tables' streams.
-        calls: Operation -> how many times it was called; writes too.
-    """
+    """Items that were read, found or filtered; what that consumed; and records of tables' streams."""
 
     items: int = 0
     read_units: float = 0.0
     changes: int = 0
-    calls: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "Reads") -> "Reads":
+        return Reads(self.items + other.items, self.read_units + other.read_units, self.changes + other.changes)
 
 
 class RequestMeter:
@@ -50,12 +44,8 @@ class RequestMeter:
 
     def note(self, parsed: Mapping[str, Any], model: Any, **_: Any) -> None:
         """Take note of an answer; botocore calls it with the answer and the operation's model."""
-        found = reads_of(model.name, parsed)
         with self._lock:
-            self._reads.items += found.items
-            self._reads.read_units += found.read_units
-            self._reads.changes += found.changes
-            self._reads.calls[model.name] += 1
+            self._reads += reads_of(model.name, parsed)
 
     def take(self) -> Reads:
         """Return what was counted since this was asked last."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from streamjoin.dms.item_size import item_bytes
 from streamjoin.local.tables import put_items
 
 KEYS = {"PK": "S", "SK": "S"}
@@ -66,36 +67,9 @@ def total_of_all(items: int) -> Decimal:
     return Decimal(sum(total_cents(number) for number in range(items))) / 100
 
 
-def stored_bytes(values: TypedItem) -> int:
-    """Return how large DynamoDB takes an item for.
-
-    Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
-    """
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in values.items())
-
-
-def _value_bytes(value: Mapping[str, Any]) -> int:  # noqa: PLR0911  (a table of types, one line each)
-    ((kind, content),) = value.items()
-    match kind:
-        case "S":
-            return len(content.encode())
-        case "N":
-            # A byte for each two digits, and one more.
-            return (len(content.strip("-").replace(".", "").strip("0")) + 1) // 2 + 1
-        case "B":
-            return len(content)
-        case "SS":
-            return sum(len(each.encode()) for each in content)
-        case "L":
-            return 3 + sum(1 + _value_bytes(each) for each in content)
-        case "M":
-            return 3 + sum(1 + len(name.encode()) + _value_bytes(each) for name, each in content.items())
-    return 1
-
-
 def read_units_per_million() -> float:
     """Return what an eventually consistent scan of a million of these items consumes: half a unit for each 4 KB."""
-    sampled = [stored_bytes(item(number)) for number in range(0, 1_000_000, 997)]
+    sampled = [item_bytes(item(number)) for number in range(0, 1_000_000, 997)]
     return sum(sampled) / len(sampled) * 1_000_000 / 4096 / 2
 
 

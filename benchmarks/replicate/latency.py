@@ -3,9 +3,9 @@
 import statistics
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from benchmarks.replicate.source import KEY, NUMBER, TARGET, UPDATE_ONE
@@ -47,97 +47,85 @@ class Pace:
 
 @dataclass
 class Latencies:
-    """What was measured.
+    """What was measured of changes, oldest first, by two threads: one commits, one reads.
 
     Args:
-        seconds: From the return of each commit to the end of the read that had its item.
+        seconds: From the return of each counted commit to the end of the read that had its item.
         read_seconds: Of each read: what a latency may be too long by, and the pause.
         writing_seconds: From the first counted commit to the last.
-        unseen: Changes whose items didn't come.
     """
 
     seconds: list[float] = field(default_factory=list)
     read_seconds: list[float] = field(default_factory=list)
     writing_seconds: float = 0.0
-    unseen: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _awaited: dict[int, tuple[int, float, bool]] = field(default_factory=dict)
 
+    @property
+    def unseen(self) -> int:
+        """How many changes were committed, and their items not seen."""
+        return len(self._awaited)
 
-class Awaited:
-    """Changes that were committed and not yet seen, oldest first; used by two threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._changes: OrderedDict[int, tuple[int, float, bool]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._changes)
-
-    def add(self, key: int, number: int, committed_at: float, *, is_counted: bool) -> None:
+    def committed(self, key: int, number: int, committed_at: float, *, is_counted: bool) -> None:
         """Await the item of a change."""
         with self._lock:
-            self._changes[key] = (number, committed_at, is_counted)
+            self._awaited[key] = (number, committed_at, is_counted)
 
     def oldest(self) -> list[int]:
         """Return the keys of the changes that have been awaited for longest."""
         with self._lock:
-            return [key for key, _ in zip(self._changes, range(KEYS_A_READ), strict=False)]
+            return list(islice(self._awaited, KEYS_A_READ))
 
-    def seen(self, numbers: Mapping[int, int], at: float) -> list[float]:
-        """Note what a read that ended `at` had; return the latencies of the counted changes among it."""
-        found = []
+    def seen(self, numbers: Mapping[int, int], ended_at: float) -> None:
+        """Note what a read had that ended then."""
         with self._lock:
             for key, number in numbers.items():
-                wanted, committed_at, is_counted = self._changes[key]
+                wanted, committed_at, is_counted = self._awaited[key]
                 if number >= wanted:
-                    del self._changes[key]
-                    if is_counted:
-                        found.append(at - committed_at)
-        return found
+                    del self._awaited[key]
+                    self.seconds += [ended_at - committed_at] * is_counted
 
 
 def measure(server: MariaDb, client: Any, pace: Pace, check_running: Callable[[], None]) -> Latencies:
     """Change rows at a steady pace and read their items until all were seen."""
-    awaited, found, over = Awaited(), Latencies(), threading.Event()
-    reader = threading.Thread(target=_read, args=(client, awaited, found, over))
+    found, over = Latencies(), threading.Event()
+    reader = threading.Thread(target=_read, args=(client, found, over))
     reader.start()
     try:
-        found.writing_seconds = _write(server, pace, awaited)
+        _write(server, pace, found)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while awaited and reader.is_alive() and time.monotonic() < deadline:
+        while found.unseen and reader.is_alive() and time.monotonic() < deadline:
             check_running()
             time.sleep(PAUSE_SECONDS)
     finally:
         over.set()
         reader.join()
-    found.unseen = len(awaited)
     return found
 
 
-def _write(server: MariaDb, pace: Pace, awaited: Awaited) -> float:
-    """Commit each change when its time has come, late ones at once; return the seconds of the counted ones."""
+def _write(server: MariaDb, pace: Pace, found: Latencies) -> None:
+    """Commit each change when its time has come, late ones at once."""
     with server.connect() as connection, connection.cursor() as cursor:
         connection.autocommit(True)
-        start = first_at = committed_at = time.monotonic()
+        start = first_at = time.monotonic()
         for index, (number, key) in enumerate(pace.changes()):
             time.sleep(max(0.0, start + index / pace.rate - time.monotonic()))
             cursor.execute(UPDATE_ONE, (number, key))
             committed_at = time.monotonic()
-            awaited.add(key, number, committed_at, is_counted=index >= pace.warm_up)
+            found.committed(key, number, committed_at, is_counted=index >= pace.warm_up)
             if index == pace.warm_up:
                 first_at = committed_at
-    return committed_at - first_at
+            found.writing_seconds = committed_at - first_at
 
 
-def _read(client: Any, awaited: Awaited, found: Latencies, over: threading.Event) -> None:
+def _read(client: Any, found: Latencies, over: threading.Event) -> None:
     while not over.wait(PAUSE_SECONDS):
-        keys = awaited.oldest()
-        if not keys:
-            continue
-        started = time.monotonic()
-        numbers = read_numbers(client, keys)
-        ended = time.monotonic()
-        found.read_seconds.append(ended - started)
-        found.seconds += awaited.seen(numbers, ended)
+        if keys := found.oldest():
+            started = time.monotonic()
+            numbers = read_numbers(client, keys)
+            ended = time.monotonic()
+            found.read_seconds.append(ended - started)
+            found.seen(numbers, ended)
 
 
 def read_numbers(client: Any, keys: Sequence[int]) -> dict[int, int]:

@@ -27,11 +27,6 @@ def test_an_item_is_made_from_its_number_alone_and_has_values_of_dynamodb():
     assert plain["total"] == Decimal(backfill_items.total_cents(5)) / 100
 
 
-def test_the_size_of_an_item_is_that_by_which_dynamodb_counts():
-    values = {"id": {"S": "abc"}, "n": {"N": "-12.50"}, "list": {"L": [{"S": "x"}, {"BOOL": True}]}}
-    assert backfill_items.stored_bytes(values) == (2 + 3) + (1 + 3) + (4 + 3 + 2 + 2)
-
-
 def test_an_export_has_all_items_and_passes_the_checks(tmp_path):
     path = backfill_items.write_export(tmp_path, "arn:aws:dynamodb:us-east-1:1:table/t", items=2_005, files=3)
     export = TableExport.of(ExportManifest.read(str(path)))

@@ -9,7 +9,7 @@ from benchmarks.replicate import __main__ as replicate
 from benchmarks.replicate import job as replicate_job
 from benchmarks.replicate import latency
 from benchmarks.replicate.job import LoggedBatch, last_batches, logged_batches
-from benchmarks.replicate.latency import Awaited, Latencies, Pace
+from benchmarks.replicate.latency import Latencies, Pace
 from benchmarks.replicate.source import attribute_of, differences, plain
 from streamjoin.entry import load_job
 from streamjoin.mysql import BinlogPosition
@@ -148,22 +148,22 @@ def test_each_change_is_of_another_row():
 
 
 def test_a_change_is_seen_when_its_item_has_its_number_or_a_later_one():
-    awaited = Awaited()
-    awaited.add(1, 10, 100.0, is_counted=True)
-    awaited.add(2, 11, 100.5, is_counted=True)
-    awaited.add(3, 12, 101.0, is_counted=False)
-    assert awaited.oldest() == [1, 2, 3]
-    assert awaited.seen({1: 9, 2: 11, 3: 13}, 101.5) == [1.0]
-    assert awaited.oldest() == [1]
-    assert awaited.seen({1: 11}, 102.0) == [2.0]
-    assert len(awaited) == 0
+    found = Latencies()
+    found.committed(1, 10, 100.0, is_counted=True)
+    found.committed(2, 11, 100.5, is_counted=True)
+    found.committed(3, 12, 101.0, is_counted=False)
+    assert found.oldest() == [1, 2, 3]
+    found.seen({1: 9, 2: 11, 3: 13}, 101.5)
+    assert (found.seconds, found.oldest()) == ([1.0], [1])
+    found.seen({1: 11}, 102.0)
+    assert (found.seconds, found.unseen) == ([1.0, 2.0], 0)
 
 
 def test_the_oldest_are_read_first_and_not_more_than_a_read_takes():
-    awaited = Awaited()
+    found = Latencies()
     for key in range(250, 0, -1):
-        awaited.add(key, 1, 0.0, is_counted=True)
-    assert awaited.oldest() == list(range(250, 150, -1))
+        found.committed(key, 1, 0.0, is_counted=True)
+    assert found.oldest() == list(range(250, 150, -1))
 
 
 class ItemsAtOnce:
