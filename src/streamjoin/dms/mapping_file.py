@@ -83,14 +83,6 @@ def _rules(values: Any, problems: list[str]) -> Iterator[Rule | None]:
             node.refuse("rule-name", f"'{name}': another rule has it; each has a name of its own")
         ids |= {rule_id} - {0}
         names |= {name} if name else set()
-        yield _rule(node, rule_id)
-
-
-def _rule(node: Node, rule_id: int) -> Rule | None:
-    found = node.value("rule-type")
-    if isinstance(found, str) and found in _REFUSED_RULE_TYPES:
-        allowed = ", ".join(_READERS)
-        node.refuse("rule-type", f"'{found}' is not supported: {_REFUSED_RULE_TYPES[found]}. Allowed: {allowed}")
-        return None
-    kind = node.text("rule-type", required=True, words=_READERS)
-    return None if kind is None else _READERS[kind](node, rule_id)
+        kind = node.text("rule-type", required=True, words=_READERS, unsupported=_REFUSED_RULE_TYPES)
+        if kind is not None:
+            yield _READERS[kind](node, rule_id)

@@ -61,9 +61,20 @@ class Node:
         self._asked.add(key)
         return self._values.get(key)
 
-    def text(self, key: str, *, required: bool = False, words: Collection[str] = ()) -> str | None:
-        """Return the text of a key, one of `words` where there are any."""
+    def text(
+        self,
+        key: str,
+        *,
+        required: bool = False,
+        words: Collection[str] = (),
+        unsupported: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Return the text of a key, one of `words` if there are any; one of `unsupported` is refused for its reason."""
         value = self.value(key)
+        reason = (unsupported or {}).get(value) if isinstance(value, str) else None
+        if reason is not None:
+            self.refuse(key, f"'{value}' is not supported: {reason}. Allowed: {_allowed(words)}")
+            return None
         if value is None:
             if required:
                 self.refuse(key, f"missing; allowed: {_allowed(words) or 'text'}")

@@ -122,11 +122,8 @@ def _read_attributes(parameters: Node, into_document: bool) -> dict[str, Documen
 def _read_attribute(mapping: Node) -> Document | None:
     kind = mapping.text("attribute-type", required=True, words=("scalar", "document"))
     words = _DOCUMENTS if kind == "document" else _SCALARS if kind == "scalar" else {**_SCALARS, **_DOCUMENTS}
-    if mapping.value("attribute-sub-type") == "json":
-        mapping.refuse("attribute-sub-type", f"'json' is not supported: {_OTHER_TARGETS}. Allowed: {', '.join(words)}")
-        sub_type = None
-    else:
-        sub_type = mapping.text("attribute-sub-type", required=True, words=words)
+    unsupported = {"json": _OTHER_TARGETS}
+    sub_type = mapping.text("attribute-sub-type", required=True, words=words, unsupported=unsupported)
     value = mapping.value("value")
     if value is None:
         mapping.refuse("value", "missing; allowed: text with ${column}, or an object for a document")

@@ -15,13 +15,7 @@ from streamjoin.dms.selection import Locator, read_pattern
 _AFFIXES: Final = tuple(f"{verb}-{part}" for verb in ("add", "remove", "replace") for part in ("prefix", "suffix"))
 _RENAMING: Final = ("rename", "convert-lowercase", "convert-uppercase", *_AFFIXES)
 _COLUMN_ACTIONS: Final = (*_RENAMING, "remove-column", "include-column", "change-data-type")
-_WITHOUT_VALUE: Final = (
-    "convert-lowercase",
-    "convert-uppercase",
-    "remove-column",
-    "include-column",
-    "change-data-type",
-)
+_WITHOUT_VALUE: Final = (*_RENAMING[1:3], *_COLUMN_ACTIONS[-3:])
 _MASKING: Final = "masking columns; leave the column out with remove-column or exclude-columns"
 _REFUSED_ACTIONS: Final = {
     "add-column": "columns computed with SQLite expressions; use an attribute mapping, value with ${column}",
@@ -92,17 +86,17 @@ def first(rules: Iterable[TransformationRule]) -> TransformationRule | None:
 def read_transformation(rule: Node, rule_id: int) -> TransformationRule | None:
     """Return a transformation rule, None where it has problems."""
     problems_before = len(rule.problems)
-    target = _word(rule, "rule-target", ("table", "column"), _REFUSED_TARGETS)
+    target = rule.text("rule-target", required=True, words=("table", "column"), unsupported=_REFUSED_TARGETS)
     actions = _RENAMING if target == "table" else _COLUMN_ACTIONS
-    action = _word(rule, "rule-action", actions, _REFUSED_ACTIONS)
+    action = rule.text("rule-action", required=True, words=actions, unsupported=_REFUSED_ACTIONS)
     if target is None or action is None:
         # What the other keys must be follows from these two: one reason is enough.
         return None
     node = rule.node("object-locator", required=True)
-    schema = read_pattern(node, "schema-name", exact=False) if node else None
-    table = read_pattern(node, "table-name", exact=False) if node else None
-    column = node.text("column-name", required=True) if node and target == "column" else None
+    schema = table = column = None
     if node is not None:
+        schema, table = (read_pattern(node, key, exact=False) for key in ("schema-name", "table-name"))
+        column = node.text("column-name", required=True) if target == "column" else None
         node.end({"data-type": "choosing columns by their type; name them with column-name"})
     value = rule.text("value", required=action not in _WITHOUT_VALUE) or ""
     if action in _WITHOUT_VALUE and value:
@@ -116,15 +110,6 @@ def read_transformation(rule: Node, rule_id: int) -> TransformationRule | None:
         return None
     pattern = None if column is None else NamePattern.of_columns(column)
     return TransformationRule(rule_id, action, Locator(schema, table), pattern, value, old_value, data_type)
-
-
-def _word(rule: Node, key: str, words: tuple[str, ...], refused: dict[str, str]) -> str | None:
-    found = rule.value(key)
-    reason = refused.get(found) if isinstance(found, str) else None
-    if reason is None:
-        return rule.text(key, required=True, words=words)
-    rule.refuse(key, f"'{found}' is not supported: {reason}. Allowed: {', '.join(words)}")
-    return None
 
 
 def _read_data_type(rule: Node, action: str) -> DataType | None:

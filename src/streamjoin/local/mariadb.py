@@ -18,13 +18,12 @@ import pymysql
 from streamjoin.errors import LocalStackError
 from streamjoin.local import mariadb_program, tether
 from streamjoin.local.mariadb_program import MariaDbProgram
-from streamjoin.local.processes import stop_process
+from streamjoin.local.processes import LOG_TAIL_BYTES, stop_process, tail
 from streamjoin.local.stack import HOST, free_port, require_free_port
 
 log = logging.getLogger(__name__)
 
 READY_TIMEOUT_SECONDS = 60.0
-LOG_TAIL_BYTES = 2_000
 USER = "streamjoin"
 
 # What a replication needs of a server (the first five), and what keeps a throw-away one small and quick to start.
@@ -66,7 +65,7 @@ class MariaDb:
 
     def __init__(self, options: Sequence[str] = (), program: MariaDbProgram | None = None) -> None:
         self._options, self._program = tuple(options), program
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: tether.Process | None = None
         self._folder: Path | None = None
         self.host, self.port = HOST, 0
         self.user, self.password = USER, secrets.token_hex(16)
@@ -121,13 +120,8 @@ class MariaDb:
         require_free_port(self.port)
         folder = self._require_folder()
         with (folder / "server.log").open("w+b") as output:
-            self._process = subprocess.Popen(  # noqa: S603  (a server that we found ourselves)
-                tether.command("streamjoin.local.program", str(folder), *self._command(), *self._server_options()),
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            command = [str(folder), *self._command(), *self._server_options()]
+            self._process = tether.start("streamjoin.local.program", *command, output=output)
             try:
                 self._wait_until_ready(output)
             except BaseException:
@@ -217,14 +211,8 @@ class MariaDb:
             except pymysql.MySQLError as error:
                 if code is not None or time.monotonic() > deadline:
                     state = f"ended with exit code {code}" if code is not None else "gave no answer"
-                    message = f"MariaDB {state} at '{self.host}:{self.port}' ({error}): {_tail(output)}"
+                    message = f"MariaDB {state} at '{self.host}:{self.port}' ({error}): {tail(output)}"
                     raise LocalStackError(message) from error
             else:
                 return
             time.sleep(0.1)
-
-
-def _tail(output: IO[bytes]) -> str:
-    size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - LOG_TAIL_BYTES))
-    return output.read().decode(errors="replace").strip() or "no output"

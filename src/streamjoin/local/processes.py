@@ -3,8 +3,10 @@
 import os
 import signal
 import subprocess
+from typing import IO
 
 STOP_TIMEOUT_SECONDS = 10.0
+LOG_TAIL_BYTES = 2_000
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
@@ -35,3 +37,10 @@ def stop_process(process: subprocess.Popen[bytes], timeout_seconds: float = STOP
     if process.stdin is not None:
         process.stdin.close()
     return code
+
+
+def tail(log: IO[bytes]) -> str:
+    """Return the end of what a process has said."""
+    size = log.seek(0, os.SEEK_END)
+    log.seek(max(0, size - LOG_TAIL_BYTES))
+    return log.read().decode(errors="replace").strip() or "no output"

@@ -6,7 +6,6 @@ The services are those of the PyPI package `ministack`: in memory, without Docke
 import importlib.util
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,13 +18,12 @@ from typing import IO, Self
 
 from streamjoin.errors import LocalStackError
 from streamjoin.local import tether
-from streamjoin.local.processes import stop_process
+from streamjoin.local.processes import stop_process, tail
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 READY_TIMEOUT_SECONDS = 30.0
 PORT_ATTEMPTS = 3
-LOG_TAIL_BYTES = 2_000
 
 # What a Python program needs; anything else (SERVICES, PERSIST_STATE, USE_SSL, …) would change what the services do.
 _KEPT_FOR_SERVER = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
@@ -154,18 +152,12 @@ def wait_until_ready(
         if code is None and is_ready(endpoint):
             return
         if code is not None:
-            message = f"the embedded services ended with exit code {code}, no answer at '{endpoint}': {_tail(log)}"
+            message = f"the embedded services ended with exit code {code}, no answer at '{endpoint}': {tail(log)}"
             raise LocalStackError(message)
         if time.monotonic() > deadline:
-            message = f"the embedded services gave no answer at '{endpoint}' in {timeout_seconds:.0f} s: {_tail(log)}"
+            message = f"the embedded services gave no answer at '{endpoint}' in {timeout_seconds:.0f} s: {tail(log)}"
             raise LocalStackError(message)
         time.sleep(0.02)
-
-
-def _tail(log: IO[bytes]) -> str:
-    size = log.seek(0, os.SEEK_END)
-    log.seek(max(0, size - LOG_TAIL_BYTES))
-    return log.read().decode(errors="replace").strip() or "no output"
 
 
 class LocalStack:
@@ -177,7 +169,7 @@ class LocalStack:
 
     def __init__(self, port: int | None = None) -> None:
         self._wanted_port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: tether.Process | None = None
         self.port = 0
 
     @property
@@ -236,14 +228,7 @@ class LocalStack:
         require_free_port(port)
         self.port = port
         with tempfile.TemporaryFile() as log:
-            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter)
-                tether.command("ministack"),
-                env=server_environment(port),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process = tether.start("ministack", output=log, environ=server_environment(port))
             try:
                 wait_until_ready(self.endpoint, self._process.poll, log)
             except BaseException:

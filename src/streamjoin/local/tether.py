@@ -9,16 +9,32 @@ when the parent dies, also by `kill -9`; end of file is then the order to stop.
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Mapping
+from typing import IO
 
+Process = subprocess.Popen[bytes]
 # A Spark job that is told to stop finishes the batch in hand first.
 GRACE_SECONDS = 60.0
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Return the command line that runs `module` tethered; start it with `stdin=subprocess.PIPE`."""
+    """Return the command line that runs `module` tethered."""
     return [sys.executable, "-m", "streamjoin.local.tether", module, *arguments]
+
+
+def start(module: str, *arguments: str, output: IO[bytes], environ: Mapping[str, str] | None = None) -> Process:
+    """Start `module` tethered, in a process group of its own; what it says goes to `output`."""
+    return subprocess.Popen(  # noqa: S603  (our own interpreter)
+        command(module, *arguments),
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def _stop_at_end_of_input() -> None:

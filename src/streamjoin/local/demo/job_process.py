@@ -1,6 +1,5 @@
 """A job as a process of its own, as it would run in production, watched from outside."""
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +27,7 @@ class JobProcess:
         self._config = config
         self._environ = environ
         self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: tether.Process | None = None
 
     def check_running(self) -> None:
         """Check that the job hasn't ended by itself.
@@ -72,14 +71,7 @@ class JobProcess:
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter)
-                tether.command("streamjoin", "run", str(self._config)),
-                env=dict(self._environ),
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process = tether.start("streamjoin", "run", str(self._config), output=output, environ=self._environ)
         return self
 
     def __exit__(
