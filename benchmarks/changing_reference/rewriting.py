@@ -6,7 +6,7 @@ Runs in a process of its own; the tables that it leaves are checked by the proce
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -97,99 +97,51 @@ class RewritingWorkload:
         return rows
 
 
-@dataclass(frozen=True)
-class ChangeMeasured:
-    """One change of the reference, of one of the `KINDS`, until a query saw it in all rows (`is_true`).
-
-    `seconds_…` count from the change on; `items_read` is what was read of the reference table meanwhile.
-    """
-
-    kind: str
-    is_true: bool
-    batches: int
-    rows_rewritten: int
-    rows_expected: int
-    seconds_to_commit: float
-    seconds_to_query: float
-    query_seconds: float
-    items_read: int
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """What was measured with one table.
-
-    Args:
-        bulk_seconds: How long writing its rows took.
-        changes: The changes, in order; the first doesn't count, it loads classes.
-        batches: The item that each batch between used, in order.
-    """
-
-    bulk_seconds: float
-    changes: list[ChangeMeasured]
-    batches: list[int]
-
-    def to_json(self, rows_checked: int) -> dict[str, Any]:
-        """Return how soon each change was in the table; the first one is listed, and counted nowhere."""
-        warmup, *changes = (
-            {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(change).items()}
-            for change in self.changes
-        )
-        return {
-            "bulk_seconds": round(self.bulk_seconds, 3),
-            "warmup_change": warmup,
-            "changes": changes,
-            "rows_checked": rows_checked,
-        }
-
-
 def measure(
     spark: SparkSession, tables: Mapping[str, tuple[RewritingWorkload, str]], changes: int
-) -> dict[str, Rewritten]:
-    """Write each table, then change one item after the other.
+) -> dict[str, dict[str, Any]]:
+    """Write each table, then change one item after the other, each kind in turn.
 
     Args:
         spark: The session.
         tables: Table type -> the rows and batches, and where the table goes.
-        changes: How many of each, of each kind in turn.
+        changes: How many of each; the first doesn't count, it loads classes.
+
+    Returns:
+        By table type how long writing the rows took, each change, and the item that each batch between used.
     """
     meter = RequestMeter()
     meter.watch()
-    return {
-        table_type: _measure_table(spark, given, base_path, table_type, changes, meter)
-        for table_type, (given, base_path) in tables.items()
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for table_type, (given, base_path) in tables.items():
+        create_stream(aws_client("kinesis"), given.stream_name, SHARDS)
+        names = given.stream_name, base_path, table_type
+        way = OurWay(spark, job_config(*names, table_name=given.table_name, on_change="rewrite_rows"))
+        try:
+            measured: dict[str, Any] = {"bulk_seconds": _write(spark, way, given), "changes": [], "batches": []}
+            for number in range(changes):
+                measured["changes"].append(_follow(way, spark, given, number, measured["batches"], meter))
+                print(f"{table_type}: change {number + 1} of {changes}: {measured['changes'][-1]}", file=sys.stderr)
+            found[table_type] = measured
+        finally:
+            way.close()
+    return found
 
 
-def _measure_table(
-    spark: SparkSession, given: RewritingWorkload, base_path: str, table_type: str, changes: int, meter: RequestMeter
-) -> Rewritten:
-    create_stream(aws_client("kinesis"), given.stream_name, SHARDS)
-    settings = job_config(
-        given.stream_name, base_path, table_type, table_name=given.table_name, on_change="rewrite_rows"
-    )
-    way = OurWay(spark, settings)
-    try:
-        started = time.perf_counter()
-        for number, start in enumerate(range(0, given.rows, BULK_RECORDS)):
-            events = map(given.event, range(start, min(start + BULK_RECORDS, given.rows)))
-            records = records_of(given.stream_name, payloads_of(events), start)
-            process_batch(way.job, Batch(f"bulk-{number}", frame_of(spark, records)))
-        bulk_seconds = time.perf_counter() - started
-        print(f"{table_type}: {given.rows:,} rows written in {bulk_seconds:.1f} s", file=sys.stderr)
-        found: list[ChangeMeasured] = []
-        batches: list[int] = []
-        for number in range(changes):
-            found.append(_follow(way, spark, given, number, batches, meter))
-            print(f"{table_type}: change {number + 1} of {changes}: {found[-1]}", file=sys.stderr)
-        return Rewritten(bulk_seconds, found, batches)
-    finally:
-        way.close()
+def _write(spark: SparkSession, way: OurWay, given: RewritingWorkload) -> float:
+    started = time.perf_counter()
+    for number, start in enumerate(range(0, given.rows, BULK_RECORDS)):
+        events = map(given.event, range(start, min(start + BULK_RECORDS, given.rows)))
+        records = records_of(given.stream_name, payloads_of(events), start)
+        process_batch(way.job, Batch(f"bulk-{number}", frame_of(spark, records)))
+    seconds = time.perf_counter() - started
+    print(f"{given.rows:,} rows written in {seconds:.1f} s", file=sys.stderr)
+    return round(seconds, 3)
 
 
 def _follow(
     way: OurWay, spark: SparkSession, given: RewritingWorkload, number: int, batches: list[int], meter: RequestMeter
-) -> ChangeMeasured:
+) -> dict[str, Any]:
     """Change an item, then go on as the runner does: a batch, a pass of rewriting; until a query sees it everywhere."""
     kind = KINDS[number % len(KINDS)]
     place, item = given.change(number)
@@ -218,18 +170,18 @@ def _follow(
         committed = time.perf_counter()
         is_true = _is_true(way.base_path, item, given.key_rows)
         seen = time.perf_counter()
-    return ChangeMeasured(
-        kind=kind,
-        is_true=is_true,
-        batches=taken,
-        rows_rewritten=rewritten,
+    return {
+        "kind": kind,
+        "is_true": is_true,
+        "batches": taken,
+        "rows_rewritten": rewritten,
         # Those of the batch in hand were joined with the version before.
-        rows_expected=given.key_rows + (in_flight if kind == KINDS[1] else 0),
-        seconds_to_commit=committed - changed_at[0],
-        seconds_to_query=seen - changed_at[0],
-        query_seconds=seen - committed,
-        items_read=meter.take().items,
-    )
+        "rows_expected": given.key_rows + (in_flight if kind == KINDS[1] else 0),
+        "seconds_to_commit": round(committed - changed_at[0], 3),
+        "seconds_to_query": round(seen - changed_at[0], 3),
+        "query_seconds": round(seen - committed, 3),
+        "items_read": meter.take().items,
+    }
 
 
 def _is_true(base_path: str, item: Item, least_rows: int) -> bool:
@@ -244,18 +196,17 @@ def _is_true(base_path: str, item: Item, least_rows: int) -> bool:
     return bool(found["all_rows"] == found["true_rows"] >= least_rows)
 
 
-def problems(changes: Sequence[ChangeMeasured]) -> list[str]:
+def problems(changes: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what is wrong with the changes that were followed."""
     found = []
     for number, change in enumerate(changes, start=1):
-        said = []
-        if not change.is_true:
-            said.append(f"not in all rows after {change.batches} batches")
-        if change.batches > MOST_BATCHES_TO_TRUE:
-            said.append(f"expected {MOST_BATCHES_TO_TRUE} batches at most, found {change.batches}")
-        if change.rows_rewritten != change.rows_expected:
-            said.append(f"expected {change.rows_expected:,} rows rewritten, found {change.rows_rewritten:,}")
-        if change.items_read:
-            said.append(f"expected 0 items read, found {change.items_read:,}")
-        found += [f"change {number}, {change.kind}: {each}" for each in said]
+        said = f"change {number}, {change['kind']}"
+        if not change["is_true"]:
+            found.append(f"{said}: not in all rows after {change['batches']} batches")
+        if change["batches"] > MOST_BATCHES_TO_TRUE:
+            found.append(f"{said}: expected {MOST_BATCHES_TO_TRUE} batches at most, found {change['batches']}")
+        for what, expected in (("rows_rewritten", change["rows_expected"]), ("items_read", 0)):
+            if change[what] != expected:
+                rows = what.replace("_", " ")
+                found.append(f"{said}: expected {expected:,} {rows}, found {change[what]:,}")
     return found
