@@ -19,7 +19,7 @@ from tests.faults.kinesis import FakeClock
 def test_the_demo_runs_a_valid_configuration_of_its_data(name):
     config = parse_config(SCENARIOS[name].config("s3://bucket/table", "s3://bucket/dead_letters"))
     fields = set(next(DATASETS[name].records(0, 0)))
-    assert set(config.payload.schema_.fieldNames()) == fields
+    assert set(config.payload.schema_.names) == fields
     assert config.sink.hudi.record_key == [DATASETS[name].record_key]
     assert {r.dynamodb.table_name for r in config.references} == {r.name for r in DATASETS[name].references}
 
