@@ -7,9 +7,10 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+from streamjoin.dynamodb.table import KeyAttribute
 from streamjoin.reference.lookup.calls import Target
-from streamjoin.reference.lookup.keys import describe_index, plan_lookup
-from streamjoin.reference.table import KeyAttribute, describe
+from streamjoin.reference.lookup.keys import index_of, plan_lookup
+from streamjoin.reference.table import describe
 from tests.faults.reference import client_error
 
 Request = dict[str, Any]
@@ -238,7 +239,7 @@ def target_of(
     index_name: str | None = None,
 ) -> Target:
     """Return what a reference with this join key fetches."""
-    index = None if index_name is None else describe_index(table, "countries", index_name)
+    index = index_of(describe(table, "countries"), index_name)
     description = describe(table, "countries")
     access = plan_lookup(description, on, index)
     assert access is not None

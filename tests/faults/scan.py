@@ -60,6 +60,7 @@ class FakeScanTable:
                     {"AttributeName": "SK", "KeyType": "RANGE"},
                     {"AttributeName": "PK", "KeyType": "HASH"},
                 ],
+                "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
                 "ItemCount": len(self.items),
                 "TableSizeBytes": 100 * len(self.items),
             }

@@ -16,7 +16,7 @@ from streamjoin.dynamodb.read.export import TableExport
 from streamjoin.dynamodb.read.export_manifest import ExportManifest
 from streamjoin.dynamodb.read.item_filter import ItemFilter
 from streamjoin.dynamodb.read.item_staging import ItemSource
-from streamjoin.dynamodb.read.scan import TableAddress, TableFacts, TableScan, describe
+from streamjoin.dynamodb.read.scan import TableAddress, TableScan, default_segments
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ConfigError, SourceError
 
@@ -74,23 +74,23 @@ def backfill_source(config: BackfillConfig, clock: Callable[[], float] = time.ti
 
 def _of_table(config: BackfillConfig, settings: TableScanSettings, clock: Callable[[], float]) -> BackfillSource:
     address = TableAddress(settings.table_name, settings.region, settings.role_arn)
-    facts = describe(address.client(), settings.table_name)
+    table = address.describe()
 
     def scan(segments: int, tasks: int) -> TableScan:
         make_pace = partial(_share, settings.max_read_units_per_second, tasks)
-        page_items = make_pace().page_limit(facts.item_bytes, is_consistent=False)
+        page_items = make_pace().page_limit(table.item_bytes, is_consistent=False)
         scanned = TableScan(address, segments, make_pace)
         return scanned if page_items is None else replace(scanned, page_items=min(page_items, scanned.page_items))
 
     return BackfillSource(
         table_name=settings.table_name,
-        arn=facts.arn,
-        key_names=facts.key_names,
-        items=facts.items,
+        arn=table.arn,
+        key_names=tuple(table.key_types),
+        items=table.items,
         now_us=lambda: int((clock() - MARGIN_SECONDS) * 1_000_000),
-        fingerprint=_fingerprint(facts.arn, settings.segments, config.where),
+        fingerprint=_fingerprint(table.arn, settings.segments, config.where),
         where=_filter(config.where),
-        segments=lambda cores: settings.segments or facts.default_segments(cores),
+        segments=lambda cores: settings.segments or default_segments(table, cores),
         open=scan,
         is_paced=settings.max_read_units_per_second is not None,
     )
@@ -124,7 +124,7 @@ def _key_names(config: BackfillConfig, manifest: ExportManifest) -> tuple[str, .
     """Return the key of the exported table, which the export doesn't tell."""
     layout = capture_layout(config.tables[0].for_table(manifest.table_name))
     try:
-        facts: TableFacts = describe(TableAddress(manifest.table_name, manifest.region).client(), manifest.table_arn)
+        table = TableAddress(manifest.table_arn, manifest.region).describe()
     except SourceError as error:
         if code_of(error) != "ResourceNotFoundException" or not layout.record_key:
             message = (
@@ -136,7 +136,7 @@ def _key_names(config: BackfillConfig, manifest: ExportManifest) -> tuple[str, .
         names = tuple(layout.attribute_of(column) for column in layout.record_key)
         log.warning("table '%s' is gone; its key is taken from record_key: %s", manifest.table_name, ", ".join(names))
         return names
-    return facts.key_names
+    return tuple(table.key_types)
 
 
 def _filter(where: WhereSettings | None) -> ItemFilter | None:

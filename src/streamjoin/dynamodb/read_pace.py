@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 # Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
-_BYTES_PER_UNIT = 4096
+BYTES_PER_UNIT = 4096
 # Source: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html; Query's is the same.
 _PAGE_BYTES = 1024 * 1024
 # What an item is taken for while the service doesn't know its table's size yet.
@@ -78,7 +78,7 @@ class ReadUnits:
         """
         if self.max_per_second is None:
             return None
-        page_bytes = self.max_per_second * _BYTES_PER_UNIT * (1 if is_consistent else 2)
+        page_bytes = self.max_per_second * BYTES_PER_UNIT * (1 if is_consistent else 2)
         if page_bytes >= _PAGE_BYTES:
             return None
         return max(1, int(page_bytes / (item_bytes if item_bytes > 0 else _UNKNOWN_ITEM_BYTES)))

@@ -13,6 +13,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
 from streamjoin.config.stages import DynamoDbSettings, ReferenceSettings, RefreshSettings
 from streamjoin.dynamodb.stream.stream import TableStream
+from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.enrich.config.columns import check_columns
 from streamjoin.enrich.config.enrich import EnrichConfig, PayloadSettings
 from streamjoin.enrich.config.rewriting import rewriting_plan
@@ -29,9 +30,9 @@ from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference, own_feed
-from streamjoin.reference.lookup.keys import describe_index, plan_lookup
+from streamjoin.reference.lookup.keys import index_of, plan_lookup
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.reference.table import TableClient, TableDescription, describe
+from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.spark.session import job_session
 
@@ -171,8 +172,7 @@ def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: 
     description = described or describe(client, table.table_name)
     if settings.on_change == "rewrite_rows" or description.items <= SNAPSHOT_ITEMS:
         return False
-    index = None if table.index_name is None else describe_index(client, table.table_name, table.index_name)
-    found = plan_lookup(description, list(settings.on.values()), index) is not None
+    found = plan_lookup(description, list(settings.on.values()), index_of(description, table.index_name)) is not None
     log.info(
         "reference '%s': table '%s' has %d items; mode auto takes %s",
         *(settings.name, table.table_name, description.items, "lookup" if found else "snapshot"),

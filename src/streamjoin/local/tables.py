@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from streamjoin.aws.backoff import Tries
+from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import LocalStackError
 
 Item: TypeAlias = Mapping[str, Any]
@@ -43,20 +44,13 @@ def create_table(client: Any, name: str, keys: Mapping[str, str]) -> None:
 
     Args:
         client: boto3's `dynamodb` client.
-        name: Of the table.
+        name: Of the table; one that is there stays as it is.
         keys: Partition key first, then the sort key if any, with their types.
 
     Raises:
-        LocalStackError: The table wasn't active in time.
+        SinkError: The table has another key, or can't be made, or wasn't active in time.
     """
-    client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-    )
-    _wait_until_active(f"table '{name}'", lambda: client.describe_table(TableName=name)["Table"]["TableStatus"])
+    ensure_table(client, name, keys, create=True)
 
 
 def put_items(
@@ -113,16 +107,12 @@ def create_stream(client: Any, name: str, shards: int) -> None:
         LocalStackError: The stream wasn't active in time.
     """
     client.create_stream(StreamName=name, ShardCount=shards)
-    _wait_until_active(
-        f"stream '{name}'",
-        lambda: client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"],
-    )
-
-
-def _wait_until_active(what: str, status: Callable[[], str]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-    while (found := status()) != "ACTIVE":
+    while True:
+        found = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"]
+        if found == "ACTIVE":
+            return
         if time.monotonic() > deadline:
-            message = f"{what}: expected status ACTIVE within {READY_TIMEOUT_SECONDS:.0f} s, found '{found}'"
+            message = f"stream '{name}': expected status ACTIVE within {READY_TIMEOUT_SECONDS:.0f} s, found '{found}'"
             raise LocalStackError(message)
         time.sleep(0.05)

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 from streamjoin.aws.errors import Remedies, code_of, translated
-from streamjoin.dynamodb.write.tables import TableClient, ensure_table
+from streamjoin.dynamodb.write.tables import MakingClient, ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Entry, Lease
@@ -22,7 +22,7 @@ KEY: Final = "job"
 LEASE_SECONDS: Final = 30.0
 
 
-class ControlClient(TableClient, Protocol):
+class ControlClient(MakingClient, Protocol):
     """The calls of boto3's DynamoDB client that a control table needs."""
 
     def get_item(self, **request: Any) -> Mapping[str, Any]:

@@ -14,8 +14,9 @@ from streamjoin.local.tables import create_table, put_items
 from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import Fetcher
-from streamjoin.reference.lookup.keys import describe_index
+from streamjoin.reference.lookup.keys import index_of
 from streamjoin.reference.lookup.reference import LookupReference
+from streamjoin.reference.table import describe
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, settings
@@ -225,12 +226,12 @@ def test_an_index_is_queried_and_its_duplicates_are_told_by_primary_key(lookups,
 
 
 def test_an_index_is_described_with_its_key_and_what_it_holds(client, indexed):
-    index = describe_index(client, indexed, "by-name")
+    index = index_of(describe(client, indexed), "by-name")
 
     assert [(key.name, key.type) for key in (*index.hash_keys, *index.range_keys)] == [("name", "S"), ("at", "N")]
     assert index.attributes == {"code", "name", "at", "area"}
     with pytest.raises(ReferenceTableError, match="has no index 'by-area'; it has 'by-name'"):
-        describe_index(client, indexed, "by-area")
+        index_of(describe(client, indexed), "by-area")
 
 
 def test_a_hash_key_of_several_pages_is_read_to_its_end(lookups, make_table):

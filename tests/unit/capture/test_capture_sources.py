@@ -106,7 +106,11 @@ class Tables:
 
     def describe_table(self, **request: Any) -> dict[str, Any]:
         assert request == {"TableName": "orders"}
-        return {"Table": {"StreamSpecification": self._specification, "LatestStreamArn": self._stream.arn}}
+        key = {
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        }
+        return {"Table": {**key, "StreamSpecification": self._specification, "LatestStreamArn": self._stream.arn}}
 
 
 def table_source(patch: pytest.MonkeyPatch, stream: FakeTableStream, **settings: Any) -> ChangeSource:

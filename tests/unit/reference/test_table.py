@@ -4,8 +4,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.table import KeyAttribute
 from streamjoin.errors import ReferenceTableError
-from streamjoin.reference.table import KeyAttribute, describe, scan
+from streamjoin.reference.table import default_segments, describe, scan
 from tests.faults.reference import FakeClock, FakeDynamoDb, client_error, country
 
 ITEMS = [country(f"C{number:03}", f"country {number}") for number in range(50)]
@@ -113,7 +114,7 @@ def test_describe_gives_key_size_and_stream():
 
     table = describe(client, "countries")
 
-    assert (table.hash_key, table.range_key) == (KeyAttribute("code", "S"), KeyAttribute("year", "N"))
+    assert table.key == (KeyAttribute("code", "S"), KeyAttribute("year", "N"))
     assert (table.items, table.size_bytes) == (50, 7)
     assert (table.stream_arn, table.stream_view_type) == (stream["LatestStreamArn"], "NEW_IMAGE")
 
@@ -132,7 +133,7 @@ def test_the_segments_follow_the_size_of_the_table(items, size_bytes, segments):
     client = FakeDynamoDb([], size_bytes=size_bytes)
     client.items = [country("x", "y")] * items
 
-    assert describe(client, "countries").default_segments == segments
+    assert default_segments(describe(client, "countries")) == segments
 
 
 def test_primary_keys_are_ordered_as_dynamodb_orders_them():

@@ -19,7 +19,7 @@ from pyarrow import NativeFile
 from streamjoin.aws.storage import open_path
 from streamjoin.dynamodb.change_values import Digits, NotAnItemError, read_item
 from streamjoin.dynamodb.read.export_manifest import ExportFile, ExportManifest
-from streamjoin.dynamodb.read.item_staging import ItemPage
+from streamjoin.dynamodb.read.pages import ItemPage
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SourceError
 

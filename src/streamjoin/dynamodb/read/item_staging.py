@@ -15,20 +15,13 @@ from pyspark.sql import SparkSession
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_filter import ItemFilter
 from streamjoin.dynamodb.read.item_writer import ProgressMarks, SegmentWriter
-from streamjoin.dynamodb.service import Item, pack
+from streamjoin.dynamodb.read.pages import ItemPage
+from streamjoin.dynamodb.service import pack
 from streamjoin.errors import SourceError
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
 
 _SCHEMA = parse_schema("segment int, error string, is_retryable boolean")
-
-
-@dataclass(frozen=True)
-class ItemPage:
-    """Some items of a segment, and the read units that reading them consumed."""
-
-    items: Sequence[Item]
-    read_units: float = 0.0
 
 
 class ItemSource(Protocol):

@@ -1,11 +1,12 @@
 """A DynamoDB table's stream as it is now, ready to be read by whoever captures the table."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.stream.stream import StreamsClient, TableStream
+from streamjoin.dynamodb.table import TableClient, describe
 from streamjoin.errors import SourceError
 
 # Without new images there is nothing to make rows of.
@@ -22,17 +23,6 @@ _REMEDIES: Final = Remedies(
 )
 
 
-class TableClient(Protocol):
-    """The call of boto3's `dynamodb` client that finds a table's stream, and its `meta.region_name`."""
-
-    @property
-    def meta(self) -> Any:
-        """The client's metadata."""
-
-    def describe_table(self, **request: Any) -> Mapping[str, Any]:
-        """Call DescribeTable."""
-
-
 def open_table_stream(
     tables: TableClient, streams: StreamsClient, table_name: str, *, clock: Callable[[], float] = time.time
 ) -> TableStream:
@@ -42,20 +32,17 @@ def open_table_stream(
         SourceError: There is no such table, it has no stream, or one without new images.
     """
     where = f"table '{table_name}' in region '{tables.meta.region_name}'"
-    with translated(SourceError, f"{where}: DescribeTable", _REMEDIES):
-        table = tables.describe_table(TableName=table_name)["Table"]
-    # A stream that was switched off keeps its ARN for a day; only an enabled one gets later changes.
-    stream = table.get("StreamSpecification") or {}
-    if not stream.get("StreamEnabled") or not table.get("LatestStreamArn"):
+    table = describe(tables, table_name, lambda operation: translated(SourceError, f"{where}: {operation}", _REMEDIES))
+    if table.stream_arn is None:
         message = (
             f"{where} has no stream that could be read. Enable one: aws dynamodb update-table --table-name "
             f"{table_name} --stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
         )
         raise SourceError(message)
-    if stream.get("StreamViewType") not in _WHOLE_VIEWS:
+    if table.stream_view_type not in _WHOLE_VIEWS:
         message = (
             f"{where}: expected a stream with the view type {' or '.join(_WHOLE_VIEWS)}, found "
-            f"{stream.get('StreamViewType')}. The view type can't be changed: switch the stream off and on again."
+            f"{table.stream_view_type}. The view type can't be changed: switch the stream off and on again."
         )
         raise SourceError(message)
-    return TableStream(streams, table["LatestStreamArn"], table_name=table_name, clock=clock, remedies=_REMEDIES)
+    return TableStream(streams, table.stream_arn, table_name=table_name, clock=clock, remedies=_REMEDIES)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -10,7 +9,8 @@ from typing import Any, Final, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from streamjoin.aws.backoff import Tries
-from streamjoin.aws.errors import Remedies, code_of, translated
+from streamjoin.aws.errors import code_of
+from streamjoin.dynamodb.table import TableClient, TableErrors
 from streamjoin.dynamodb.write.changes import ItemChange, Put, condition_of, named
 from streamjoin.dynamodb.write.requests import action, batch_request, renewal_request, single_request
 from streamjoin.errors import SinkError
@@ -30,12 +30,8 @@ _PASSING_REASONS: Final = frozenset({"TransactionConflict", "ProvisionedThroughp
 _CONFLICTS: Final = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 
 
-class ItemClient(Protocol):
-    """The calls of boto3's DynamoDB client that writing items needs, and its `meta.region_name`."""
-
-    @property
-    def meta(self) -> Any:
-        """The client's metadata."""
+class ItemClient(TableClient, Protocol):
+    """The calls of boto3's DynamoDB client that writing items needs."""
 
     def batch_write_item(self, **request: Any) -> Mapping[str, Any]:
         """Call BatchWriteItem."""
@@ -51,12 +47,6 @@ class ItemClient(Protocol):
 
     def update_item(self, **request: Any) -> Mapping[str, Any]:
         """Call UpdateItem."""
-
-    def describe_table(self, **request: Any) -> Mapping[str, Any]:
-        """Call DescribeTable."""
-
-    def scan(self, **request: Any) -> Mapping[str, Any]:
-        """Call Scan."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +117,10 @@ class ItemCalls:
                 continue
             unprocessed = list((answer.get("UnprocessedItems") or {}).get(table) or ())
             if unprocessed:
+                errors = self.errors_of(table)
                 message = (
-                    f"{self._failed(table, 'BatchWriteItem')} left {len(unprocessed)} of {len(left)} items unprocessed "
-                    f"time and again. {_remedies('BatchWriteItem', table).throttled}"
+                    f"{errors.table}: BatchWriteItem left {len(unprocessed)} of {len(left)} items unprocessed time and "
+                    f"again. {errors.throttled}"
                 )
                 tries.wait(SinkError(message, retryable=True), progressed=len(unprocessed) < len(left))
             left = unprocessed
@@ -161,7 +152,7 @@ class ItemCalls:
             # try.
             left = [change for change, reason in zip(left, reasons, strict=True) if reason != _OUTDATED]
             if not _PASSING_REASONS.isdisjoint(reasons):
-                message = f"{self._failed(table, 'TransactWriteItems')} was cancelled for {sorted(set(reasons))}."
+                message = f"{self.errors_of(table).table}: TransactWriteItems was cancelled for {sorted(set(reasons))}."
                 tries.wait(SinkError(message, retryable=True))
         counts = self.write_in_turn(left, stop, conditional=True)
         return counts + WriteCounts(superseded=len(changes) - len(left))
@@ -195,7 +186,7 @@ class ItemCalls:
         """
         self._check()
         try:
-            with self.errors_of(table, operation):
+            with self.errors_of(table).of(operation):
                 return call()
         except SinkError as error:
             # What can't be reached was waited for long enough by the SDK; the service's own failures pass.
@@ -207,9 +198,15 @@ class ItemCalls:
                 raise
             return None
 
-    def errors_of(self, table: str, operation: str) -> AbstractContextManager[None]:
-        """Return what turns the SDK's errors of a call into a SinkError that says what to do."""
-        return translated(SinkError, self._failed(table, operation), _remedies(operation, table))
+    def errors_of(self, table: str) -> TableErrors:
+        """Return what the errors of calls on a table become."""
+        return TableErrors(
+            SinkError,
+            f"table '{table}' in region '{self._client.meta.region_name}'",
+            "target.dynamodb.{}",
+            missing=f"Create '{table}', or set target.dynamodb.create_tables: true and start the job again.",
+            throttled="Raise the table's write capacity, or make it one that is billed on demand.",
+        )
 
     def _write_one(self, change: ItemChange, stop: threading.Event, *, conditional: bool) -> bool:
         is_put = isinstance(change, Put)
@@ -251,21 +248,3 @@ class ItemCalls:
             reasons: Sequence[Mapping[str, Any]] = error.response.get("CancellationReasons") or ({},)
             return [reason.get("Code") or _NO_REASON for reason in reasons]
         return []
-
-    def _failed(self, table: str, operation: str) -> str:
-        return f"table '{table}' in region '{self._client.meta.region_name}': {operation}"
-
-
-def _remedies(operation: str, table: str) -> Remedies:
-    action = operation.partition(" ")[0]
-    # The actions of a transaction are those of its parts: there is none of its own name.
-    wanted = "PutItem, DeleteItem and UpdateItem" if action == "TransactWriteItems" else action
-    return Remedies(
-        missing=f"Create '{table}', or set target.dynamodb.create_tables: true and start the job again.",
-        denied=(
-            f"Allow dynamodb:{wanted} on the table to the job's role, or set "
-            "target.dynamodb.role_arn to a role that has it."
-        ),
-        throttled="Raise the table's write capacity, or make it one that is billed on demand.",
-        unreachable="Check the network, the credentials, target.dynamodb.region and AWS_ENDPOINT_URL.",
-    )

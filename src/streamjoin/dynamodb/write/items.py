@@ -4,14 +4,15 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from decimal import Decimal
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from streamjoin.dynamodb.service import Item
+from streamjoin.dynamodb.read.pages import projection, scan_pages
+from streamjoin.dynamodb.table import TableDescription
 from streamjoin.dynamodb.write.calls import ItemCalls, ItemClient, WriteCounts
 from streamjoin.dynamodb.write.changes import (
     VERSION_ATTRIBUTE,
@@ -144,26 +145,15 @@ class ItemWriter:
     def _pages(self, table: str) -> Iterator[list[dict[str, Any]]]:
         """Read keys and versions of all items, page by page."""
         tries = self._calls.new_tries()
-        described = None
-        while described is None:
-            describe = partial(self._client.describe_table, TableName=table)
-            described = self._calls.call(table, "DescribeTable", describe, tries)
-        attributes = [VERSION_ATTRIBUTE, *(each["AttributeName"] for each in described["Table"]["KeySchema"])]
-        names = {f"#a{index}": attribute for index, attribute in enumerate(attributes)}
-        request: dict[str, Any] = {
-            "TableName": table,
-            "ProjectionExpression": ", ".join(names),
-            "ExpressionAttributeNames": names,
-            "ConsistentRead": True,
-        }
-        start: dict[str, Item] = {}
-        while True:
-            page = self._calls.call(table, "Scan", partial(self._client.scan, **request, **start), tries)
-            if page is None:
-                continue
+
+        def call(operation: str, made: Callable[..., Mapping[str, Any]], **request: Any) -> Mapping[str, Any]:
+            answer = None
+            while answer is None:
+                answer = self._calls.call(table, operation, partial(made, **request), tries)
             tries.start_over()
-            yield [dict(item) for item in page.get("Items", ())]
-            # An empty page is no end: only a page without this key is.
-            if not page.get("LastEvaluatedKey"):
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            return answer
+
+        key = TableDescription.of(table, call("DescribeTable", self._client.describe_table, TableName=table)).key_types
+        request = {"TableName": table, "ConsistentRead": True, **projection([VERSION_ATTRIBUTE, *key])}
+        for page in scan_pages(partial(call, "Scan", self._client.scan), request):
+            yield [dict(item) for item in page.items]

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import NoRegionError
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, translated
+from streamjoin.dynamodb.table import find
 from streamjoin.errors import SinkError
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.local.samples.seed_file import read_items
@@ -86,9 +88,12 @@ def seed_table(
     except NoRegionError as error:
         message = f"table '{table_name}': no region is known; give --region, or set AWS_REGION"
         raise SinkError(message) from error
-    names = _key_names(client, table_name)
-    is_created = names is None
-    if names is None:
+    errors_of = partial(_errors, client, table_name)
+    found = find(client, table_name, errors_of)
+    is_created = found is None
+    if found is not None:
+        names = tuple(found.key_types)
+    else:
         if not create:
             raise _missing(client, table_name, is_file=sample is None)
         if sample is None:
@@ -96,11 +101,10 @@ def seed_table(
             items, keys = _key_types(iter(items), source, key)
         else:
             keys = dict(sample.keys)
-        with _errors(client, table_name, "CreateTable"):
-            create_table(client, table_name, keys)
+        create_table(client, table_name, keys)
         names = tuple(keys)
     blocks = Blocks(names, source)
-    with _errors(client, table_name, "BatchWriteItem"):
+    with errors_of("BatchWriteItem"):
         put_items(client, table_name, blocks.each(items))
     return Seeded(blocks.given, blocks.replaced, is_created)
 
@@ -180,16 +184,6 @@ def _key_type(source: str, name: str, value: Any) -> str:
         return "B"
     message = f"'{source}', item 1: '{name}' can't be a key: expected text, a number or binary"
     raise SinkError(message)
-
-
-def _key_names(client: Any, table_name: str) -> tuple[str, ...] | None:
-    """Return the key of the table; None where there is no table."""
-    with _errors(client, table_name, "DescribeTable"):
-        try:
-            found = client.describe_table(TableName=table_name)["Table"]["KeySchema"]
-        except client.exceptions.ResourceNotFoundException:
-            return None
-    return tuple(each["AttributeName"] for each in sorted(found, key=lambda each: str(each["KeyType"])))
 
 
 def _missing(client: Any, table_name: str, *, is_file: bool) -> SinkError:

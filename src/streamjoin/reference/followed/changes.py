@@ -7,9 +7,9 @@ from typing import Any
 
 from streamjoin.dynamodb.service import Item, pack
 from streamjoin.dynamodb.stream.stream import ChangeRecord, StreamLostError, TableStream
+from streamjoin.dynamodb.table import TableDescription
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.followed.index import Rank
-from streamjoin.reference.table import TableDescription
 from streamjoin.shards.position import Position
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from typing import Any
 from streamjoin.config.stages import DynamoDbSettings, RefreshSettings
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.stream.stream import ChangeRecord, Polled, StreamLostError, TableStream
+from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, SourceError
 from streamjoin.reference.followed.changes import (
     HELD_SECONDS,
@@ -27,7 +28,7 @@ from streamjoin.reference.followed.changes import (
 )
 from streamjoin.reference.followed.index import ItemChange, Rank
 from streamjoin.reference.followed.view import View
-from streamjoin.reference.table import TableClient, TableDescription, describe, scan
+from streamjoin.reference.table import default_segments, describe, scan
 from streamjoin.shards.position import Position
 
 log = logging.getLogger(__name__)
@@ -251,7 +252,7 @@ class TableFeed:
             self._name,
             attributes,
             keep=lambda item: (description.rank(item), projected(item, attributes)),
-            segments=self._table.scan_segments or description.default_segments,
+            segments=self._table.scan_segments or default_segments(description),
             pace=self._pace,
             page_items=self._pace.page_limit(description.item_bytes),
         )

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from streamjoin.dynamodb.attribute_types import MisfitError, converter
 from streamjoin.dynamodb.service import Item, unpack
+from streamjoin.dynamodb.table import TableDescription
 from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.probe import key_text
-from streamjoin.reference.table import TableDescription
 from streamjoin.spark.schema import to_spark
 
 Rank = tuple[Any, ...]

@@ -15,6 +15,7 @@ from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.stream.stream import ChangeRecord
+from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
 from streamjoin.reference.followed.changes import ResumeFrom
 from streamjoin.reference.followed.feed import TableFeed
@@ -24,7 +25,6 @@ from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.reference.followed.rewrites import Rewrites
 from streamjoin.reference.followed.shipping import Shipping
 from streamjoin.reference.followed.snapshot import Snapshot
-from streamjoin.reference.table import TableClient, TableDescription
 from streamjoin.spark.schema import to_arrow
 
 log = logging.getLogger(__name__)

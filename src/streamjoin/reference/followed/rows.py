@@ -7,10 +7,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.dynamodb.service import Item, pack
+from streamjoin.dynamodb.table import TableDescription
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.followed.index import JoinIndex
 from streamjoin.reference.followed.layout import Layout
-from streamjoin.reference.table import TableDescription
 from streamjoin.spark.frames import frame_of
 from streamjoin.spark.schema import to_spark
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from streamjoin.dynamodb.stream.stream import ChangeRecord
+from streamjoin.dynamodb.table import TableDescription
 from streamjoin.reference.followed.index import ItemChange, Rank
-from streamjoin.reference.table import TableDescription
 
 
 class View(Protocol):

@@ -16,18 +16,18 @@ from functools import partial
 from typing import Any, Protocol
 
 from streamjoin.aws.backoff import Tries
-from streamjoin.aws.errors import Remedies, code_of, translated
-from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.aws.errors import code_of
+from streamjoin.dynamodb.read.pages import projection
+from streamjoin.dynamodb.read_pace import BYTES_PER_UNIT, ReadUnits
 from streamjoin.dynamodb.service import Item
+from streamjoin.dynamodb.table import KeyAttribute, TableErrors
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.keys import Key, KeyAccess
-from streamjoin.reference.table import KeyAttribute
 
 KEYS_PER_CALL = 100
 # Of items with one join key the one with the lowest primary key counts; the others only where it doesn't fit the types.
 ITEMS_PER_KEY = 100
 TRIES_WITHOUT_PROGRESS = 5
-_BYTES_PER_UNIT = 4096.0
 
 
 class ItemClient(Protocol):
@@ -69,20 +69,18 @@ class Target:
     def errors_of(self, operation: str) -> AbstractContextManager[None]:
         """Return what turns the SDK's errors of a call into a ReferenceTableError that says what to do."""
         index = f" and on its index '{self.access.index_name}'" if self.access.index_name else ""
-        remedies = Remedies(
+        return TableErrors(
+            ReferenceTableError,
+            str(self),
+            "dynamodb.{} of the reference",
             missing="Set dynamodb.table_name, region and index_name of the reference to what is there.",
-            denied=(
-                f"Allow dynamodb:{operation} on the table{index} to the job's role, or set dynamodb.role_arn of the "
-                "reference to a role that has it."
-            ),
             throttled=_THROTTLED,
-            unreachable="Check the network, the credentials, dynamodb.region of the reference and AWS_ENDPOINT_URL.",
-        )
-        return translated(ReferenceTableError, f"{self} {operation}", remedies)
+            resource=f"the table{index}",
+        ).of(operation)
 
     def __str__(self) -> str:
         index = f" index '{self.access.index_name}'" if self.access.index_name else ""
-        return f"reference table '{self.table_name}'{index} in region '{self.region}':"
+        return f"reference table '{self.table_name}'{index} in region '{self.region}'"
 
 
 _THROTTLED = (
@@ -130,20 +128,15 @@ class ItemReader:
         self._target = target
         self._client = client
         self._new_tries = partial(Tries, TRIES_WITHOUT_PROGRESS, sleep, jitter)
-        names = {f"#a{index}": name for index, name in enumerate(self._attributes())}
-        self._names = names
-        self._projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-
-    def _attributes(self) -> dict[str, None]:
-        keys = (*self._target.access.attributes, *self._target.primary_key)
-        return dict.fromkeys((*self._target.attributes, *(each.name for each in keys)))
+        keys = (*target.access.attributes, *target.primary_key)
+        self._projection = projection([*target.attributes, *(each.name for each in keys)])
 
     def divide(self, keys: Sequence[Key], pace: ReadUnits) -> list[Sequence[Key]]:
         """Return the keys in parts that `read` takes: as many as fit a call that costs a second's units at most."""
         size = 1
         if self._target.access.is_unique:
             # Of each item at least one unit is consumed, also of one that isn't there.
-            size = min(KEYS_PER_CALL, pace.page_limit(max(self._target.item_bytes, _BYTES_PER_UNIT)) or KEYS_PER_CALL)
+            size = min(KEYS_PER_CALL, pace.page_limit(max(self._target.item_bytes, BYTES_PER_UNIT)) or KEYS_PER_CALL)
         return [keys[start : start + size] for start in range(0, len(keys), size)]
 
     def read(self, keys: Sequence[Key], pace: ReadUnits, stop: threading.Event) -> Answer:
@@ -183,7 +176,7 @@ class ItemReader:
                 answer.found.setdefault(access.key_of(item), []).append(item)
             if refused:
                 message = (
-                    f"{self._target} BatchGetItem left {len(refused)} keys unprocessed time and again. {_THROTTLED}"
+                    f"{self._target}: BatchGetItem left {len(refused)} keys unprocessed time and again. {_THROTTLED}"
                 )
                 error = ReferenceTableError(message, retryable=True)
                 tries.wait(error, progressed=len(refused) < len(left))
@@ -210,7 +203,7 @@ class ItemReader:
 
     def _query_request(self, key: Key, pace: ReadUnits) -> dict[str, Any]:
         target, access = self._target, self._target.access
-        placeholders = {name: placeholder for placeholder, name in self._names.items()}
+        placeholders = {name: placeholder for placeholder, name in self._projection["ExpressionAttributeNames"].items()}
         values = access.values(key)
         request: dict[str, Any] = {
             "TableName": target.table_name,

@@ -5,33 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamjoin.dynamodb.service import Item
+from streamjoin.dynamodb.table import IndexDescription, KeyAttribute, TableDescription
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.key_values import KeyValue, stored_value
-from streamjoin.reference.table import KeyAttribute, TableClient, TableDescription, errors_of
 
 Key = tuple[KeyValue, ...]
 """The values of a key's attributes, each in the one form that `key_values` gives it."""
-
-
-@dataclass(frozen=True)
-class IndexDescription:
-    """A secondary index.
-
-    Args:
-        name: Its name.
-        hash_keys: One attribute, or up to four (a global index's key may have several).
-        range_keys: None, one, or up to four.
-        is_global: Whether it is one of the global ones, which can't be read consistently.
-        attributes: What it holds of an item; None: everything.
-
-    Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
-    """
-
-    name: str
-    hash_keys: tuple[KeyAttribute, ...]
-    range_keys: tuple[KeyAttribute, ...]
-    is_global: bool
-    attributes: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +63,7 @@ def plan_lookup(
         for range_keys in ((), index.range_keys):
             if wanted == _names((*index.hash_keys, *range_keys)):
                 return KeyAccess(index.hash_keys, range_keys, False, index.name, not index.is_global)
-    hash_keys = (description.hash_key,)
+    hash_keys = description.key[:1]
     if wanted == _names(description.key):
         return KeyAccess(hash_keys, description.key[1:], True)
     if wanted == _names(hash_keys):
@@ -92,53 +71,30 @@ def plan_lookup(
     return None
 
 
-def describe_index(client: TableClient, table_name: str, index_name: str) -> IndexDescription:
-    """Ask what a secondary index's key is, and what it holds of an item.
+def index_of(table: TableDescription, index_name: str | None) -> IndexDescription | None:
+    """Return the secondary index of this name; None where none is named.
 
     Raises:
-        ReferenceTableError: The table is missing, denied or unreachable, it has no such index, or not yet.
+        ReferenceTableError: The table has no such index, or not yet.
     """
-    with errors_of(client, table_name, "DescribeTable"):
-        table = client.describe_table(TableName=table_name)["Table"]
-    kinds = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-    indexes = {each["IndexName"]: (each, kind == kinds[0]) for kind in kinds for each in table.get(kind) or ()}
-    where = f"reference table '{table_name}' in region '{client.meta.region_name}'"
-    if index_name not in indexes:
+    if index_name is None:
+        return None
+    where = f"reference table '{table.table_name}'"
+    index = next((each for each in table.indexes if each.name == index_name), None)
+    if index is None:
+        there = ", ".join(repr(each.name) for each in table.indexes) or "none"
         message = (
-            f"{where} has no index '{index_name}'; it has {', '.join(map(repr, indexes)) or 'none'}. Correct "
-            "dynamodb.index_name of the reference, or leave it out."
+            f"{where} has no index '{index_name}'; it has {there}. Correct dynamodb.index_name of the reference, or "
+            "leave it out."
         )
         raise ReferenceTableError(message)
-    index, is_global = indexes[index_name]
-    status = index.get("IndexStatus", "ACTIVE")
-    if status not in ("ACTIVE", "UPDATING") or index.get("Backfilling"):
+    if index.status not in ("ACTIVE", "UPDATING") or not index.is_filled:
         message = (
-            f"{where}: index '{index_name}' can't be read while it is {status}. Wait until it is ACTIVE, or leave out "
-            "dynamodb.index_name of the reference."
+            f"{where}: index '{index_name}' can't be read while it is {index.status}. Wait until it is ACTIVE, or "
+            "leave out dynamodb.index_name of the reference."
         )
-        raise ReferenceTableError(message, retryable=status == "CREATING")
-    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
-    keys = {
-        kind: tuple(
-            KeyAttribute(each["AttributeName"], types[each["AttributeName"]])
-            for each in index["KeySchema"]
-            if each["KeyType"] == kind
-        )
-        for kind in ("HASH", "RANGE")
-    }
-    projection = index["Projection"]
-    held = {each["AttributeName"] for schema in (table, index) for each in schema["KeySchema"]}
-    return IndexDescription(
-        name=index_name,
-        hash_keys=keys["HASH"],
-        range_keys=keys["RANGE"],
-        is_global=is_global,
-        attributes=(
-            None
-            if projection["ProjectionType"] == "ALL"
-            else frozenset(held | set(projection.get("NonKeyAttributes") or ()))
-        ),
-    )
+        raise ReferenceTableError(message, retryable=index.status == "CREATING")
+    return index
 
 
 def require_projected(index: IndexDescription, table_name: str, attributes: Collection[str]) -> None:

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb.service import Item, unpack
+from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.records.events import REASON_COLUMN
 from streamjoin.reference.followed.layout import check_types, lay_out
@@ -21,10 +22,10 @@ from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.fetch import FETCHED_SCHEMA, FetchItems, KeyColumn
 from streamjoin.reference.lookup.fetcher import End, Fetching
 from streamjoin.reference.lookup.key_values import check_key
-from streamjoin.reference.lookup.keys import describe_index, no_access, plan_lookup, require_projected
+from streamjoin.reference.lookup.keys import index_of, no_access, plan_lookup, require_projected
 from streamjoin.reference.lookup.snapshot import Found, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types, without_json_keys
-from streamjoin.reference.table import TableClient, TableDescription, describe
+from streamjoin.reference.table import describe
 from streamjoin.spark.schema import to_arrow, to_arrow_type, to_spark
 
 log = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ class LookupReference:
         table = self._settings.dynamodb
         on_attributes = list(self._layout.join_attributes.values())
         description = describe(self._client, table.table_name)
-        index = None if table.index_name is None else describe_index(self._client, table.table_name, table.index_name)
+        index = index_of(description, table.index_name)
         access = plan_lookup(description, on_attributes, index)
         if access is None:
             message = f"reference '{self.name}' {no_access(description, on_attributes, index)}"

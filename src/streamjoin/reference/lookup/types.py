@@ -1,15 +1,18 @@
 """The types of a table that is never read whole: declared, of the last commit, or of a sample."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
 from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.dynamodb.read.pages import projection, scan_pages
 from streamjoin.dynamodb.read_pace import ReadUnits
+from streamjoin.dynamodb.table import TableClient
 from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.key_values import KEY_TYPES
-from streamjoin.reference.table import TableClient, errors_of
+from streamjoin.reference.table import scan_page
 
 SAMPLE_ITEMS = 1_000
 
@@ -30,25 +33,23 @@ def sampled_types(client: TableClient, target: Target, max_read_units_per_second
     """
     access = target.access
     limit = ReadUnits(max_read_units_per_second).page_limit(target.item_bytes, is_consistent=access.is_consistent)
-    names = {f"#a{position}": attribute for position, attribute in enumerate(target.attributes)}
-    with errors_of(client, target.table_name, "Scan"):
-        page = client.scan(
-            TableName=target.table_name,
-            Limit=min(limit or SAMPLE_ITEMS, SAMPLE_ITEMS),
-            ProjectionExpression=", ".join(names),
-            ExpressionAttributeNames=names,
-            ConsistentRead=access.is_consistent,
-            ReturnConsumedCapacity="TOTAL",
-            # An index may hold other items than the rest of the table has.
-            **({"IndexName": access.index_name} if access.index_name else {}),
+    page = next(
+        scan_pages(
+            partial(scan_page, client, target.table_name),
+            {
+                "Limit": min(limit or SAMPLE_ITEMS, SAMPLE_ITEMS),
+                "ConsistentRead": access.is_consistent,
+                **projection(target.attributes),
+                # An index may hold other items than the rest of the table has.
+                **({"IndexName": access.index_name} if access.index_name else {}),
+            },
         )
-    items = page.get("Items", ())
-    fields = {field.name: field for field in infer_schema(items, target.attributes)}
+    )
+    fields = {field.name: field for field in infer_schema(page.items, target.attributes)}
     for attribute in access.attributes:
-        if not any(attribute.name in item for item in items):
+        if not any(attribute.name in item for item in page.items):
             fields[attribute.name] = pa.field(attribute.name, KEY_TYPES[attribute.type])
-    units = float((page.get("ConsumedCapacity") or {}).get("CapacityUnits", 0))
-    return Sample(pa.schema(list(fields.values())), units)
+    return Sample(pa.schema(list(fields.values())), page.read_units)
 
 
 def without_json_keys(types: pa.Schema, layout: Layout) -> pa.Schema:

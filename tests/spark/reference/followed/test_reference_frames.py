@@ -5,17 +5,17 @@ import pytest
 from pyspark.sql import functions as F
 
 from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.enrich.join import enrich
 from streamjoin.reference.followed import rows as rows_module
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows, to_frame
-from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, FakeDynamoDb, country, settings
 
-TABLE = TableDescription("t", KeyAttribute("id", "N"), None, 0, 0, None, None)
+TABLE = TableDescription("t", (KeyAttribute("id", "N"),))
 DECLARED = parse_schema(
     "id bigint, s string, n decimal(38,10), d double, f float, i int, t tinyint, b binary, flag boolean, day date, "
     "at timestamp, l array<decimal(38,0)>, m map<string,bigint>, st struct<x:int,y:array<string>,z:map<string,string>>"

@@ -8,11 +8,13 @@ import pytest
 
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_filter import ItemFilter
-from streamjoin.dynamodb.read.item_staging import ItemPage, StageSegments, StagingPlan, stage_segment
+from streamjoin.dynamodb.read.item_staging import StageSegments, StagingPlan, stage_segment
 from streamjoin.dynamodb.read.item_writer import SegmentWriter
-from streamjoin.dynamodb.read.scan import TableAddress, TableFacts, TableScan, describe
+from streamjoin.dynamodb.read.pages import ItemPage
+from streamjoin.dynamodb.read.scan import TableAddress, TableScan, default_segments
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.service import pack, unpack
+from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.errors import SourceError
 from tests.faults.kinesis import FakeClock
 from tests.faults.scan import FakeScanTable, items_of
@@ -78,15 +80,18 @@ def test_a_throttled_table_can_be_tried_again_and_a_denied_one_cannot():
 
 
 def test_a_table_tells_its_key_hash_key_first():
-    facts = describe(FakeScanTable(items_of(3)), "receipts")
-    assert facts.key_names == ("PK", "SK")
-    assert facts.arn.endswith(":table/receipts")
+    table = TableAddress("receipts").describe(FakeScanTable(items_of(3)))
+    assert list(table.key_types) == ["PK", "SK"]
+    assert table.arn.endswith(":table/receipts")
 
 
 def test_segments_follow_the_size_of_the_table_and_are_no_fewer_than_cores():
-    assert TableFacts("arn", ("id",), 0, 0).default_segments(4) == 4
-    assert TableFacts("arn", ("id",), 10_000_000, 0).default_segments(4) == 40
-    assert TableFacts("arn", ("id",), 0, 100 * 1024**3).default_segments(4) == 400
+    def segments(items, size_bytes):
+        return default_segments(TableDescription("t", (KeyAttribute("id", "S"),), items, size_bytes), 4)
+
+    assert segments(0, 0) == 4
+    assert segments(10_000_000, 0) == 40
+    assert segments(0, 100 * 1024**3) == 400
 
 
 def test_items_are_staged_in_files_of_bounded_size(tmp_path):

@@ -32,7 +32,7 @@ class FakeTables:
 
     def __init__(self, keys=None, takes=lambda: 25):
         self.keys, self.takes = dict(keys or {}), takes
-        self.items, self.calls, self.created = {}, [], {}
+        self.items, self.calls, self.created, self.types = {}, [], {}, {}
 
     def describe_table(self, TableName):
         if TableName not in self.keys:
@@ -40,11 +40,13 @@ class FakeTables:
             raise self.exceptions.ResourceNotFoundException(error, "DescribeTable")
         kinds = zip(self.keys[TableName], ("HASH", "RANGE"), strict=False)
         schema = [{"AttributeName": name, "KeyType": kind} for name, kind in kinds]
-        return {"Table": {"KeySchema": schema, "TableStatus": "ACTIVE"}}
+        defined = [{"AttributeName": name, "AttributeType": self.types.get(name, "S")} for name in self.keys[TableName]]
+        return {"Table": {"KeySchema": schema, "AttributeDefinitions": defined, "TableStatus": "ACTIVE"}}
 
     def create_table(self, **request):
         self.created = request
         self.keys[request["TableName"]] = [each["AttributeName"] for each in request["KeySchema"]]
+        self.types = {each["AttributeName"]: each["AttributeType"] for each in request["AttributeDefinitions"]}
 
     def batch_write_item(self, RequestItems):
         ((table, requests),) = RequestItems.items()

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamjoin.dynamodb.service import pack
+from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.reference.followed.index import ItemChange, JoinIndex
 from streamjoin.reference.followed.layout import lay_out
-from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.ddl import parse_schema
 
-TABLE = TableDescription("countries", KeyAttribute("code", "S"), None, 0, 0, None, None)
+TABLE = TableDescription("countries", (KeyAttribute("code", "S"),))
 LAYOUT = lay_out({"country": "name"}, {"size": "size"})
 TYPES = parse_schema("name string, size bigint")
 

@@ -4,15 +4,15 @@ from decimal import Decimal
 import pytest
 
 from streamjoin.dynamodb.attribute_types import infer_schema
+from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.reference.followed.layout import check_types, json_key_warnings, lay_out
 from streamjoin.reference.followed.rows import build_rows
-from streamjoin.reference.table import KeyAttribute, TableDescription
 from streamjoin.schema.ddl import parse_schema, to_ddl
 from streamjoin.spark.schema import to_spark
 from tests.faults.reference import country
 
-TABLE = TableDescription("countries", KeyAttribute("code", "S"), None, 0, 0, None, None)
+TABLE = TableDescription("countries", (KeyAttribute("code", "S"),))
 ON, COLUMNS = {"country": "countryname"}, {"code": "country_code"}
 
 
@@ -76,7 +76,7 @@ def test_of_two_items_with_one_join_key_the_lowest_primary_key_counts_in_any_ord
 
 
 def test_the_lowest_primary_key_is_by_number_where_the_key_is_one():
-    table = TableDescription("t", KeyAttribute("code", "S"), KeyAttribute("year", "N"), 0, 0, None, None)
+    table = TableDescription("t", (KeyAttribute("code", "S"), KeyAttribute("year", "N")))
     items = [country("IN", "India", year={"N": year}) for year in ("10", "9")]
 
     rows = rows_of(items, columns={"year": "year"}, table=table)

@@ -1,8 +1,9 @@
 import pytest
 
+from streamjoin.dynamodb.table import KeyAttribute
 from streamjoin.errors import ReferenceTableError
-from streamjoin.reference.lookup.keys import describe_index, no_access, plan_lookup, require_projected
-from streamjoin.reference.table import KeyAttribute, describe
+from streamjoin.reference.lookup.keys import index_of, no_access, plan_lookup, require_projected
+from streamjoin.reference.table import describe
 from tests.faults.lookup import FakeItemTable, global_index
 from tests.faults.reference import client_error
 
@@ -20,7 +21,7 @@ def table(key=(("code", "S"), ("year", "N")), **indexes):
 
 
 def plan(client, on, index_name=None):
-    index = None if index_name is None else describe_index(client, "countries", index_name)
+    index = index_of(describe(client, "countries"), index_name)
     return plan_lookup(describe(client, "countries"), on, index)
 
 
@@ -97,11 +98,11 @@ def test_a_local_index_is_read_consistently_a_global_one_cant_be():
 
 def test_an_index_that_is_missing_is_named_beside_those_that_are_there():
     with pytest.raises(ReferenceTableError, match=r"no index 'by-nam'; it has 'by-name'.*index_name") as raised:
-        describe_index(table(GlobalSecondaryIndexes=[BY_NAME]), "countries", "by-nam")
+        index_of(describe(table(GlobalSecondaryIndexes=[BY_NAME]), "countries"), "by-nam")
 
     assert not raised.value.retryable
     with pytest.raises(ReferenceTableError, match="no index 'by-nam'; it has none"):
-        describe_index(table(), "countries", "by-nam")
+        index_of(describe(table(), "countries"), "by-nam")
 
 
 @pytest.mark.parametrize(("status", "retryable"), [("CREATING", True), ("DELETING", False)])
@@ -109,7 +110,7 @@ def test_an_index_that_is_being_made_or_deleted_cant_be_read(status, retryable):
     client = table(GlobalSecondaryIndexes=[BY_NAME | {"IndexStatus": status}])
 
     with pytest.raises(ReferenceTableError, match=rf"index 'by-name' can't be read while it is {status}") as raised:
-        describe_index(client, "countries", "by-name")
+        index_of(describe(client, "countries"), "by-name")
 
     assert raised.value.retryable is retryable
 
@@ -117,7 +118,7 @@ def test_an_index_that_is_being_made_or_deleted_cant_be_read(status, retryable):
 def test_an_index_whose_throughput_is_being_changed_can_be_read():
     client = table(GlobalSecondaryIndexes=[BY_NAME | {"IndexStatus": "UPDATING"}])
 
-    assert describe_index(client, "countries", "by-name").hash_keys == (NAME,)
+    assert index_of(describe(client, "countries"), "by-name").hash_keys == (NAME,)
 
 
 def test_a_table_that_cant_be_described_says_what_to_do():
@@ -125,7 +126,7 @@ def test_a_table_that_cant_be_described_says_what_to_do():
     client.fault = lambda operation, request: client_error("AccessDeniedException", operation)
 
     with pytest.raises(ReferenceTableError, match="Allow dynamodb:DescribeTable"):
-        describe_index(client, "countries", "by-name")
+        index_of(describe(client, "countries"), "by-name")
 
 
 @pytest.mark.parametrize(
@@ -139,12 +140,12 @@ def test_a_table_that_cant_be_described_says_what_to_do():
 def test_an_index_holds_the_keys_and_what_it_projects(project, held):
     index = global_index("by-name", "countryname", "city", project=project)
 
-    assert describe_index(table(GlobalSecondaryIndexes=[index]), "countries", "by-name").attributes == held
+    assert index_of(describe(table(GlobalSecondaryIndexes=[index]), "countries"), "by-name").attributes == held
 
 
 def test_attributes_that_an_index_doesnt_project_are_named():
     index = global_index("by-name", "countryname", project=["area"])
-    described = describe_index(table(GlobalSecondaryIndexes=[index]), "countries", "by-name")
+    described = index_of(describe(table(GlobalSecondaryIndexes=[index]), "countries"), "by-name")
     require_projected(described, "countries", ["code", "area"])
 
     with pytest.raises(ReferenceTableError, match=r"'by-name' doesn't project 'zone', 'river'; it has 'area', 'code'"):
@@ -153,7 +154,7 @@ def test_attributes_that_an_index_doesnt_project_are_named():
 
 def test_a_join_key_that_is_no_key_is_told_which_keys_there_are():
     client = table(GlobalSecondaryIndexes=[BY_NAME])
-    index = describe_index(client, "countries", "by-name")
+    index = index_of(describe(client, "countries"), "by-name")
 
     text = no_access(describe(client, "countries"), ["city"], index)
 
