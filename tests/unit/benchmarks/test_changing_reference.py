@@ -5,6 +5,7 @@ from itertools import islice
 from unittest.mock import MagicMock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from benchmarks import workload
 from benchmarks.changing_reference import __main__ as changing_reference
@@ -139,7 +140,15 @@ def test_the_weight_of_a_table_is_that_of_names_and_texts():
 def test_a_filled_tables_stream_knows_nothing_of_the_filling(monkeypatch):
     client = MagicMock()
     monkeypatch.setattr(workload, "aws_client", lambda _: client)
-    client.describe_table.return_value = {"Table": {"TableStatus": "ACTIVE"}}
+    client.meta.region_name = "us-east-1"
+    names = ("code", "countryname")
+    table = {
+        "TableStatus": "ACTIVE",
+        "KeySchema": [{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+    }
+    missing = ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "DescribeTable")
+    client.describe_table.side_effect = [missing, *[{"Table": table}] * 9]
     client.batch_write_item.return_value = {}
     workload.fill(30, "countries")
     calls = [name for name, _, _ in client.mock_calls if name != "describe_table"]
