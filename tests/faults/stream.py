@@ -44,7 +44,7 @@ class FakeStreamShard:
 
 @dataclass
 class _Iterator:
-    """`begin` is None while it isn't known where LATEST is: that is settled when the iterator is used."""
+    """`begin` is None while it isn't known where LATEST is: that is decided when the iterator is used."""
 
     shard_id: str
     begin: int | None

@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Parts:
+class BatchParts:
     """A whole batch: each of its records is in one part, or in the rest.
 
     Args:
@@ -81,7 +81,7 @@ class Parts:
         return found.where(F.col("reason") != RejectReason.UNLISTED_TABLE) if self.ignores_unlisted else found
 
 
-def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> Parts:
+def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> BatchParts:
     """Give each change to its table, as a row of it; reject those of tables that aren't listed.
 
     Args:
@@ -104,7 +104,7 @@ def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> 
         kept.enter_context(persisted(changes.frame, needed=table.layout.undeclared == "evolve"))
         rows = table.rows(_judged(changes, listed), batch_id)
         kept.enter_context(persisted(rows.frame))
-        return Parts((Part(table, rows),), None, ignores)
+        return BatchParts((Part(table, rows),), None, ignores)
     kept.enter_context(persisted(changes.frame))
     names = sorted(str(row[0]) for row in changes.kept.select(TABLE).distinct().collect())
     tables = [table for name in names if (table := job.tables.find(name, spark)) is not None]
@@ -114,7 +114,7 @@ def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> 
         rows = table.rows(Events(judged.frame.where(is_kept & (F.col(TABLE) == table.name))), batch_id)
         kept.enter_context(persisted(rows.frame))
         parts.append(Part(table, rows))
-    return Parts(tuple(parts), Events(judged.frame.where(~is_kept)), ignores)
+    return BatchParts(tuple(parts), Events(judged.frame.where(~is_kept)), ignores)
 
 
 def _judged(changes: Events, names: Sequence[str]) -> Events:

@@ -78,7 +78,7 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
         if counts.rejected:
             job.dead_letters.write(parts.rejected(), batch_id=batch.batch_id, parallelism=parallelism)  # 4
         if not job.unread_letters.is_empty:
-            job.unread_letters.settle(batch, parts.rejected())
+            job.unread_letters.delete_outdated(batch, parts.rejected())
         on_step("dead_letters_written")
         metadata = _trace(job, batch)
         commits = [

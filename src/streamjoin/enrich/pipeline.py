@@ -75,7 +75,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         on_step("counted")
         if counts.rejected:
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
-        job.unread_letters.settle(batch, ordered.rejected)
+        job.unread_letters.delete_outdated(batch, ordered.rejected)
         on_step("dead_letters_written")
         versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
         rows = table_rows(job, ordered).withColumns(version_literals(job, snapshots))

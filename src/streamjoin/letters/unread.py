@@ -51,7 +51,7 @@ class UnreadLetters:
         chunks = LetterChunks(spark, self._dead_letters, place, LetterFilter(), _NO_LIMITS)
         self._ids = frozenset(chunks.unread())
 
-    def settle(self, batch: Batch, rejected: DataFrame) -> None:
+    def delete_outdated(self, batch: Batch, rejected: DataFrame) -> None:
         """Delete those whose records are in `batch` and are no longer rejected; before the batch's commit.
 
         Columns in: those of a record.

@@ -201,8 +201,8 @@ class Lease:
         taken = replace(free, owner=self._holder.owner, holder=self._holder, seconds=self._lease_seconds)
         if self._write(taken, found) and not self._store.is_conditional:
             self._pause(self.renewal_seconds)
-            settled = self._store.read()
-            if settled is None or self._mine is None or settled.tag != self._mine.tag:
+            stored = self._store.read()
+            if stored is None or self._mine is None or stored.tag != self._mine.tag:
                 self._mine = None
 
     def _write(self, entry: Entry, replacing: Entry | None) -> bool:

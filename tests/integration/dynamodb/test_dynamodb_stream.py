@@ -7,7 +7,7 @@ closed shards       when the stream is switched off, without  stay listed for da
                     an end where there was no record
 sequence numbers    30 digits; none listed without records    21 digits, from 1, counted over all tables and shards
 time of a change    seconds                                   whole minutes
-iterators           of LATEST: settled when opened            likewise
+iterators           of LATEST: decided when opened            likewise
 after 24 hours      TrimmedDataAccessException, but the trim  TrimmedDataAccessException also from the trim horizon,
                     horizon gives what is left, silently      ResourceNotFoundException from a closed shard
 

@@ -104,7 +104,7 @@ class TableStreamBatches:
             if self._is_over(polled, taken, limits, deadline):
                 break
         ranges = self._ranges(taken, began_ms, at_tip=at_tip)
-        self._gaps.settle(ranges)
+        self._gaps.forget(ranges)
         self.position = self._gaps.covered(self._stream.position, self.position)
         return TableBatch(taken.table(), ranges, self.position, at_tip, self._clock() - began_ms / 1000)
 

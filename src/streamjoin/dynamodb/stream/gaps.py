@@ -59,7 +59,7 @@ class Gaps:
         places = {shard_id: before.shards[shard_id] for shard_id in self.after if shard_id in found.shards}
         return Position(found.stream, {**found.shards, **places})
 
-    def settle(self, ranges: Iterable[ShardRange]) -> None:
+    def forget(self, ranges: Iterable[ShardRange]) -> None:
         """Forget the shards of which a batch tells."""
         for read in ranges:
             self.after.pop(read.shard_id, None)

@@ -81,7 +81,7 @@ class TableStream:
         if listing.status == "DISABLED":
             raise self._switched_off()
         self._check_shards(listing)
-        # The shards' ends are noted by reading: where an iterator begins may only be settled when it is used.
+        # The shards' ends are noted by reading: where an iterator begins may only be decided when it is used.
         shard_ids = [shard.shard_id for shard in listing.shards if not shard.is_closed]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="stream") as pool:
             first_pages = dict(zip(shard_ids, pool.map(self._service.first_page, shard_ids), strict=True))

@@ -208,7 +208,7 @@ class BinlogDecoder:
         if not self._known.selects(*binlog_table.table_name(body)):
             return None
         layout = binlog_table.parse(body, self._charsets, is_mariadb=self._is_mariadb)
-        return self._known.settle(layout)
+        return self._known.recognised(layout)
 
     def _rows(self, event: BinlogEvent) -> list[Change]:
         layout = self._layouts[binlog_rows.table_id(event.body)]

@@ -48,7 +48,7 @@ class KnownTables:
             self._selected[key] = schema.lower() not in SYSTEM_SCHEMAS and self._selects(schema, name)
         return self._selected[key]
 
-    def settle(self, layout: TableLayout) -> TableLayout | None:
+    def recognised(self, layout: TableLayout) -> TableLayout | None:
         """Return a layout with the table object that is known already, if it is the same table; None for a sequence."""
         table = layout.table
         if table.column_names == _SEQUENCE:

@@ -143,7 +143,7 @@ def test_an_operation_that_isnt_known_is_an_error_and_no_change():
 # starting at the tip
 
 
-def test_the_tip_is_noted_by_reading_since_an_iterator_may_be_settled_only_when_it_is_used():
+def test_the_tip_is_noted_by_reading_since_an_iterator_may_be_decided_only_when_it_is_used():
     job = Job(scan=False)
     job.put("IN")
     job.stream.start_at_tip()
