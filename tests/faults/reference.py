@@ -1,7 +1,7 @@
 """A DynamoDB client over items in memory that pages, splits into segments and fails on request; a Spark to match it."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from streamjoin.config.stages import ReferenceSettings
+from streamjoin.dynamodb.service import pack
+from streamjoin.dynamodb.table import TableDescription
 
 
 def client_error(code: str, operation: str = "Scan", status: int = 400) -> ClientError:
@@ -17,6 +19,11 @@ def client_error(code: str, operation: str = "Scan", status: int = 400) -> Clien
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(response, operation)  # type: ignore[arg-type]
+
+
+def packed(items: Iterable[Mapping[str, Any]], table: TableDescription) -> dict[tuple[Any, ...], bytes]:
+    """Return the items as a feed keeps them."""
+    return {table.rank(item): pack(item) for item in items}
 
 
 class FakeDynamoDb:

@@ -14,7 +14,7 @@ from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows
 from streamjoin.reference.table import describe, scan
 from streamjoin.schema.ddl import parse_schema
-from tests.faults.reference import FakeClock, FakeSpark, country, settings
+from tests.faults.reference import FakeClock, FakeSpark, country, packed, settings
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +113,13 @@ def test_all_types_and_reserved_names_make_the_trip(client, make_table):
     layout = lay_out({"code": "code"}, {each: each for each in item if each != "code"})
     items = scan(client, name, layout.attributes, keep=dict).items
 
+    described = describe(client, name)
     inferred = build_rows(
-        items, describe(client, name), layout, infer_schema(items, layout.attributes), fail_on_duplicate=True
+        packed(items, described), described, layout, infer_schema(items, layout.attributes), fail_on_duplicate=True
     )
     declared = build_rows(
-        items,
-        describe(client, name),
+        packed(items, described),
+        described,
         layout,
         parse_schema(
             "code string, name string, size decimal(38,10), count bigint, date binary, status boolean, value date, "

@@ -4,11 +4,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
@@ -17,20 +16,20 @@ from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
+from streamjoin.reference.configured import ConfiguredReference
 from streamjoin.reference.followed.changes import ResumeFrom
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.index import ItemChange, JoinIndex, Rank
-from streamjoin.reference.followed.layout import check_types, json_key_warnings, lay_out
+from streamjoin.reference.followed.layout import json_key_warnings
 from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.reference.followed.rewrites import Rewrites
 from streamjoin.reference.followed.shipping import Shipping
 from streamjoin.reference.followed.snapshot import Snapshot
-from streamjoin.spark.schema import to_arrow
 
 log = logging.getLogger(__name__)
 
 
-class Reference:
+class Reference(ConfiguredReference):
     """A DynamoDB table as a series of snapshots. One thread at a time.
 
     Args:
@@ -40,15 +39,6 @@ class Reference:
         spark: Where the rows live.
         feed: The table's items; references to one table share it. Default: one of its own.
         clock: Seconds since 1970.
-
-    Attributes:
-        name: As configured.
-        how: How events are joined, as configured.
-        on: Event column -> the rows' column that it is compared with: the attribute's name, unless that is taken.
-        columns: The rows' column -> the same name, of the columns that the join adds to an event.
-
-    Raises:
-        SchemaError: The declared schema lacks an attribute, or a join attribute's type can't be compared.
     """
 
     looks_up = False
@@ -62,15 +52,8 @@ class Reference:
         feed: TableFeed | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._layout = lay_out(settings.on, settings.columns)
-        self.name = settings.name
-        self.how: Literal["left", "inner"] = settings.how
-        self.on: Mapping[str, str] = self._layout.on
-        self.columns: Mapping[str, str] = {column: column for column in self._layout.outputs}
-        self._settings, self._spark, self._clock = settings, spark, clock
-        self._types: pa.Schema | None = settings.schema_
-        if self._types is not None:
-            check_types(self._layout, self._types, settings.name)
+        super().__init__(settings)
+        self._spark, self._clock = spark, clock
         self._numbered: tuple[int, str | None] = (0, None)
         # Where nothing is rewritten, nothing is remembered for it either.
         self._rewrites = Rewrites(self.join_attributes) if settings.on_change == "rewrite_rows" else None
@@ -175,10 +158,9 @@ class Reference:
             self._restore_rewrites(self._rewrites, metadata or {})
         if metadata is None:
             return
-        inferred = to_arrow(StructType.fromJson(metadata["types"]))
-        if self._types is None and inferred.names == list(self._layout.attributes):
-            # The table has columns of these types: another choice after a restart would not fit it.
-            self._types = inferred
+        restored = self._restored_types(metadata)
+        if restored is not None:
+            self._types = restored
         self._numbered = (int(metadata["version"]), metadata["content_hash"])
 
     def unreported(self, snapshot: Snapshot) -> None:
@@ -202,7 +184,7 @@ class Reference:
         rewrites.restore(mark, is_complete=mark.version == int(metadata["version"]))
 
     def close(self) -> None:
-        """Free what Spark keeps; the next `current` starts anew, with the same types and numbering."""
+        """Free what Spark keeps; the next `current` starts from scratch, with the same types and numbering."""
         if self._rows is not None:
             self._rows.close()
         self._index, self._rows, self._snapshot = None, None, None
@@ -245,9 +227,6 @@ class Reference:
             if warning not in self._warned:
                 self._warn(warning)
         self._warned = warnings
-
-    def _warn(self, warning: str) -> None:
-        log.warning("reference '%s' table '%s': %s", self.name, self._settings.dynamodb.table_name, warning)
 
     def _tolerate(self, error: ReferenceTableError) -> None:
         """Warn of a failed refresh, or raise when the snapshot has become too old."""

@@ -1,15 +1,14 @@
 """Items as one row a join key, in Arrow and as a Spark frame: what events are joined with."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.dynamodb.service import Item, pack
 from streamjoin.dynamodb.table import TableDescription
 from streamjoin.errors import ReferenceTableError
-from streamjoin.reference.followed.index import JoinIndex
+from streamjoin.reference.followed.index import JoinIndex, Rank
 from streamjoin.reference.followed.layout import Layout
 from streamjoin.spark.frames import frame_of
 from streamjoin.spark.schema import to_spark
@@ -42,7 +41,7 @@ class Rows:
 
 
 def build_rows(
-    items: Iterable[Item],
+    items: Mapping[Rank, bytes],
     description: TableDescription,
     layout: Layout,
     types: pa.Schema,
@@ -52,7 +51,7 @@ def build_rows(
     """Convert the items and keep, of those with one join key, the one with the lowest primary key.
 
     Args:
-        items: Raw items in any order.
+        items: Packed items by rank, in any order.
         description: The items' table.
         layout: Which columns to make.
         types: The attributes' types, declared or inferred.
@@ -61,7 +60,7 @@ def build_rows(
     Raises:
         ReferenceTableError: There are duplicates and they are not allowed.
     """
-    index = JoinIndex(layout, types, description, {description.rank(item): pack(item) for item in items})
+    index = JoinIndex(layout, types, description, items)
     _, table = index.load()
     if index.duplicates and fail_on_duplicate:
         raise ReferenceTableError(index.duplicate_error())

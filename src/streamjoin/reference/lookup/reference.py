@@ -5,18 +5,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.config.stages import ReferenceSettings
-from streamjoin.dynamodb.service import Item, unpack
+from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.records.events import REASON_COLUMN
-from streamjoin.reference.followed.layout import check_types, lay_out
+from streamjoin.reference.configured import ConfiguredReference
+from streamjoin.reference.followed.index import Rank
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.fetch import FETCHED_SCHEMA, FetchItems, KeyColumn
@@ -26,7 +27,7 @@ from streamjoin.reference.lookup.keys import index_of, no_access, plan_lookup, r
 from streamjoin.reference.lookup.snapshot import Found, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types, without_json_keys
 from streamjoin.reference.table import describe
-from streamjoin.spark.schema import to_arrow, to_arrow_type, to_spark
+from streamjoin.spark.schema import to_arrow_type, to_spark
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class _Plan:
     types: pa.Schema
 
 
-class LookupReference:
+class LookupReference(ConfiguredReference):
     """A DynamoDB table of which each batch fetches the items of its join keys. One thread at a time.
 
     All rows of a batch see one value of a key; the values of different keys may have been read at different times, the
@@ -56,14 +57,7 @@ class LookupReference:
         clock: Seconds since 1970.
 
     Attributes:
-        name: As configured.
-        how: How events are joined, as configured.
-        on: Event column -> the frame's column that it is compared with: the attribute's name, unless that is taken.
-        columns: The frame's column -> the same name, of the columns that the join adds to an event.
         refresh_failures: Batches in a row for which items could not be read again.
-
-    Raises:
-        SchemaError: The declared schema lacks an attribute, or a join attribute's type can't be compared.
     """
 
     looks_up = True
@@ -76,16 +70,9 @@ class LookupReference:
         spark: SparkSession,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._layout = lay_out(settings.on, settings.columns)
-        self.name = settings.name
-        self.how: Literal["left", "inner"] = settings.how
-        self.on: Mapping[str, str] = self._layout.on
-        self.columns: Mapping[str, str] = {column: column for column in self._layout.outputs}
+        super().__init__(settings)
         self.refresh_failures = 0
-        self._settings, self._client, self._spark, self._clock = settings, client, spark, clock
-        self._types: pa.Schema | None = settings.schema_
-        if self._types is not None:
-            check_types(self._layout, self._types, settings.name)
+        self._client, self._spark, self._clock = client, spark, clock
         self._version = 0
         self._plan: _Plan | None = None
         self._unpaid = 0.0
@@ -117,14 +104,13 @@ class LookupReference:
         """
         if metadata is None:
             return
-        inferred = to_arrow(T.StructType.fromJson(metadata["types"]))
-        if self._types is None and inferred.names == list(self._layout.attributes):
-            # The table has columns of these types: another choice after a restart would not fit it.
-            self._types = without_json_keys(inferred, self._layout)
+        restored = self._restored_types(metadata)
+        if restored is not None:
+            self._types = without_json_keys(restored, self._layout)
         self._version = max(self._version, int(metadata["version"]))
 
     def close(self) -> None:
-        """Free what Spark keeps; the next `current` starts anew, with the same types and numbering."""
+        """Free what Spark keeps; the next `current` starts from scratch, with the same types and numbering."""
         for frame in self._frames:
             frame.unpersist()
         self._frames.clear()
@@ -267,17 +253,13 @@ class LookupReference:
             worst.error,
         )
 
-    def _warn(self, warning: str) -> None:
-        log.warning("reference '%s' table '%s': %s", self.name, self._settings.dynamodb.table_name, warning)
 
-
-def newest(fetched: Iterable[tuple[bytes, float]], target: Target) -> list[Item]:
-    """Return each item once, as it was last read: two spellings of one key may have come to two tasks."""
-    found: dict[tuple[Any, ...], tuple[float, Item]] = {}
+def newest(fetched: Iterable[tuple[bytes, float]], target: Target) -> dict[Rank, bytes]:
+    """Return each item once, packed as it was last read: two spellings of one key may have come to two tasks."""
+    found: dict[Rank, tuple[float, bytes]] = {}
     for packed, read_at in fetched:
-        item = unpack(packed)
-        rank = target.rank(item)
+        rank = target.rank(unpack(packed))
         other = found.get(rank)
         if other is None or read_at > other[0]:
-            found[rank] = (read_at, item)
-    return [item for _, item in found.values()]
+            found[rank] = (read_at, packed)
+    return {rank: packed for rank, (_, packed) in found.items()}

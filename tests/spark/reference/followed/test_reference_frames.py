@@ -13,7 +13,7 @@ from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
-from tests.faults.reference import FakeClock, FakeDynamoDb, country, settings
+from tests.faults.reference import FakeClock, FakeDynamoDb, country, packed, settings
 
 TABLE = TableDescription("t", (KeyAttribute("id", "N"),))
 DECLARED = parse_schema(
@@ -70,7 +70,7 @@ EXPECTED = [
 
 def rows_of(items, schema=DECLARED):
     layout = lay_out({"id": "id"}, {name: name for name in schema.names})
-    return build_rows(items, TABLE, layout, schema, fail_on_duplicate=False)
+    return build_rows(packed(items, TABLE), TABLE, layout, schema, fail_on_duplicate=False)
 
 
 def collected(frame):
@@ -104,7 +104,7 @@ def test_an_empty_table_is_an_empty_frame_of_the_right_columns(spark, monkeypatc
     monkeypatch.setattr(rows_module, "FEW_ROWS", few_rows)
     layout = lay_out({"country": "countryname"}, {"code": "country_code"})
 
-    rows = build_rows([], TABLE, layout, infer_schema([], layout.attributes), fail_on_duplicate=False)
+    rows = build_rows({}, TABLE, layout, infer_schema([], layout.attributes), fail_on_duplicate=False)
     frame = to_frame(spark, rows.table)
 
     assert frame.collect() == []

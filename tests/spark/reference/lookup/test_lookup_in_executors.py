@@ -15,7 +15,7 @@ from streamjoin.reference.table import describe
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
 from tests.faults.lookup import FakeItemTable, global_index
-from tests.faults.reference import client_error, country, settings
+from tests.faults.reference import client_error, country, packed, settings
 from tests.services.lookup_service import served
 
 SCHEMA = "code string, countryname string"
@@ -243,7 +243,8 @@ def test_events_find_what_they_find_when_the_whole_table_is_joined(
     schema = to_spark(parse_schema(f"value {event}"))
     events = spark.createDataFrame([(value,) for value in [*values, None]], schema)
     layout = lay_out({"value": "key"}, {"found": "found"})
-    rows = build_rows(items, describe(table, "t"), layout, types, fail_on_duplicate=True)
+    described = describe(table, "t")
+    rows = build_rows(packed(items, described), described, layout, types, fail_on_duplicate=True)
     whole = enrich(events, to_frame(spark, rows.table), on=layout.on, columns=["found"]).frame
     spark.conf.set("spark.sql.shuffle.partitions", 2)
     reference = executors(table, on={"value": "key"}, columns=["found"], schema=f"key {declared}, found string")

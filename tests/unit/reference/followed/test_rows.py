@@ -10,7 +10,7 @@ from streamjoin.reference.followed.layout import check_types, json_key_warnings,
 from streamjoin.reference.followed.rows import build_rows
 from streamjoin.schema.ddl import parse_schema, to_ddl
 from streamjoin.spark.schema import to_spark
-from tests.faults.reference import country
+from tests.faults.reference import country, packed
 
 TABLE = TableDescription("countries", (KeyAttribute("code", "S"),))
 ON, COLUMNS = {"country": "countryname"}, {"code": "country_code"}
@@ -19,7 +19,11 @@ ON, COLUMNS = {"country": "countryname"}, {"code": "country_code"}
 def rows_of(items, *, on=ON, columns=COLUMNS, types=None, table=TABLE, fail_on_duplicate=False):
     layout = lay_out(on, columns)
     return build_rows(
-        items, table, layout, types or infer_schema(items, layout.attributes), fail_on_duplicate=fail_on_duplicate
+        packed(items, table),
+        table,
+        layout,
+        types or infer_schema(items, layout.attributes),
+        fail_on_duplicate=fail_on_duplicate,
     )
 
 
@@ -221,7 +225,7 @@ def test_a_commit_says_of_rows_and_types_what_it_said_before_types_were_arrows()
     layout = lay_out({"country": "code"}, {name: name for name in ("area", "n", "tags", "b", "f")})
     types = infer_schema(items, layout.attributes)
 
-    rows = build_rows(items, TABLE, layout, types, fail_on_duplicate=True)
+    rows = build_rows(packed(items, TABLE), TABLE, layout, types, fail_on_duplicate=True)
 
     assert rows.content_hash == "235f4ee964328cc2d604f104bc4df8c3"
     assert to_spark(types).jsonValue()["fields"] == [

@@ -449,7 +449,7 @@ def test_of_an_item_that_was_read_twice_the_later_answer_counts(order):
     (fetching,) = it.fetchers
     fetched = [(pack(country("IN", "earlier")), 100.0), (pack(country("IN", "later")), 200.0)]
 
-    assert newest(fetched[::order], fetching.target) == [country("IN", "later")]
+    assert list(newest(fetched[::order], fetching.target).values()) == [pack(country("IN", "later"))]
 
 
 def test_an_item_that_two_tasks_read_is_one_row():
