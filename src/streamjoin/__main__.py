@@ -1,5 +1,21 @@
-"""`python -m streamjoin` is the command `streamjoin`."""
+"""The command `streamjoin`, which is also `python -m streamjoin`."""
 
-from streamjoin.cli import main
+import sys
 
-main()
+from streamjoin.entry import exit_code_of
+
+
+def main() -> None:
+    """Run the command line; exit with 0 done, 1 failed, 2 wrong configuration or usage."""
+    sys.exit(exit_code_of(_run))
+
+
+def _run() -> None:
+    # It needs an extra, as some commands do.
+    from streamjoin.cli import app  # noqa: PLC0415
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -42,6 +42,19 @@ _JOB_FILES: Final = {
 }
 JOBS: Final = list(_JOB_FILES)
 
+# A package that the core doesn't bring -> how to get it.
+_REMEDIES: Final = {
+    **dict.fromkeys(("duckdb", "hudi"), "pip install 'streamjoin[query]'"),
+    "pymysql": "pip install 'streamjoin[mysql]'",
+    **dict.fromkeys(
+        ("rich", "typer"), "pip install 'streamjoin[cli]'. A job runs without it: streamjoin-job --config FILE"
+    ),
+    **dict.fromkeys(
+        ("py4j", "pyspark"),
+        "Glue and a cluster (spark-submit) bring Spark; on a laptop pip install 'streamjoin[local]'",
+    ),
+}
+
 
 class ExitCode(IntEnum):
     """What the exit code of a command says."""
@@ -52,7 +65,10 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(action: Callable[[], object]) -> ExitCode:
-    """Run `action`; return 0, or 2 for a wrong configuration and 1 for any other error of ours, its text on stderr."""
+    """Run `action`; return 0, or 2 for a wrong configuration and 1 for any other error of ours, its text on stderr.
+
+    An extra that isn't installed is an error of ours too: whatever imports its package ends here.
+    """
     try:
         action()
     except ConfigError as error:
@@ -60,6 +76,12 @@ def exit_code_of(action: Callable[[], object]) -> ExitCode:
         return ExitCode.CONFIG
     except StreamJoinError as error:
         _say(str(error))
+        return ExitCode.FAILED
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _REMEDIES:
+            raise
+        _say(f"'{package}' is needed here and not installed: {_REMEDIES[package]}")
         return ExitCode.FAILED
     return ExitCode.DONE
 
@@ -204,11 +226,11 @@ def run_job(
     )
 
 
-def run_script(job: str, arguments: Sequence[str] | None = None) -> None:
-    """Be the entry script of a `job`: on Glue, under spark-submit, or with plain Python.
+def run_script(job: str | None = None, arguments: Sequence[str] | None = None) -> None:
+    """Be the entry script of a `job`: on Glue, under spark-submit, or with plain Python; and `streamjoin-job`.
 
     Args:
-        job: What `job:` in the file must be.
+        job: What `job:` in the file must be. Default: any.
         arguments: The script's name and what follows it. Default: those of the process.
     """
     found = sys.argv if arguments is None else arguments

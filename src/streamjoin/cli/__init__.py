@@ -10,7 +10,7 @@ from streamjoin.cli import checkpoint, dead_letters, local
 from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
 from streamjoin.cli.seed import seed_table
 from streamjoin.cli.stream_job import load_stream_job
-from streamjoin.entry import ExitCode, exit_code_of, report_defect
+from streamjoin.entry import ExitCode, report_defect
 from streamjoin.local.samples.names import DatasetName, DemoJob
 from streamjoin.rendering import OutputFormat
 
@@ -169,12 +169,3 @@ def demo(
         capture_demo(records=records, s3=s3, console=terminal())
         return
     run_demo(dataset, records=records, s3=s3, with_mysql=with_mysql, console=terminal())
-
-
-def main() -> None:
-    """Run the command line; exit with 0 done, 1 failed, 2 wrong configuration or usage."""
-    sys.exit(exit_code_of(app))
-
-
-if __name__ == "__main__":
-    main()

@@ -55,7 +55,7 @@ EVENTS = [
 # As the command runs it, with our own loggers at DEBUG.
 PROGRAM = """
 import logging
-from streamjoin.cli import main
+from streamjoin.__main__ import main
 logging.getLogger("streamjoin").setLevel(logging.DEBUG)
 main()
 """

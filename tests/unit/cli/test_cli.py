@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from streamjoin.__main__ import main
 from streamjoin.aws.clients import aws_client
-from streamjoin.cli import app, main
+from streamjoin.cli import app
 from streamjoin.entry import ExitCode, exit_code_of, report_defect
 from streamjoin.errors import ConfigError, SinkError
 
