@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := .uv/uv
 BIN := .venv/bin
 # Two at a time, each with a Spark and emulators of its own; who has done its half takes from the other's.
-PYTEST := $(BIN)/pytest -n 2 --dist worksteal --durations 25 --durations-min 1
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
