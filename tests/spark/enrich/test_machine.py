@@ -28,7 +28,7 @@ from streamjoin.streaming.stream_reader import StreamReader
 from streamjoin.verify import verify
 from tests.faults.kinesis import FakeClock, FakeKinesis, internal_error, throttled
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions
-from tests.spark.enrich.test_rewrite import World
+from tests.spark.enrich.rewriting import World
 from tests.spark.harness import CrashError, check, crash_at
 
 # A quarter of the events is what no schema takes.

@@ -16,7 +16,7 @@ from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
 from tests.oracle import Record, expected_table
-from tests.spark.enrich import test_rewrite
+from tests.spark.enrich import rewriting
 from tests.spark.enrich.redriving import COUNTRIES, World, started
 from tests.spark.harness import ARRIVED, check, places_of, rows_of
 
@@ -109,9 +109,9 @@ def test_letters_of_aggregated_records_keep_their_place_and_arrival_orders_them(
 
 
 def test_a_rewrite_leaves_every_row_the_place_of_its_record(spark: SparkSession, tmp_path: Path) -> None:
-    world = test_rewrite.World(spark, tmp_path)
+    world = rewriting.World(spark, tmp_path)
     world.put("IN", "India", "1")
-    world.send(test_rewrite.event("a", "India"), test_rewrite.event("b", "USA"))
+    world.send(rewriting.event("a", "India"), rewriting.event("b", "USA"))
     before = places_of(world.job)
     assert before == {"a": "1", "b": "2"}
     world.put("IN", "India", "2")
