@@ -1,7 +1,6 @@
 """Read a DynamoDB table whole: what it is (`describe`), and all of its items (`scan`)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -12,6 +11,7 @@ from streamjoin.dynamodb.read.pages import projection, scan_pages
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.service import Item
 from streamjoin.dynamodb.table import TableClient, TableDescription, TableErrors
+from streamjoin.dynamodb.threads import in_threads
 from streamjoin.errors import ReferenceTableError
 
 Kept = TypeVar("Kept")
@@ -73,25 +73,9 @@ def scan(
         **projection(attributes),
         **({"Limit": page_items} if page_items else {}),
     }
-    stop = Event()
-    read_segment = partial(_scan_segment, client, table_name, keep=keep, pace=pace, stop=stop)
-    if segments == 1:
-        parts = [read_segment(request)]
-    else:
-        with ThreadPoolExecutor(max_workers=segments, thread_name_prefix="scan") as pool:
-            running = [
-                pool.submit(read_segment, request | {"Segment": index, "TotalSegments": segments})
-                for index in range(segments)
-            ]
-            try:
-                wait(running, return_when=FIRST_EXCEPTION)
-            finally:
-                # What the other segments still read would be thrown away: they end at their next page.
-                stop.set()
-            failed = next((each for each in running if each.done() and each.exception()), None)
-            parts = [] if failed else [each.result() for each in running]
-        if failed:
-            failed.result()
+    pieces = [{"Segment": index, "TotalSegments": segments} for index in range(segments)] if segments > 1 else [{}]
+    read_segment = partial(_scan_segment, client, table_name, keep=keep, pace=pace)
+    parts = in_threads(read_segment, [request | piece for piece in pieces], segments, "scan")
     return ScanResult(
         items=[item for part in parts for item in part.items],
         consumed_read_units=sum(part.consumed_read_units for part in parts),
@@ -113,10 +97,10 @@ def _scan_segment(
     client: TableClient,
     table_name: str,
     request: Mapping[str, Any],
+    stop: Event,
     *,
     keep: Callable[[Item], Kept],
     pace: ReadUnits | None,
-    stop: Event,
 ) -> ScanResult[Kept]:
     kept: list[Kept] = []
     consumed_read_units = 0.0

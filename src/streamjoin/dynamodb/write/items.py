@@ -5,7 +5,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from decimal import Decimal
 from functools import partial
 from itertools import chain
@@ -13,6 +12,7 @@ from typing import Any
 
 from streamjoin.dynamodb.read.pages import projection, scan_pages
 from streamjoin.dynamodb.table import TableDescription
+from streamjoin.dynamodb.threads import in_threads
 from streamjoin.dynamodb.write.calls import ItemCalls, ItemClient, WriteCounts
 from streamjoin.dynamodb.write.changes import (
     VERSION_ATTRIBUTE,
@@ -32,17 +32,6 @@ log = logging.getLogger(__name__)
 
 def _nothing() -> None:
     """Let everything be written."""
-
-
-def _stopping(
-    stop: threading.Event, write: Callable[[list[ItemChange], threading.Event], WriteCounts], part: list[ItemChange]
-) -> WriteCounts:
-    """Write a part; when it fails, the others end too."""
-    try:
-        return write(part, stop)
-    except BaseException:
-        stop.set()
-        raise
 
 
 class ItemWriter:
@@ -100,20 +89,7 @@ class ItemWriter:
     def _in_threads(
         self, write_part: Callable[[list[ItemChange], threading.Event], WriteCounts], parts: list[list[ItemChange]]
     ) -> WriteCounts:
-        stop = threading.Event()
-        write = partial(_stopping, stop, write_part)
-        if len(parts) < 2 or self._threads < 2:
-            return sum(map(write, parts), WriteCounts())
-        # Leaving the pool waits for its threads: a write that is still under way when its error is handled could
-        # replace what is written next.
-        with ThreadPoolExecutor(min(self._threads, len(parts)), thread_name_prefix="items") as pool:
-            running = [pool.submit(write, part) for part in parts]
-            try:
-                wait(running, return_when=FIRST_EXCEPTION)
-            finally:
-                stop.set()
-        failed = next((each for each in running if each.exception()), None)
-        return failed.result() if failed else sum((each.result() for each in running), WriteCounts())
+        return sum(in_threads(write_part, parts, self._threads, "items"), WriteCounts())
 
     def delete_older(self, table: str, version: int) -> int:
         """Delete the items that are older than `version`; return how many.
