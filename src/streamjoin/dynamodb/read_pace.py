@@ -16,7 +16,7 @@ class ReadUnits:
     """A number of read units a second that is not exceeded on average. For any number of threads.
 
     A call says only afterwards what it consumed. So it is paid for afterwards: the caller is held back until what it
-    consumed has been earned, and time in which nobody read earns nothing. What can be consumed at once is one call for
+    consumed has been earned, and time without reading earns nothing. What can be consumed at once is one call for
     each thread.
 
     Invariant: since the limiter was made, no more was consumed than the time allows, when `spend` returns.

@@ -24,7 +24,7 @@ class _Shard:
 
 
 class CallPace:
-    """The pace of one process's calls to the shards of one stream, whoever makes them: batches, retries, read-aheads.
+    """The pace of one process's calls to the shards of one stream: those of batches, retries and read-aheads.
 
     A shard's calls are one thread's at a time.
 

@@ -1,4 +1,4 @@
-"""Several shards read at the same time; one that hangs is left behind, and nobody waits for it.
+"""Several shards read at the same time; one that hangs is left behind, and the batch doesn't wait for it.
 
 Delivery: a shard left behind gives nothing to the batch, and its position stays. Its read goes on alone to the end of
 the call in flight; a later batch that starts at the same place takes it over with what it got, any other drops it. No
@@ -125,7 +125,7 @@ class ShardReadings:
             if not any(each.done() for each in work):
                 until = max(until, deadline)
             left_seconds = until - clock.monotonic()
-            # Answers wake nobody, so it is looked for them now and then.
+            # An answer doesn't end the wait, so it is looked for them now and then.
             if left_seconds <= 0 or clock.wait(work, min(left_seconds, PATIENCE_SECONDS)):
                 return
 

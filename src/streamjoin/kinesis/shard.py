@@ -150,7 +150,7 @@ class ShardReading:
         if not error.retryable:
             raise error
         if self._client.pace.failed(self._read.shard_id) >= ATTEMPTS:
-            # Whoever tries again after this error has all attempts again.
+            # What tries again after this error has all attempts again.
             self._client.pace.answered(self._read.shard_id)
             raise error
 

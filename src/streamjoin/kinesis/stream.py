@@ -10,9 +10,9 @@
     records  = kinesis.bounded(frame, ranges)
     position = plan.position.advance(ranges)                  # once the batch is committed
 
-Delivery: nothing here keeps a position; whoever commits one decides what is read again. A batch read again from one
-position gives the same records in the same order in each shard, and maybe more after them. A shard that gives no answer
-in time has an empty range in the batch, so that its position stays.
+Delivery: nothing here keeps a position; the one that is committed decides what is read again. A batch read again from
+one position gives the same records in the same order in each shard, and maybe more after them. A shard that gives no
+answer in time has an empty range in the batch, so that its position stays.
 
 Source of the limits: docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html: per shard 5 `GetRecords`
 a second and 2 MiB/s, shared by all its consumers; 10,000 records or 10 MiB a call; iterators live 5 minutes.

@@ -1,6 +1,6 @@
 """A reference of many rows, joined without moving them: each executor looks its events up in rows that it holds.
 
-A broadcast join builds its hash table anew in every batch, which for 500,000 rows takes longer than all the rest. Here
+A broadcast join builds its hash table again in every batch, which for 500,000 rows takes longer than all the rest. Here
 the rows are shipped once, as Arrow, and stay; a change ships the changed rows alone, in a second layer.
 """
 

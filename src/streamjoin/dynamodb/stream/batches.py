@@ -1,7 +1,7 @@
 """A DynamoDB table's own stream in batches, as Kinesis gives them: records, ranges of shards, and the position after.
 
-Delivery: nothing here keeps a position; whoever commits one decides what is read again. A batch read again from one
-position gives the same records in the same order in each shard, and maybe more after them.
+Delivery: nothing here keeps a position; the one that is committed decides what is read again. A batch read again from
+one position gives the same records in the same order in each shard, and maybe more after them.
 """
 
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # How large records are is known when some were read: the first poll of a process asks for few.
 _FIRST_POLL_RECORDS: Final = 1_000
-# While other shards give records, one that can't be read holds up nobody for so many batches.
+# While other shards give records, one that can't be read holds up none of them for so many batches.
 _FAILED_READS: Final = 5
 # Empty pages in a row that make a shard's tip: the service may give some before records.
 _PATIENCE: Final = 3
@@ -81,7 +81,7 @@ class TableStreamBatches:
             try:
                 self._stream.start_at(position)
             except StreamLostError as lost:
-                self._begin_anew(lost)
+                self._begin_at_oldest(lost)
 
     def read(self, limits: BatchLimits) -> TableBatch:
         """Return the next batch; one without records when there are none.
@@ -109,7 +109,7 @@ class TableStreamBatches:
         return TableBatch(taken.table(), ranges, self.position, at_tip, self._clock() - began_ms / 1000)
 
     def _poll(self, taken: Taken, limits: BatchLimits, deadline: float) -> Polled | None:
-        """Poll once; None where the stream has begun anew, or will when it is asked next."""
+        """Poll once; None if the stream has begun from its oldest change, or will when it is asked next."""
         room = (limits.bytes - taken.bytes) // self._mean_bytes if self._mean_bytes else _FIRST_POLL_RECORDS
         asked = max(1, min(limits.records - taken.records, room))
         try:
@@ -118,7 +118,7 @@ class TableStreamBatches:
             )
         except StreamLostError as lost:
             if not taken.records:
-                self._begin_anew(lost)
+                self._begin_at_oldest(lost)
             return None
         self._failures = self._failures + 1 if polled.error else 0
         if polled.error is not None:
@@ -132,7 +132,7 @@ class TableStreamBatches:
         is_full = taken.records >= limits.records or taken.bytes >= limits.bytes
         return polled.at_tip or bool(polled.error) or is_full or not polled.records or self._clock() >= deadline
 
-    def _begin_anew(self, lost: StreamLostError) -> None:
+    def _begin_at_oldest(self, lost: StreamLostError) -> None:
         """Go on with the oldest changes that the table's stream still has; what is missing before them is noted."""
         if self._fail_on_data_loss:
             message = (

@@ -13,7 +13,7 @@ class Gaps:
     """The shards that are read again from their oldest change, and the last change that was read of each before.
 
     Invariant: a shard is in here as long as it has given nothing after that change. Its place is the old one until
-    then, so that whoever starts there meets the gap again.
+    then, so that a process that starts there meets the gap again.
 
     Args:
         after: Shard -> its last change that was read; None: there was none.
@@ -24,7 +24,7 @@ class Gaps:
 
     @classmethod
     def of(cls, position: Position) -> Self:
-        """Return the gaps of a stream that lost something after `position`, nobody knows in which shard."""
+        """Return the gaps of a stream that lost something after `position`, in a shard that isn't known."""
         places = position.shards.items()
         return cls({shard_id: p.sequence_number for shard_id, p in places if p.kind is not PositionKind.DRAINED})
 

@@ -1,4 +1,4 @@
-"""A DynamoDB table's stream as it is now, ready to be read by whoever captures the table."""
+"""A DynamoDB table's stream as it is now, ready to be read by a capture of the table."""
 
 import time
 from collections.abc import Callable

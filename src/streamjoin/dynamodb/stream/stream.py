@@ -66,7 +66,7 @@ class TableStream:
         """Where a later process may start: right after what polls have returned, or earlier.
 
         A shard that gave no record yet stands at its trim horizon, since the stream has no name for its tip. After a
-        StreamLostError it stays what it was: whoever starts there is told of the loss too.
+        StreamLostError it stays what it was: a process that starts there is told of the loss too.
         """
         return self._started().position
 
@@ -137,7 +137,7 @@ class TableStream:
         """
         if self._lost is not None:
             raise StreamLostError(str(self._lost)) from self._lost
-        # A poll works on a copy, so that one that is interrupted has not gone past records which nobody got.
+        # A poll works on a copy, so that one that is interrupted has not gone past records that it didn't return.
         progress = self._started().copy()
         bounds = Bounds(patience, self._clock() + seconds, max_records)
         reading = Reading(self._service, progress, self._clock, bounds)

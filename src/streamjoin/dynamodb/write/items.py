@@ -39,9 +39,9 @@ class ItemWriter:
 
     Delivery: each item carries its version. A conditional write never replaces an item that is as new or newer, so it
     may be repeated as often as one likes; a put that is older than a deletion brings the item back until the deletion
-    is repeated too, so whoever goes back must go through all that followed. A plain write replaces whatever is there:
-    it is for changes that are newer than all that anybody wrote. After an error any part of a write may have happened,
-    and none of it is still under way but what the network delays.
+    is repeated too, so a process that goes back must go through all that followed. A plain write replaces whatever is
+    there: it is for changes that are newer than all that was written. After an error any part of a write may have
+    happened, and none of it is still under way but what the network delays.
 
     Args:
         client: boto3's DynamoDB client; it is shared by the threads.
@@ -94,7 +94,7 @@ class ItemWriter:
     def delete_older(self, table: str, version: int) -> int:
         """Delete the items that are older than `version`; return how many.
 
-        Items without a version are somebody else's: they stay, and a warning says how many there are.
+        Items without a version were written by another program: they stay, and a warning says how many there are.
 
         Raises:
             SinkError: Items may be left that are older.

@@ -103,7 +103,7 @@ def _make(client: MakingClient, name: str, key_types: Mapping[str, str], errors:
                 StreamSpecification=specification,
             )
         except ClientError as error:
-            # Somebody else made it meanwhile, or our own call did and its answer was lost.
+            # Another process made it meanwhile, or our own call did and its answer was lost.
             if code_of(error) != "ResourceInUseException":
                 raise
         else:

@@ -94,7 +94,7 @@ class TableFeed:
         return len(self._items)
 
     def add(self, view: View) -> None:
-        """Keep `view` true from the next refresh on, which reads the table anew for it."""
+        """Keep `view` true from the next refresh on, which reads the table again for it."""
         self._views.append(view)
         self.forget()
 
@@ -110,7 +110,7 @@ class TableFeed:
         self._served.clear()
 
     def give_back(self, read_units: float) -> None:
-        """Take read units back that nobody was told of: they count with the next that are asked for."""
+        """Take read units back that no commit names: they count with the next that are asked for."""
         self._consumed += read_units
 
     def consumed(self) -> float:
@@ -189,7 +189,7 @@ class TableFeed:
         return polled
 
     def _read(self) -> None:
-        """Note where the stream stands, scan, apply what changed meanwhile; only then let anybody see it."""
+        """Note where the stream stands, scan, apply what changed meanwhile; only then let views see it."""
         for _ in range(_SCANS_AT_ONCE):
             started = self._clock()
             description = describe(self._client, self._name)

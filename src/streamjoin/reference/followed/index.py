@@ -58,7 +58,7 @@ class JoinIndex:
         layout: Which columns a row has.
         types: The attributes' types.
         description: The table.
-        items: The table's items, packed, by rank. Not copied: whoever changes it calls `apply` right after.
+        items: The table's items, packed, by rank. Not copied: what changes it calls `apply` right after.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class Rewrites:
             self._is_complete = is_complete
 
     def loaded(self, index: JoinIndex, replayed: Sequence[ChangeRecord] | None) -> None:
-        """Find out what changed while nobody looked.
+        """Find out what changed while no job ran.
 
         Args:
             index: The reference as it is now.

@@ -12,7 +12,7 @@ from streamjoin.reference.followed.rows import FEW_ROWS, to_frame
 from streamjoin.reference.probe import KeyedRows, Layer, ShippedLayer, merged
 from streamjoin.spark.schema import to_spark
 
-# Changed rows are shipped beside the others until they are this many: then all are shipped anew.
+# Changed rows are shipped beside the others until they are this many: then all are shipped again.
 _MOST_CHANGES = 10_000
 
 
