@@ -12,11 +12,11 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
 from streamjoin.backfill.config.backfill import BackfillConfig
-from streamjoin.backfill.report import BackfillReport, ScanTotals
+from streamjoin.backfill.report import BackfillReport, ScanTotals, Written
 from streamjoin.backfill.scan import Scan
 from streamjoin.backfill.source import BackfillSource, backfill_source
 from streamjoin.backfill.table import BackfilledTable
-from streamjoin.backfill.writing import Writing, Written, parts_of
+from streamjoin.backfill.writing import Writing, parts_of
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
@@ -157,20 +157,8 @@ class Backfill:
 
     def report(self) -> BackfillReport:
         """Return what it has come to."""
-        return BackfillReport(
-            job=self.name,
-            backfill_id=self._id,
-            scanned=self._totals.scanned,
-            selected=self._totals.selected,
-            incomparable=self._totals.incomparable,
-            rows=self._written.rows,
-            superseded=self._written.superseded,
-            rejected=self._written.rejected,
-            read_units=self._totals.read_units,
-            seconds=time.monotonic() - self._started,
-            commits=self._written.commits,
-            is_complete=self._is_complete,
-        )
+        seconds = time.monotonic() - self._started
+        return BackfillReport(self.name, self._id, self._totals, self._written, seconds, self._is_complete)
 
     def _noted(self, note: BackfillNote) -> Noted:
         """Return the backfill to go on with: the one that was begun, where it is of the same source, else a new one."""

@@ -100,6 +100,23 @@ class Progress:
         return line_of(values)
 
 
+@dataclass
+class Written:
+    """What has been written by this start.
+
+    Args:
+        commits: How many.
+        rows: Rows in them.
+        superseded: Items that were removed meanwhile, as a tombstone tells.
+        rejected: Dead letters.
+    """
+
+    commits: int = 0
+    rows: int = 0
+    superseded: int = 0
+    rejected: int = 0
+
+
 @dataclass(frozen=True)
 class BackfillReport:
     """What a backfill has come to.
@@ -107,40 +124,28 @@ class BackfillReport:
     Args:
         job: The job's name.
         backfill_id: Names the backfill.
-        scanned: Items read, also by starts before this one.
-        selected: Items that `where` took; all without one.
-        incomparable: Items without the attribute of `where`, or with nothing comparable in it; not taken.
-        rows: Rows written by this start.
-        superseded: Items that were removed meanwhile, as a tombstone tells; by this start.
-        rejected: Dead letters, of this start.
-        read_units: Read units consumed.
+        read: What was read, also by starts before this one.
+        written: What this start wrote.
         seconds: From this start to its end.
-        commits: Commits of this start.
         is_complete: Whether all is done; else it was asked to stop, and the next start goes on.
     """
 
     job: str
     backfill_id: str
-    scanned: int
-    selected: int
-    incomparable: int
-    rows: int
-    superseded: int
-    rejected: int
-    read_units: float
+    read: ScanTotals
+    written: Written
     seconds: float
-    commits: int
     is_complete: bool = True
 
     @property
     def rows_per_second(self) -> float:
         """Rows by the time that the start took, reading included."""
-        return self.rows / self.seconds if self.seconds > 0 else 0.0
+        return self.written.rows / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def read_units_per_million(self) -> float:
         """Read units for a million items read."""
-        return self.read_units / self.scanned * _MILLION if self.scanned else 0.0
+        return self.read.read_units / self.read.scanned * _MILLION if self.read.scanned else 0.0
 
     @property
     def usd_per_million(self) -> float:
@@ -153,14 +158,14 @@ class BackfillReport:
             "job": self.job,
             "backfill": self.backfill_id,
             "complete": self.is_complete,
-            "scanned": self.scanned,
-            "selected": self.selected,
-            "incomparable": self.incomparable,
-            "rows": self.rows,
-            "superseded": self.superseded,
-            "rejected": self.rejected,
-            "commits": self.commits,
-            "read_units": round(self.read_units, 1),
+            "scanned": self.read.scanned,
+            "selected": self.read.selected,
+            "incomparable": self.read.incomparable,
+            "rows": self.written.rows,
+            "superseded": self.written.superseded,
+            "rejected": self.written.rejected,
+            "commits": self.written.commits,
+            "read_units": round(self.read.read_units, 1),
             "seconds": round(self.seconds, 1),
             "rows_per_second": round(self.rows_per_second),
             "read_units_per_million_items": round(self.read_units_per_million),

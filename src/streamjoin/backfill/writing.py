@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.backfill.letters import letters_of
+from streamjoin.backfill.report import Written
 from streamjoin.backfill.source import BackfillSource
 from streamjoin.backfill.table import BackfilledTable, Span
 from streamjoin.capture.backfill_note import BackfillNote, Noted
@@ -65,16 +66,6 @@ def next_parts(left: Sequence[StagedPart], limits: BatchLimits) -> Sequence[Stag
 def items_of(spark: SparkSession, parts: Sequence[StagedPart]) -> DataFrame:
     """Return the items of the files, which must be some. Columns out: `item` (binary, as `dynamodb.pack` makes it)."""
     return spark.read.schema(f"{ITEM} binary").parquet(*(as_hadoop_path(part.path) for part in parts))
-
-
-@dataclass
-class Written:
-    """What has been written by this start."""
-
-    commits: int = 0
-    rows: int = 0
-    superseded: int = 0
-    rejected: int = 0
 
 
 @dataclass

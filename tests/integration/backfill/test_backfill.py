@@ -44,8 +44,9 @@ def test_items_before_the_watermark_are_the_rows_of_the_fixed_partition(
     base = f"s3://{bucket}/lake"
     report = run(backfill_of(base, scan_of(receipts), receipts, where=BEFORE))
     assert rows_at(f"{base}/receipts") == expected(OLD)
-    assert (report.scanned, report.selected, report.rows, report.commits) == (len(RECEIPTS), len(OLD), len(OLD), 1)
-    assert (report.is_complete, report.read_units > 0, report.usd_per_million > 0) == (True, True, True)
+    read, written = report.read, report.written
+    assert (read.scanned, read.selected, written.rows, written.commits) == (len(RECEIPTS), len(OLD), len(OLD), 1)
+    assert (report.is_complete, read.read_units > 0, report.usd_per_million > 0) == (True, True, True)
     note = BackfillNote(f"{base}/receipts")
     noted = note.read()
     assert noted is not None
@@ -75,7 +76,7 @@ def test_an_export_comes_to_the_same_rows_as_a_scan(
     source = {"dynamodb_export": {"path": f"file:{tmp_path}/export"}}
     report = run(backfill_of(f"{tmp_path}/exported", source, receipts, where=BEFORE))
     assert rows_at(f"{tmp_path}/exported/receipts") == expected(OLD)
-    assert (report.scanned, report.selected, report.read_units) == (len(RECEIPTS), len(OLD), 0)
+    assert (report.read.scanned, report.read.selected, report.read.read_units) == (len(RECEIPTS), len(OLD), 0)
 
 
 def _listed(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -170,8 +171,8 @@ def test_a_start_after_a_crash_reads_only_the_segments_that_were_not_read_to_the
     for number in (0, 2):
         ItemFolder(note.folder(noted.id)).put_finished(Segment(number))
     report = run(config)
-    assert 0 < report.scanned < len(RECEIPTS)
-    assert len(rows_at(f"{tmp_path}/receipts")) == report.scanned
+    assert 0 < report.read.scanned < len(RECEIPTS)
+    assert len(rows_at(f"{tmp_path}/receipts")) == report.read.scanned
     assert note.read() == type(noted)(**{**vars(noted), "state": "done", "files": 1, "written_files": 1})
 
 
@@ -198,7 +199,7 @@ def test_items_that_no_row_can_be_made_of_are_dead_letters_known_by_their_key(
     config = backfill_of(str(tmp_path), scan_of(table_name), table_name, table={"fixed_partition": {}})
     for _ in range(2):
         report = run(config)
-        assert (report.rows, report.rejected) == (3, 1)
+        assert (report.written.rows, report.written.rejected) == (3, 1)
     assert count_by_reason(f"{tmp_path}/dead_letters") == {"INVALID_PARTITION": 1}
     (letter,) = list_letters(f"{tmp_path}/dead_letters", show_data=True).to_pylist()
     assert json.loads(letter["data"])["Item"]["raw"] == {"B": "AA=="}

@@ -1,6 +1,6 @@
 import pytest
 
-from streamjoin.backfill.report import BackfillReport, Progress, ScanTotals
+from streamjoin.backfill.report import BackfillReport, Progress, ScanTotals, Written
 from streamjoin.backfill.scan import Watch
 from streamjoin.backfill.writing import StagedPart, next_parts, parts_of
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment, StagedFile
@@ -28,17 +28,11 @@ def test_without_a_rate_or_a_known_size_there_is_no_estimate(expected_items, sca
 
 def test_the_summary_has_the_cost_of_a_million_items():
     report = BackfillReport(
-        job="receipts",
-        backfill_id="b1",
-        scanned=2_000_000,
-        selected=1_000_000,
-        incomparable=5,
-        rows=999_990,
-        superseded=4,
-        rejected=6,
-        read_units=250_000.0,
+        "receipts",
+        "b1",
+        ScanTotals(scanned=2_000_000, selected=1_000_000, incomparable=5, read_units=250_000.0),
+        Written(commits=1, rows=999_990, superseded=4, rejected=6),
         seconds=100.0,
-        commits=1,
     )
     assert report.read_units_per_million == 125_000
     assert report.usd_per_million == pytest.approx(0.015625)
@@ -48,7 +42,7 @@ def test_the_summary_has_the_cost_of_a_million_items():
 
 
 def test_an_empty_table_costs_nothing_and_takes_no_time():
-    report = BackfillReport("receipts", "b1", 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0)
+    report = BackfillReport("receipts", "b1", ScanTotals(), Written(), 0.0)
     assert "rows_per_second=0" in report.line()
 
 
