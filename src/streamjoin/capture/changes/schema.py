@@ -36,7 +36,7 @@ _NEEDS: Final = parse_schema(
 
 
 @dataclass
-class Need:
+class TypeNeed:
     """What a type must hold to take all of an attribute's values that were seen.
 
     Args:
@@ -82,7 +82,7 @@ class Need:
         self.lowest = min(self.lowest, number)
         self.highest = max(self.highest, number)
 
-    def merge(self, other: "Need") -> None:
+    def merge(self, other: "TypeNeed") -> None:
         """Take all values into account that `other` did."""
         self.kinds |= other.kinds
         self.integral_digits = max(self.integral_digits, other.integral_digits)
@@ -139,14 +139,14 @@ def found_columns(changes: Events, layout: ChangeLayout) -> pa.Schema:
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield _to_arrow(needs_of(_items(batches, is_current)))
 
-    needs: dict[str, Need] = {}
+    needs: dict[str, TypeNeed] = {}
     for row in kept.mapInArrow(find, to_spark(_NEEDS)).collect():
         found = row.asDict()
-        needs.setdefault(found.pop("attribute"), Need()).merge(Need(set(found.pop("kinds")), **found))
+        needs.setdefault(found.pop("attribute"), TypeNeed()).merge(TypeNeed(set(found.pop("kinds")), **found))
     return needed_columns(needs, layout)
 
 
-def needed_columns(needs: dict[str, Need], layout: ChangeLayout) -> pa.Schema:
+def needed_columns(needs: dict[str, TypeNeed], layout: ChangeLayout) -> pa.Schema:
     """Return the columns that `needs` ask for, as `found_columns` does."""
     known = layout.value_fields
     texts = layout.key_texts
@@ -247,19 +247,19 @@ def _items(batches: Iterable[pa.RecordBatch], is_current: bool) -> Iterator[Item
                 yield (images.old_image if is_removed else images.new_image) or images.keys
 
 
-def needs_of(items: Iterable[Item]) -> dict[str, Need]:
+def needs_of(items: Iterable[Item]) -> dict[str, TypeNeed]:
     """Return what the values of each attribute need."""
-    needs: dict[str, Need] = {}
+    needs: dict[str, TypeNeed] = {}
     for item in items:
         for name, value in item.items():
             need = needs.get(name)
             if need is None:
-                need = needs[name] = Need()
+                need = needs[name] = TypeNeed()
             need.add(value)
     return needs
 
 
-def _to_arrow(needs: dict[str, Need]) -> pa.RecordBatch:
+def _to_arrow(needs: dict[str, TypeNeed]) -> pa.RecordBatch:
     rows: list[dict[str, Any]] = [
         {**asdict(each), "attribute": name, "kinds": sorted(each.kinds)} for name, each in needs.items()
     ]
