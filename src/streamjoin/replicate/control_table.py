@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
-from streamjoin.aws.errors import Remedies, code_of, translated
+from streamjoin.aws.errors import code_of
+from streamjoin.dynamodb.table import TableErrors
 from streamjoin.dynamodb.write.tables import MakingClient, ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
@@ -120,18 +121,13 @@ class ControlItem:
         }
 
     def _errors_of(self, operation: str) -> AbstractContextManager[None]:
-        remedies = Remedies(
+        return TableErrors(
+            SinkError,
+            f"control table '{self._table_name}' in region '{self._client.meta.region_name}'",
+            "target.dynamodb.{}",
             missing="Set target.dynamodb.create_tables: true, or create the table with the partition key 'job' (S).",
-            denied=(
-                f"Allow dynamodb:{operation} on the table to the job's role, or set target.dynamodb.role_arn to a role "
-                "that has it."
-            ),
             throttled="Raise the table's capacity, or make it one that is billed on demand.",
-            unreachable="Check the network, the credentials, target.dynamodb.region and AWS_ENDPOINT_URL.",
-        )
-        region = self._client.meta.region_name
-        failed = f"control table '{self._table_name}' in region '{region}': {operation} of job '{self._job}'"
-        return translated(SinkError, failed, remedies)
+        ).of(f"{operation} of job '{self._job}'")
 
 
 class ControlTable:

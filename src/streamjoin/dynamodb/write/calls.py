@@ -192,7 +192,7 @@ class ItemCalls:
             # What can't be reached was waited for long enough by the SDK; the service's own failures pass.
             if code_of(error) in _CONFLICTS:
                 tries.wait(SinkError(str(error), retryable=True))
-            elif error.retryable and isinstance(error.__cause__, ClientError):
+            elif error.retryable and code_of(error):
                 tries.wait(error)
             else:
                 raise
