@@ -1,0 +1,90 @@
+"""What a redrive does with what an earlier one has left, before it reads a letter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streamjoin.errors import SinkError
+from streamjoin.history import checkpoint
+from streamjoin.history.journal import Journal
+from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.letters.intents import Intents
+from streamjoin.letters.job import PositionedJob
+from streamjoin.letters.redrive import Redrive
+from streamjoin.letters.table import DeadLetters
+from streamjoin.shards.position import Position
+
+SPARK: Any = SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=1))
+
+
+class LettersReadError(Exception):
+    """The letters are asked for: what was left is finished."""
+
+
+@dataclass(frozen=True)
+class FakeLetters(DeadLetters):
+    """Letters that are deleted, and none that are read."""
+
+    deleted: list[tuple[str, list[str]]] = field(default_factory=list)
+
+    def delete(self, spark: Any, ids: Sequence[str], *, batch_id: str, parallelism: int = 1) -> None:
+        self.deleted.append((batch_id, list(ids)))
+
+    def read(self, spark: Any) -> Any:
+        raise LettersReadError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(PositionedJob):
+    journal: Journal
+
+    @property
+    def positions(self) -> Journal:
+        return self.journal
+
+
+def left_by(folder: Path, *committed: str) -> tuple[FakeLetters, Redrive, Intents]:
+    journal = Journal(str(folder / "journal"))
+    for batch_id in ("start", *committed):
+        journal.append({"batch_id": batch_id, **checkpoint.to_metadata(Position("s", {}), (), {}, {})})
+    letters = FakeLetters(str(folder / "dead"), "dead")
+    return letters, resumed(letters, journal), Intents(journal.base_path)
+
+
+def resumed(letters: DeadLetters, journal: Journal) -> Redrive:
+    job = Job(name="c", dead_letters=letters, journal=journal)
+    return Redrive(job, SPARK, BatchLimits(1, 1), lambda *_: pytest.fail("no chunk"))
+
+
+def test_letters_of_a_committed_redrive_are_deleted_and_one_that_never_happened_is_forgotten(tmp_path: Path) -> None:
+    letters, again, intents = left_by(tmp_path, "redrive-a")
+    intents.write("redrive-a", ["s/1", "s/2"])
+    intents.write("redrive-b", ["s/3"])
+    with pytest.raises(LettersReadError):
+        again.run()
+    assert letters.deleted == [("redrive-a", ["s/1", "s/2"])]
+    assert intents.pending() == {}
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_an_intent_that_is_not_whole_is_an_error_only_if_its_commit_happened(
+    tmp_path: Path, is_committed: bool
+) -> None:
+    letters, again, intents = left_by(tmp_path, *(["redrive-a"] if is_committed else []))
+    intents.write("redrive-a", ["s/1"])
+    path = next((tmp_path / "journal").rglob("redrive-a.json.gz"))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(SinkError if is_committed else LettersReadError) as raised:
+        again.run()
+    assert not is_committed or "redrive-a.json.gz can't be read: it is not whole" in str(raised.value)
+    assert letters.deleted == []
+    assert list(intents.pending()) == (["redrive-a"] if is_committed else [])
+
+
+def test_before_the_first_start_nothing_is_fed_in(tmp_path: Path) -> None:
+    report = resumed(FakeLetters("d", "d"), Journal(str(tmp_path / "journal"))).run()
+    assert (report.tried, report.waiting) == (0, 0)
