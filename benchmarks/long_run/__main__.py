@@ -14,7 +14,6 @@ from benchmarks.expectation import named
 from benchmarks.long_run import backlog, growth
 from benchmarks.long_run.checks import table_problems
 from benchmarks.long_run.flat_memory import memory_claims
-from benchmarks.long_run.growth import Plan
 from benchmarks.long_run.updates import Updates
 from benchmarks.own_process import in_own_spark
 from benchmarks.run import Result, run, stamp
@@ -66,34 +65,22 @@ def measure(args: argparse.Namespace, directory: str, result: Result) -> None:
     if "growth" in args.parts:
         result["growth"] = {}
         for table_type in args.table_type:
-            measure_growth(plan_of(args, table_type, directory), directory, result)
+            measure_growth(args, table_type, directory, result)
     if "backlog" in args.parts:
         measure_backlog(args, directory, result)
 
 
-def plan_of(args: argparse.Namespace, table_type: str, directory: str) -> Plan:
-    """Return how a type of table is measured."""
-    return Plan(
-        # A stream's name stands in every position; nothing is put into it.
-        updates=Updates(f"orders-{table_type}", args.keys, args.records),
-        table_type=table_type,
-        base_path=f"{directory}/{table_type}",
-        commits=args.commits,
-        fresh_commits=args.fresh_commits,
-        rounds=args.rounds,
-        sample_every=args.sample_every,
-        options=dict(args.hudi_option),
-    )
-
-
-def measure_growth(plan: Plan, directory: str, result: Result) -> None:
+def measure_growth(args: argparse.Namespace, table_type: str, directory: str, result: Result) -> None:
     """Add to `result` what a batch takes after many commits and after few, and what memory came to."""
-    found = in_own_spark(result, f"{directory}/spark-{plan.table_type}", growth.measure, plan)
+    # A stream's name stands in every position; nothing is put into it.
+    updates = Updates(f"orders-{table_type}", args.keys, args.records)
+    given = args, updates, table_type, f"{directory}/{table_type}"
+    tables, samples = in_own_spark(result, f"{directory}/spark-{table_type}", growth.measure, *given)
     rows = {}
-    for name, table in found.tables.items():
-        rows[name], problems = table_problems(table, plan.updates)
-        result["problems"] += named(f"{plan.table_type}, {name}", problems)
-    result["growth"][plan.table_type] = {**growth.to_json(plan, found, rows), **stamp(result)}
+    for name, table in tables.items():
+        rows[name], problems = table_problems(table, updates)
+        result["problems"] += named(f"{table_type}, {name}", problems)
+    result["growth"][table_type] = {**growth.to_json(args, tables, samples, rows), **stamp(result)}
 
 
 def measure_backlog(args: argparse.Namespace, directory: str, result: Result) -> None:

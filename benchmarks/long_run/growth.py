@@ -7,6 +7,7 @@ ones are made, and then each takes a batch in turn: a busy machine hits them ali
 import gc
 import statistics
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,31 +32,6 @@ KINDS_OF_FILES = ("timeline", "archived", "base", "log", "ledger", "other")
 _POSITION_READS = 5
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How one type of table is measured.
-
-    Args:
-        updates: What all tables are given.
-        table_type: COPY_ON_WRITE or MERGE_ON_READ.
-        base_path: Where the tables lie, each with its name behind it.
-        commits: Batches of the old table.
-        fresh_commits: Batches of a fresh one.
-        rounds: Then so many of each, in turn.
-        sample_every: Files and memory are looked at after so many commits.
-        options: Options of Hudi, instead of the defaults.
-    """
-
-    updates: Updates
-    table_type: str
-    base_path: str
-    commits: int
-    fresh_commits: int
-    rounds: int
-    sample_every: int
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(kw_only=True)
 class Grown(Variant):
     """One table.
@@ -78,42 +54,47 @@ class Grown(Variant):
         return [*self.grown, *self.batches]
 
 
-@dataclass(frozen=True)
-class Growth:
-    """The old table and the fresh ones, by name, and what the old one and its process had come to while it grew."""
+def measure(
+    spark: SparkSession, args: Namespace, updates: Updates, table_type: str, base_path: str
+) -> tuple[dict[str, Grown], list[dict[str, Any]]]:
+    """Let the old table grow, then compare it with fresh ones.
 
-    tables: Mapping[str, Grown]
-    samples: Sequence[Mapping[str, Any]]
+    Args:
+        spark: The session.
+        args: The command line: how many commits, rounds, and samples.
+        updates: What all tables are given.
+        table_type: COPY_ON_WRITE or MERGE_ON_READ.
+        base_path: Where the tables lie, each with its name behind it.
 
-
-def measure(spark: SparkSession, plan: Plan) -> Growth:
-    """Let the old table grow, then compare it with fresh ones."""
-    create_stream(aws_client("kinesis"), plan.updates.stream_name, SHARDS)
+    Returns:
+        The tables by name, and what the old one and its process had come to while it grew.
+    """
+    create_stream(aws_client("kinesis"), updates.stream_name, SHARDS)
     ways: dict[str, OurWay] = {}
     tables: dict[str, Grown] = {}
-    samples = []
+    samples: list[dict[str, Any]] = []
 
     def add(name: str) -> Grown:
-        base_path = f"{plan.base_path}-{name.replace(', ', '-')}"
-        config = job_config(plan.updates.stream_name, base_path, plan.table_type)
-        config["sink"]["hudi"]["options"] = dict(plan.options)
-        ways[name], tables[name] = OurWay(spark, config), Grown(name, range(plan.rounds), base_path=base_path)
+        path = f"{base_path}-{name.replace(', ', '-')}"
+        config = job_config(updates.stream_name, path, table_type)
+        config["sink"]["hudi"]["options"] = dict(args.hudi_option)
+        ways[name], tables[name] = OurWay(spark, config), Grown(name, range(args.rounds), base_path=path)
         return tables[name]
 
     def run_batch(table: Variant) -> Batch:
         assert isinstance(table, Grown)
-        return _run_batch(spark, plan.updates, ways[table.name], len(table.all_batches))
+        return _run_batch(spark, updates, ways[table.name], len(table.all_batches))
 
     try:
         old = add(OLD)
-        for number in range(1, plan.commits + 1):
+        for number in range(1, args.commits + 1):
             old.grown.append(run_batch(old))
-            if number % plan.sample_every == 0:
-                samples.append(sample(spark, old, plan.sample_every))
-                print(f"{plan.table_type}: {samples[-1]}", file=sys.stderr)
+            if number % args.sample_every == 0:
+                samples.append(sample(spark, old, args.sample_every))
+                print(f"{table_type}: {samples[-1]}", file=sys.stderr)
         for name in (FRESH, AGAIN):
             fresh = add(name)
-            for _ in range(plan.fresh_commits):
+            for _ in range(args.fresh_commits):
                 fresh.grown.append(run_batch(fresh))
         alternately(list(tables.values()), run_batch)
     finally:
@@ -122,7 +103,7 @@ def measure(spark: SparkSession, plan: Plan) -> Growth:
     for each in tables.values():
         each.position_seconds = _median_seconds(lambda base_path=each.base_path: checkpoint.read(base_path))
         each.files = files_of(each.base_path)
-    return Growth(tables, samples)
+    return tables, samples
 
 
 def _run_batch(spark: SparkSession, updates: Updates, way: OurWay, number: int) -> Batch:
@@ -134,11 +115,12 @@ def _run_batch(spark: SparkSession, updates: Updates, way: OurWay, number: int) 
     return Batch(watch.seconds, watch.laps, report.counts.read, {"cpu_seconds": cpu_seconds() - computed})
 
 
-def to_json(plan: Plan, found: Growth, rows_checked: Mapping[str, int]) -> dict[str, Any]:
+def to_json(
+    args: Namespace, tables: Mapping[str, Grown], samples: list[dict[str, Any]], rows_checked: Mapping[str, int]
+) -> dict[str, Any]:
     """Return what was measured of one type of table."""
-    tables = found.tables
     return {
-        "hudi_options": dict(plan.options),
+        "hudi_options": dict(args.hudi_option),
         "tables": {
             name: {
                 "commits_before_the_rounds": len(each.grown),
@@ -156,7 +138,7 @@ def to_json(plan: Plan, found: Growth, rows_checked: Mapping[str, int]) -> dict[
             }
             for name in (OLD, AGAIN)
         },
-        "growing": {"samples": list(found.samples), "last_in_terms_of_early": _process_age(plan, tables[OLD])},
+        "growing": {"samples": samples, "last_in_terms_of_early": _process_age(args, tables[OLD])},
     }
 
 
@@ -164,13 +146,13 @@ def _cpu_mean(batches: Sequence[Batch]) -> float:
     return round(statistics.mean(batch.more["cpu_seconds"] for batch in batches), 3)
 
 
-def _process_age(plan: Plan, old: Grown) -> float | None:
+def _process_age(args: Namespace, old: Grown) -> float | None:
     """Return the old table's last batches in terms of those after `fresh_commits`, hours of a noisy machine apart."""
-    if plan.fresh_commits + 2 * plan.rounds > plan.commits:
+    if args.fresh_commits + 2 * args.rounds > args.commits:
         return None
     seconds = [batch.seconds for batch in old.grown]
-    early = seconds[plan.fresh_commits : plan.fresh_commits + plan.rounds]
-    return round(statistics.median(seconds[-plan.rounds :]) / statistics.median(early), 3)
+    early = seconds[args.fresh_commits : args.fresh_commits + args.rounds]
+    return round(statistics.median(seconds[-args.rounds :]) / statistics.median(early), 3)
 
 
 def sample(spark: SparkSession, table: Grown, commits: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.long_run import __main__ as long_run
 from benchmarks.long_run import backlog, checks, flat_memory, growth
-from benchmarks.long_run.growth import AGAIN, FRESH, OLD, Grown, Growth, Plan
+from benchmarks.long_run.growth import AGAIN, FRESH, OLD, Grown
 from benchmarks.long_run.updates import VERSION_COLUMN, Updates
 from benchmarks.variants import Batch
 
@@ -26,11 +26,6 @@ def table(rows):
 def memory(driver=200 * MB, jvm=900 * MB, heap=100 * MB):
     found = {"driver_rss_bytes": driver, "jvm_rss_bytes": jvm, "workers": 2, "workers_rss_bytes": 100 * MB}
     return found | {"jvm_heap_bytes": heap}
-
-
-def test_options_of_hudi_reach_the_plan():
-    args = long_run.arguments(["--hudi-option", "hoodie.a=1", "--hudi-option", "hoodie.b=x=y"])
-    assert long_run.plan_of(args, "MERGE_ON_READ", "/lake").options == {"hoodie.a": "1", "hoodie.b": "x=y"}
 
 
 # Updates
@@ -207,13 +202,16 @@ def grown(name, before, rounds, seconds):
     return Grown(name, range(rounds), 0, batches[before:], base_path=f"/lake/{name}", grown=batches[:before])
 
 
-def result_of(old=1.2, driver=200 * MB, commits=40, rounds=4):
-    plan = Plan(FEW, "COPY_ON_WRITE", "/lake/t", commits, 3, rounds, sample_every=10)
-    tables = {OLD: grown(OLD, commits, rounds, old), FRESH: grown(FRESH, 3, rounds, 1.0)}
+def given(commits=40):
+    return long_run.arguments(["--commits", str(commits), "--fresh-commits", "3", "--rounds", "4", "--keys", "1000"])
+
+
+def result_of(old=1.2, driver=200 * MB):
+    tables = {name: grown(name, 3, 4, 1.0) for name in (FRESH, AGAIN)}
+    tables = {OLD: grown(OLD, 40, 4, old), **tables}
     samples = [memory()] * 5 + [memory(driver)]
-    found = Growth(tables | {AGAIN: grown(AGAIN, 3, rounds, 1.0)}, samples)
     return {
-        "growth": {"COPY_ON_WRITE": growth.to_json(plan, found, dict.fromkeys(found.tables, 12))},
+        "growth": {"COPY_ON_WRITE": growth.to_json(given(), tables, samples, dict.fromkeys(tables, 12))},
         "backlog": {"batches": samples},
     }
 
@@ -227,8 +225,8 @@ def test_the_ratio_is_of_the_rounds_alone_and_the_process_age_of_the_old_tables_
     old = grown(OLD, 0, 0, 0.0)
     seconds = [9.0] * 3 + [1.0] * 4 + [5.0] * 29 + [1.5] * 4
     old.grown = [Batch(each, {}, 4) for each in seconds]
-    assert growth._process_age(Plan(FEW, "COPY_ON_WRITE", "/lake/t", 40, 3, 4, 10), old) == 1.5
-    assert growth._process_age(Plan(FEW, "COPY_ON_WRITE", "/lake/t", 10, 3, 4, 10), old) is None
+    assert growth._process_age(given(), old) == 1.5
+    assert growth._process_age(given(commits=10), old) is None
 
 
 @pytest.mark.parametrize(
