@@ -96,18 +96,14 @@ def note_batches(job: Job, phase: str, result: Result, *, is_replay: bool) -> No
     """Add to a phase what the job itself says of its batches; each change must have written an item."""
     changes = result[phase]["count"]
     batches = job.last_batches(phase, changes)
-    seconds = sum(batch.seconds for batch in batches)
+    total = {name: sum(batch[name] for batch in batches) for name in ("changes", "puts", "superseded", "seconds")}
+    seconds = total.pop("seconds")
     result[phase] |= {
         "batches": len(batches),
         "batch_seconds": round(seconds, 3),
         "changes_a_second_within_batches": round(changes / seconds, 1) if seconds else 0.0,
     }
-    found = {
-        "changes": sum(batch.changes for batch in batches),
-        "puts": sum(batch.puts for batch in batches),
-        "superseded": sum(batch.superseded for batch in batches),
-        "replay": sorted({batch.is_replay for batch in batches}),
-    }
+    found = total | {"replay": sorted({batch["replay"] for batch in batches})}
     expected = {"changes": changes, "puts": changes, "superseded": 0, "replay": [is_replay]}
     if found != expected:
         result["problems"].append(f"{phase}: expected {expected}, found {found}")

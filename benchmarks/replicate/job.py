@@ -5,7 +5,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +27,14 @@ _BATCH = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class LoggedBatch:
-    """What the job itself says of a batch; in a replay each write has a condition."""
-
-    changes: int
-    puts: int
-    superseded: int
-    is_replay: bool
-    seconds: float
-
-
-def logged_batches(log: str) -> list[LoggedBatch]:
-    """Return the batches that a log tells of."""
-    return [
-        LoggedBatch(
-            changes=int(found["changes"]),
-            puts=int(found["puts"]),
-            superseded=int(found["superseded"]),
-            is_replay=found["replay"] == "true",
-            seconds=float(found["seconds"]),
-        )
-        for found in _BATCH.finditer(log)
-    ]
+def last_batches(log: str, changes: int) -> list[dict[str, Any]]:
+    """Return what a log says of the batches at its end that had so many changes, or of as many as there are."""
+    taken: list[dict[str, Any]] = []
+    for found in reversed([*_BATCH.finditer(log)]):
+        if sum(each["changes"] for each in taken) >= changes:
+            break
+        taken.insert(0, {name: json.loads(value) for name, value in found.groupdict().items()})
+    return taken
 
 
 def write_config(directory: Path, server: MariaDb) -> Path:
@@ -100,9 +84,9 @@ class Job:
         self._process = JobProcess(self._config, self._environ, self._directory / f"{name}.log")
         return self._process
 
-    def last_batches(self, name: str, changes: int) -> list[LoggedBatch]:
-        """Return the batches at the end of a log that had so many changes, or as many as there are."""
-        return last_batches(logged_batches((self._directory / f"{name}.log").read_text()), changes)
+    def last_batches(self, name: str, changes: int) -> list[dict[str, Any]]:
+        """Return what the log of this name says of its last batches."""
+        return last_batches((self._directory / f"{name}.log").read_text(), changes)
 
     def until_loading(self) -> float:
         """Return when the full load has begun."""
@@ -139,13 +123,3 @@ class Job:
         except self._client.exceptions.ResourceNotFoundException:
             return {}
         return dict(answer.get("Item") or {})
-
-
-def last_batches(batches: list[LoggedBatch], changes: int) -> list[LoggedBatch]:
-    """Return the batches at the end that had so many changes, or as many as there are."""
-    taken: list[LoggedBatch] = []
-    for batch in reversed(batches):
-        if sum(each.changes for each in taken) >= changes:
-            break
-        taken.insert(0, batch)
-    return taken

@@ -23,14 +23,9 @@ _STRIDE = 7_919
 
 @dataclass(frozen=True)
 class Pace:
-    """A steady stream of changes.
+    """`rate` changes a second, each of another one of the `rows`: those of the warm-up, then the counted ones.
 
-    Args:
-        rows: The table's; each change is of another one.
-        rate: Changes a second.
-        warm_up: So many come first and aren't counted.
-        counted: So many are.
-        first_number: Of the first change; greater than all that rows have.
+    The first has `first_number`, which is greater than all that rows have.
     """
 
     rows: int

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.replicate import __main__ as replicate
 from benchmarks.replicate import job as replicate_job
 from benchmarks.replicate import latency
-from benchmarks.replicate.job import LoggedBatch, last_batches, logged_batches
+from benchmarks.replicate.job import last_batches
 from benchmarks.replicate.latency import Latencies, Pace
 from benchmarks.replicate.source import attribute_of, differences, plain
 from streamjoin.entry import load_job
@@ -29,22 +29,22 @@ def log_line(changes, *, puts=None, superseded=0, is_replay=False):
     )
 
 
-def test_a_log_has_the_batches_in_their_order():
-    log = "\n".join(["INFO load=bench.orders rows=5 puts=5", log_line(3, is_replay=True), log_line(4, puts=1)])
-    assert logged_batches(log) == [LoggedBatch(3, 3, 0, True, 2.0), LoggedBatch(4, 1, 0, False, 2.0)]
+def changes_of(log, changes):
+    return [batch["changes"] for batch in last_batches(log, changes)]
 
 
-def test_the_batches_at_the_end_are_those_of_the_last_part():
-    batches = logged_batches("\n".join(map(log_line, (5, 3, 4))))
-    assert last_batches(batches, 7) == batches[1:]
-    assert last_batches(batches, 6) == batches[1:]
-    assert last_batches(batches, 100) == batches
-    assert last_batches(batches, 0) == []
+def test_the_batches_at_the_end_of_a_log_are_those_of_the_last_part():
+    first = "INFO load=bench.orders rows=5 puts=5"
+    log = "\n".join([first, log_line(5), log_line(3, is_replay=True), log_line(4, puts=1)])
+    assert last_batches(log, 4) == [{"changes": 4, "puts": 1, "superseded": 0, "replay": False, "seconds": 2.0}]
+    assert changes_of(log, 7) == changes_of(log, 6) == [3, 4]
+    assert changes_of(log, 100) == [5, 3, 4]
+    assert changes_of(log, 0) == []
 
 
 def test_a_part_that_wrote_fewer_items_than_changes_is_a_problem():
     def problems(changes, *lines, is_replay=False):
-        batches = logged_batches("\n".join(lines))
+        batches = last_batches("\n".join(lines), 100)
         result = {"bulk": {"count": changes}, "problems": []}
         replicate.note_batches(MagicMock(last_batches=lambda *_: batches), "bulk", result, is_replay=is_replay)
         return result["problems"]
