@@ -117,13 +117,14 @@ class TodaysWay:
 
         def read_shards(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                for index in batch.column("id").to_pylist():
+                indexes: list[Any] = batch.column("id").to_pylist()
+                for index in indexes:
                     yield from read_shard(name, shard_ids[index], position, last_read)
 
         shards = self._spark.range(0, len(shard_ids), 1, len(shard_ids))
         return shards.mapInArrow(read_shards, "data binary")
 
-    def _scan(self) -> list[dict[str, Any]]:
+    def _scan(self) -> Any:
         page = self._countries.scan()
         items = page["Items"]
         while "LastEvaluatedKey" in page:

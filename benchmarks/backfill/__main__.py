@@ -102,7 +102,7 @@ def table_problems(table: pa.Table, items: int) -> list[str]:
     distinct = pc.count_distinct(table["receiptid"]).as_py()
     if (table.num_rows, distinct) != (items, items):
         problems.append(f"expected {items:,} rows, each another, found {table.num_rows:,} with {distinct:,} ids")
-    bounds = pc.min_max(table["receiptid"]).as_py()
+    bounds: Any = pc.min_max(table["receiptid"]).as_py()
     if bounds != {"min": receipt_id(0), "max": receipt_id(items - 1)}:
         problems.append(f"expected ids from {receipt_id(0)} to {receipt_id(items - 1)}, found {bounds}")
     total = pc.sum(table["total"]).as_py()

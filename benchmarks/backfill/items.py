@@ -75,7 +75,7 @@ def read_units_per_million() -> float:
 
 def load_table(client: Any, table_name: str, items: int, threads: int = 8) -> None:
     """Write the items into a table, from several threads."""
-    read = TypeDeserializer()
+    read: Any = TypeDeserializer()
 
     def write(numbers: range) -> None:
         put_items(client, table_name, ({n: read.deserialize(v) for n, v in item(k).items()} for k in numbers))

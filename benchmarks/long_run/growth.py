@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -101,7 +102,7 @@ def measure(
         for way in ways.values():
             way.close()
     for each in tables.values():
-        each.position_seconds = _median_seconds(lambda base_path=each.base_path: checkpoint.read(base_path))
+        each.position_seconds = _median_seconds(partial(checkpoint.read, each.base_path))
         each.files = files_of(each.base_path)
     return tables, samples
 
@@ -143,7 +144,7 @@ def to_json(
 
 
 def _cpu_mean(batches: Sequence[Batch]) -> float:
-    return round(statistics.mean(batch.more["cpu_seconds"] for batch in batches), 3)
+    return round(float(statistics.mean(batch.more["cpu_seconds"] for batch in batches)), 3)
 
 
 def _process_age(args: Namespace, old: Grown) -> float | None:
@@ -174,9 +175,9 @@ def sample(spark: SparkSession, table: Grown, commits: int) -> dict[str, Any]:
 
 def heap_bytes(spark: SparkSession) -> int:
     """Return what the JVM's objects take after a collection: its RSS says how large the heap once was."""
-    java = spark.sparkContext._jvm.java.lang  # noqa: SLF001  (PySpark has no other way)
-    java.System.gc()
-    runtime = java.Runtime.getRuntime()
+    jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  (PySpark has no other way)
+    jvm.java.lang.System.gc()
+    runtime = jvm.java.lang.Runtime.getRuntime()
     return int(runtime.totalMemory() - runtime.freeMemory())
 
 

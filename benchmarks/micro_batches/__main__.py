@@ -57,28 +57,27 @@ def measure(args: argparse.Namespace, directory: str, result: Result) -> None:
     """Run all variants, a batch each; check their tables."""
     fill(args.reference_items)
     found: dict[str, Steady] = {}
+
+    def add(name: str, build: Callable[[str, str], Way]) -> None:
+        given = Workload(f"orders-{len(found)}", args.reference_items, args.records)
+        given.create_stream()
+        way = build(given.stream_name, f"{directory}/table-{len(found)}")
+        found[name] = Steady(way, given.send, partial(given.check, way.base_path, args.warmup + args.batches))
+
     with spark_for(directory, result) as spark:
-        for number, (name, build) in enumerate(builders(spark, args).items()):
-            given = Workload(f"orders-{number}", args.reference_items, args.records)
-            given.create_stream()
-            way = build(given.stream_name, f"{directory}/table-{number}")
-            found[name] = Steady(way, given.send, partial(given.check, way.base_path, args.warmup + args.batches))
+        for name, form in TODAY_FORMS.items():
+            if args.more_of_today or name in (TODAY, TUNED):
+                session = today_session(spark, SPARK_SHUFFLE_PARTITIONS if name == TODAY else None)
+                add(name, partial(TodaysWay, session, **form))
+        for kind in args.table_type:
+            add(f"streamjoin, {kind}", partial(ours, spark, kind))
         variants = measure_steady(args, found, result)
     result["ratio_of_medians"] = ratios_to_today(variants.values())
 
 
-def builders(spark: SparkSession, args: argparse.Namespace) -> dict[str, Callable[[str, str], Way]]:
-    """Return, by the variant's name, what makes it for a stream and a base path."""
-    sessions = {TODAY: today_session(spark, SPARK_SHUFFLE_PARTITIONS)}
-    tuned = today_session(spark)
-    forms = TODAY_FORMS if args.more_of_today else {name: TODAY_FORMS[name] for name in (TODAY, TUNED)}
-    found: dict[str, Callable[[str, str], Way]] = {
-        name: lambda stream, path, name=name, form=form: TodaysWay(sessions.get(name, tuned), stream, path, **form)
-        for name, form in forms.items()
-    }
-    for kind in args.table_type:
-        found[f"streamjoin, {kind}"] = lambda stream, path, kind=kind: OurWay(spark, job_config(stream, path, kind))
-    return found
+def ours(spark: SparkSession, table_type: str, stream_name: str, base_path: str) -> OurWay:
+    """Return our job for a stream and a base path."""
+    return OurWay(spark, job_config(stream_name, base_path, table_type))
 
 
 def ratios_to_today(variants: Iterable[Variant]) -> dict[str, dict[str, float]]:
