@@ -16,8 +16,8 @@ from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, StaleReferenceError
-from streamjoin.reference.configured import ConfiguredReference
 from streamjoin.reference.followed.changes import ResumeFrom
+from streamjoin.reference.followed.configured import ConfiguredReference
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.index import ItemChange, JoinIndex, Rank
 from streamjoin.reference.followed.layout import json_key_warnings

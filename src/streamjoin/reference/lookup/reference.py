@@ -16,7 +16,7 @@ from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.table import TableClient, TableDescription
 from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceError
 from streamjoin.records.events import REASON_COLUMN
-from streamjoin.reference.configured import ConfiguredReference
+from streamjoin.reference.followed.configured import ConfiguredReference
 from streamjoin.reference.followed.index import Rank
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.calls import Target
