@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := .uv/uv
 BIN := .venv/bin
-# Two at a time, each with a Spark and emulators of its own; who has done its half takes from the other's.
+# Two at a time, each with a Spark and emulators of its own; the one that is done takes from the other's half.
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -41,7 +41,7 @@ check: setup ## ruff, mypy strict, import rules
 unit: setup ## tests without Spark and network
 	@$(PYTEST) tests/unit
 
-# One call, so that Spark and the services start once and nobody waits for the last test of a tier.
+# One call, so that Spark and the services start once and no worker waits for the last test of a tier.
 running: .venv/.jars ## the next three, at once
 	@$(PYTEST) tests/e2e tests/integration tests/spark
 
