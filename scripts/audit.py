@@ -1,4 +1,4 @@
-"""Audit the locked dependencies: by pip-audit where an advisory database answers, else list them with their dates.
+"""Audit the locked dependencies: by pip-audit if an advisory database answers, else list them with their dates.
 
 Exit code: 0 nothing known against them, or no database in reach (said on stderr); 1 something is known.
 """

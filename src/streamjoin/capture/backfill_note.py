@@ -51,7 +51,7 @@ class BackfillNote:
     base_path: str
 
     def read(self) -> Noted | None:
-        """Return what the newest backfill has noted; None where there was none.
+        """Return what the newest backfill has noted; None if there was none.
 
         Raises:
             SinkError: The note can't be read.
@@ -107,7 +107,7 @@ class NotedMoment:
 
 
 def noted_moment(base_paths: Iterable[str], *, has_template: bool) -> NotedMoment | None:
-    """Return from when on changes must be captured; None where no backfill was begun.
+    """Return from when on changes must be captured; None if no backfill was begun.
 
     Args:
         base_paths: Where tables of the job are, or will be.

@@ -31,7 +31,7 @@ def capture_layout(settings: CaptureTableSettings, fixed_partition: Mapping[str,
 def hudi_table(settings: CaptureTableSettings, layout: ChangeLayout) -> HudiTable:
     """Return the table that rows of `layout` go to.
 
-    Its record key is never an attribute's column: a row is found also where its key's attributes are dropped, and where
+    Its record key is never an attribute's column: a row is found also if its key's attributes are dropped, and if
     a REMOVE brings nothing but its keys.
     """
     hudi = settings.sink.hudi

@@ -190,7 +190,7 @@ def starting_point(job: CaptureJob, source: ChangeSource, spark: SparkSession) -
     """Return the function that says where the job starts: at the journal's newest entry, else where it first begins.
 
     At the very first start the position is written before anything is read: LATEST means the moment of the first start,
-    also for a job that is stopped before its first change. Where a backfill of a table has begun, nothing is left out
+    also for a job that is stopped before its first change. If a backfill of a table has begun, nothing is left out
     that has changed since.
     """
 

@@ -87,7 +87,7 @@ class KinesisChanges:
         kinesis.stream_client(self._stream).shards()
 
     def first(self, noted: NotedMoment | None) -> Position:
-        """Return the configured start, or the noted moment where that is earlier."""
+        """Return the configured start, or the noted moment if that is earlier."""
         start = StartAt(self._settings.starting_position, self._settings.timestamp)
         now_ms = round(self._clock() * 1000)
         if noted is not None:
@@ -138,7 +138,7 @@ class TableChanges:
         self._begin(at_tip=False)
 
     def first(self, noted: NotedMoment | None) -> Position:
-        """Return the stream's beginning, or its tip; the beginning where a backfill has noted a moment."""
+        """Return the stream's beginning, or its tip; the beginning if a backfill has noted a moment."""
         if noted is not None:
             _check_held(
                 f"stream of table '{self._settings.table_name}'",
@@ -240,7 +240,7 @@ class TableStreamReader:
 
 
 def _check_held(where: str, noted: NotedMoment, now_ms: int, kept_ms: int, *, key: str | None) -> None:
-    """Raise, or with no key warn, where changes since the noted moment may be gone."""
+    """Raise, or with no key warn, if changes since the noted moment may be gone."""
     if now_ms - noted.us // _US_PER_MS <= kept_ms:
         return
     at = datetime.fromtimestamp(noted.us // 1_000_000, UTC).isoformat()

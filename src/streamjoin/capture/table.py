@@ -108,7 +108,7 @@ class CapturedTable:
         Columns in: those of `read_changes`.
         Columns out: those of the layout's rows. `_superseded` is true of all but the newest change of an item, and of
             a change that came after its item was removed.
-        Delivery: where a column's type has to widen, the table is rewritten, in a commit of its own.
+        Delivery: if a column's type has to widen, the table is rewritten, in a commit of its own.
 
         Raises:
             SinkError: The table can't be rewritten.
@@ -194,7 +194,7 @@ class CapturedTable:
         return pa.schema([field if is_there(field) else known[field.name] for field in wanted])
 
     def _grow(self, spark: SparkSession, field: "pa.Field[Any]", batch_id: str) -> bool:
-        """Give one column of the table another type; return False where a value that is in it has no place there.
+        """Give one column of the table another type; return False if a value that is in it has no place there.
 
         Then the column stays as it is, and what doesn't fit into it becomes a dead letter.
         """
@@ -254,7 +254,7 @@ class CapturedTable:
         there = {field.name: field for field in self._columns}
         asked = [field for field in new if field.name in there and not _is_same(field, there[field.name])]
         grown = widened(self._columns, pa.schema(asked))
-        # Either type may be the wider one: the table's, where the other writer has met larger values.
+        # Either type may be the wider one: the table's, if the other writer has met larger values.
         reached = widened(pa.schema(asked), pa.schema([there[field.name] for field in asked]))
         for field in reached:
             if not _is_same(field, grown.field(field.name)):

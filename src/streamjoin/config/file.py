@@ -143,7 +143,7 @@ def _parse(text: str, where: str, environ: Mapping[str, str]) -> RawConfig:
 
 
 def _hint(error: yaml.MarkedYAMLError, text: str) -> str:
-    """Return what to do where a template was written as YAML reads something else."""
+    """Return what to do if a template was written as YAML reads something else."""
     if error.context == "while scanning an alias":
         return "; put '*' in quotes"
     lines = text.split("\n")

@@ -115,7 +115,7 @@ _WORDS: Final = {
         ("credentials", "password", "secret", "token"), "is a secret, which has no place in a configuration"
     ),
 }
-# Where one of the words means something else: the path of a partition lies below the table, the port is our own.
+# In these the words mean something else: the path of a partition lies below the table, the port is our own.
 _HARMLESS: Final = re.compile(
     r"hoodie\.([a-z]+\.)+update\.partition\.path|hoodie\.compaction\.partition\.path\.regex|hoodie\.embed\.timeline\.server\.port"
 )

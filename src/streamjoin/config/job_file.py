@@ -22,7 +22,7 @@ class JobFile(Generic[Config]):
     Args:
         model: What a file has.
         problems: Yields what is wrong across keys; it takes a draft, see `draft`.
-        summary: Says in a few words what the job reads and writes; raises `ConfigError` where another file is wrong.
+        summary: Says in a few words what the job reads and writes; raises `ConfigError` if another file is wrong.
         tables: Yields name and base path of each Hudi table that the job writes; None: it writes none.
         located: Finds what the file names beside it.
     """

@@ -129,7 +129,7 @@ def _allowed(details: Any, model: type[BaseModel], path: KeyPath) -> str:
     if kind == "model_type":
         return f"allowed: a mapping with the keys {', '.join(_keys(_model_at(model, path)))}"
     if kind == "string_type" and isinstance(details["input"], Mapping):
-        return "allowed: text (in quotes, where there are braces in it)"
+        return "allowed: text (in quotes, if there are braces in it)"
     if kind in _ALLOWED:
         return f"allowed: {_ALLOWED[kind].format_map(context)}"
     return f"not allowed: {details['msg']}"

@@ -21,7 +21,7 @@ class Column:
 
     Args:
         name: Its name.
-        type: Its type; None where that is only known when the job runs.
+        type: Its type; None if that is only known when the job runs.
         origin: What it is of, in words.
         key: The key that makes it.
         is_new: Whether `output.derive` makes it without replacing one.
@@ -45,7 +45,7 @@ class Column:
 
 
 class Columns:
-    """The columns of one stage. `complete` is false where there may be others, so that a missing one is no problem.
+    """The columns of one stage. `complete` is false if there may be others, so that a missing one is no problem.
 
     Args:
         later: Names that no stage here has, whatever its others are, and the key that adds each to finished rows.

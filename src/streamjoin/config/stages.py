@@ -57,7 +57,7 @@ class KinesisSettings(Stage):
     ] = "TRIM_HORIZON"
     """Where the first start begins; later starts go on where the table's last commit ended."""
     timestamp: Moment | None = None
-    """Time for AT_TIMESTAMP, in ISO 8601; UTC where it names no zone."""
+    """Time for AT_TIMESTAMP, in ISO 8601; UTC if it names no zone."""
     fail_on_data_loss: bool = True
     """Whether to stop when the stream no longer has the records that come next; false goes on and records the gap."""
     role_arn: RoleArn | None = None
@@ -89,13 +89,13 @@ class RefreshSettings(Stage):
     follow: Annotated[
         Literal["changes", "scan"],
         Choice(
-            changes="Read the table once, then the changes in its stream; scan where it has none.",
+            changes="Read the table once, then the changes in its stream; scan if it has none.",
             scan="Read the whole table again at an interval.",
         ),
     ] = "changes"
     """How changes of the table are noticed; has no effect with mode lookup."""
     interval_seconds: SecondsOrZero = 60
-    """Time between two scans where no stream is followed; 0 scans before every batch. With lookup: an item's life."""
+    """Time between two scans if no stream is followed; 0 scans before every batch. With lookup: an item's life."""
     max_staleness_seconds: Seconds = 300
     """How old the last good snapshot may get before the job stops; at least interval_seconds."""
 
@@ -126,10 +126,10 @@ class ReferenceSettings(Stage):
         Choice(
             snapshot="The whole table is read, kept, and joined.",
             lookup="The items of a batch's join keys are fetched; for tables beyond memory.",
-            auto="Lookup above 1,000,000 items where the join key is a key of the table or index, else snapshot.",
+            auto="Lookup above 1,000,000 items if the join key is a key of the table or index, else snapshot.",
         ),
     ] = "snapshot"
-    """How the table is read; auto takes snapshot where on_change is rewrite_rows."""
+    """How the table is read; auto takes snapshot if on_change is rewrite_rows."""
     max_cached_items: Count | None = None
     """Items that each worker process keeps; with mode lookup or auto only. Default: 100000."""
     refresh: RefreshSettings = RefreshSettings()

@@ -151,7 +151,7 @@ def _moment(value: object) -> object:
     elif isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
-        refuse("allowed: an ISO 8601 time such as 2026-01-31T00:00:00Z (UTC where no zone is given)")
+        refuse("allowed: an ISO 8601 time such as 2026-01-31T00:00:00Z (UTC if no zone is given)")
     return in_utc(value)
 
 

@@ -37,7 +37,7 @@ class Condition:
 
 
 def read_condition(parameters: Node) -> Condition | None:
-    """Return the condition of `mapping-parameters`, None where there is none or it has problems."""
+    """Return the condition of `mapping-parameters`, None if there is none or it has problems."""
     node = parameters.node("condition-expression")
     if node is None:
         return None
@@ -66,7 +66,7 @@ def read_condition(parameters: Node) -> Condition | None:
 
 
 def _check_placeholders(node: Node, expression: str, known: set[str]) -> None:
-    """Refuse what DynamoDB would refuse with each row: names that stand for nothing, or that nobody uses."""
+    """Refuse what DynamoDB would refuse with each row: names that stand for nothing, or aren't used."""
     used = set(_PLACEHOLDER.findall(expression))
     for name in sorted(used - known):
         list_key = "expression-attribute-names" if name.startswith("#") else "expression-attribute-values"

@@ -1,6 +1,6 @@
-"""What makes an attribute of a row: DynamoDB's own JSON, with templates where it has values.
+"""What makes an attribute of a row: DynamoDB's own JSON, with templates for its values.
 
-All forms build `{type: value}` of a row, or None where the row has nothing but NULL for it: DMS ignores NULL.
+All forms build `{type: value}` of a row, or None if the row has nothing but NULL for it: DMS ignores NULL.
 """
 
 from collections.abc import Iterator, Mapping
@@ -98,7 +98,7 @@ class MapOf:
     members: tuple[tuple[str, Document], ...]
 
     def build(self, row: Row, name: str) -> AttributeValue | None:
-        """Return the map, empty where all members are NULL."""
+        """Return the map, empty if all members are NULL."""
         built = ((key, member.build(row, f"{name}.{key}")) for key, member in self.members)
         return {"M": {key: value for key, value in built if value is not None}}
 
@@ -115,7 +115,7 @@ class ListOf:
     members: tuple[Document, ...]
 
     def build(self, row: Row, name: str) -> AttributeValue | None:
-        """Return the list, empty where all members are NULL."""
+        """Return the list, empty if all members are NULL."""
         built = (member.build(row, f"{name}[{index}]") for index, member in enumerate(self.members))
         return {"L": [value for value in built if value is not None]}
 
@@ -133,7 +133,7 @@ class SetOf:
     members: tuple[Scalar, ...]
 
     def build(self, row: Row, name: str) -> AttributeValue | None:
-        """Return the set, None where all members are NULL."""
+        """Return the set, None if all members are NULL."""
         built = [member.build(row, name) for member in self.members]
         values = list(dict.fromkeys(value[self.type[0]] for value in built if value is not None))
         return {self.type: values} if values else None

@@ -14,7 +14,7 @@ _TYPES: Final = ("S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS")
 
 
 def read_scalar(node: Node, key: str, kind: str, value: Any) -> Scalar | None:
-    """Return what makes a value of type `kind`; a problem of `key` where nothing can."""
+    """Return what makes a value of type `kind`; a problem of `key` if nothing can."""
     template = _read_template(node, key, value)
     if template is None:
         return None

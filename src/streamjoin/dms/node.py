@@ -57,7 +57,7 @@ class Node:
         return f"{self.path}{'' if self.path.endswith(': ') else '.'}{key}"
 
     def value(self, key: str) -> Any:
-        """Return what the key has, None where it has nothing."""
+        """Return what the key has, None if it has nothing."""
         self._asked.add(key)
         return self._values.get(key)
 

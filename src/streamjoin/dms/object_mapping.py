@@ -35,7 +35,7 @@ class ObjectMappingRule:
         locator: The one table that it is for.
         into_document: Whether columns go into the map `_doc`; else each is an attribute.
         target_table: The DynamoDB table.
-        partition_key: Attribute; None where the table's primary key is meant.
+        partition_key: Attribute; None if the table's primary key is meant.
         sort_key: Attribute.
         exclude_columns: Columns of which no attribute is made by themselves.
         attributes: What the attribute mappings make, by name.
@@ -61,7 +61,7 @@ def table_name_problem(name: str) -> str | None:
 
 
 def read_object_mapping(rule: Node, rule_id: int) -> ObjectMappingRule | None:
-    """Return an object-mapping rule, None where it can't be told what it is for."""
+    """Return an object-mapping rule, None if it can't be told what it is for."""
     action = rule.text("rule-action", required=True, words=_ACTIONS)
     locator = read_locator(rule, exact=True)
     target = rule.text("target-table-name", required=True)

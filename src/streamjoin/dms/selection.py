@@ -57,7 +57,7 @@ def read_pattern(node: Node, key: str, *, exact: bool) -> NamePattern | None:
 
 
 def read_locator(rule: Node, *, exact: bool) -> Locator | None:
-    """Return which tables a rule means; `exact` where it may mean only one."""
+    """Return which tables a rule means; `exact` if it may mean only one."""
     node = rule.node("object-locator", required=True)
     if node is None:
         return None
@@ -68,7 +68,7 @@ def read_locator(rule: Node, *, exact: bool) -> Locator | None:
 
 
 def read_selection(rule: Node, rule_id: int) -> SelectionRule | None:
-    """Return a selection rule, None where it has problems."""
+    """Return a selection rule, None if it has problems."""
     action = rule.text("rule-action", required=True, words=_ACTIONS)
     locator = read_locator(rule, exact=action == "explicit")
     order = rule.number("load-order", maximum=_MAX_LOAD_ORDER)

@@ -55,7 +55,7 @@ class SourceTable:
         schema: Its database.
         name: Its own name.
         columns: In the table's order.
-        primary_key: Column names in the key's order; empty where it has none.
+        primary_key: Column names in the key's order; empty if it has none.
     """
 
     schema: str

@@ -69,7 +69,7 @@ class TableMappings:
         return bool(actions) and "exclude" not in actions
 
     def load_order(self, schema: str, table: str) -> int:
-        """Return the priority of a table's load: those of a higher one come first; 0 where no rule says so."""
+        """Return the priority of a table's load: those of a higher one come first; 0 if no rule says so."""
         return max((rule.load_order for rule in self._selecting(schema, table)), default=0)
 
     def for_table(self, table: SourceTable, *, missing_as_null: bool = False) -> ItemMapping:

@@ -16,7 +16,7 @@ _COLUMN: Final = re.compile(r"\$\{([^}]*)\}")
 class Template:
     """A text in which columns of the row are put.
 
-    A NULL adds nothing to the text. Where all columns are NULL there is no text at all: DMS ignores NULL of the source.
+    A NULL adds nothing to the text. If all columns are NULL there is no text at all: DMS ignores NULL of the source.
 
     Args:
         parts: Text and, at odd places, the names of columns.
@@ -52,11 +52,11 @@ class Template:
 
     @property
     def sole_column(self) -> str | None:
-        """The column that it is, without any text around it; None where it is more than that."""
+        """The column that it is, without any text around it; None if it is more than that."""
         return self.parts[1] if len(self.parts) == 3 and not self.parts[0] and not self.parts[2] else None
 
     def value(self, row: Mapping[str, Value], name: str) -> Value:
-        """Return the column's own value where the template is a column alone, else the text; None where all are NULL.
+        """Return the column's own value if the template is a column alone, else the text; None if all are NULL.
 
         Args:
             row: The row, with all columns that the template takes.

@@ -1,6 +1,6 @@
 """Transformation rules: other names for tables and attributes, other types, columns left out.
 
-Source: AWS DMS user guide, "Transformation rules and actions". Where several rules fit an object, the one of the lowest
+Source: AWS DMS user guide, "Transformation rules and actions". If several rules fit an object, the one of the lowest
 rule-id is applied.
 """
 
@@ -52,7 +52,7 @@ class DataType:
 
 @dataclass(frozen=True)
 class TransformationRule:
-    """A transformation rule; `column` is None where it is for tables."""
+    """A transformation rule; `column` is None if it is for tables."""
 
     rule_id: int
     action: str
@@ -79,12 +79,12 @@ class TransformationRule:
 
 
 def first(rules: Iterable[TransformationRule]) -> TransformationRule | None:
-    """Return the rule that is applied where all of these fit."""
+    """Return the rule that is applied if all of these fit."""
     return min(rules, key=lambda rule: rule.rule_id, default=None)
 
 
 def read_transformation(rule: Node, rule_id: int) -> TransformationRule | None:
-    """Return a transformation rule, None where it has problems."""
+    """Return a transformation rule, None if it has problems."""
     problems_before = len(rule.problems)
     target = rule.text("rule-target", required=True, words=("table", "column"), unsupported=_REFUSED_TARGETS)
     actions = _RENAMING if target == "table" else _COLUMN_ACTIONS

@@ -244,7 +244,7 @@ def _to_decimal(number: Decimal, precision: int, scale: int) -> Decimal:
 
 
 def _to_float(number: Decimal, code: str, most_digits: int) -> float:
-    """Return the float that gives the number's own digits back, where there is one."""
+    """Return the float that gives the number's own digits back, if there is one."""
     digits = len(number.as_tuple().digits)
     try:
         near: float = struct.unpack(f"<{code}", struct.pack(f"<{code}", float(number)))[0]

@@ -57,10 +57,10 @@ class Change:
         table: Name of the DynamoDB table.
         operation: INSERT, MODIFY or REMOVE.
         keys: The item's primary key: one attribute or two.
-        new_image: The item afterwards; None after a REMOVE, and where the stream has no new images.
-        old_image: The item before; None before an INSERT, and where the stream has no old images.
+        new_image: The item afterwards; None after a REMOVE, and if the stream has no new images.
+        old_image: The item before; None before an INSERT, and if the stream has no old images.
         created_us: When it happened, in microseconds since 1970, as exact as the record tells.
-        sequence_number: The change's own; None where the record has none.
+        sequence_number: The change's own; None if the record has none.
     """
 
     table: str
@@ -137,7 +137,7 @@ def change_order(created_us: int, sequence_number: str | None, sub_sequence_numb
     Args:
         created_us: When the change happened.
         sequence_number: Its own, else that of the Kinesis record that it came in.
-        sub_sequence_number: Its place in an aggregated Kinesis record; 0 where the sequence number is its own.
+        sub_sequence_number: Its place in an aggregated Kinesis record; 0 if the sequence number is its own.
     """
     return (
         f"{created_us:0{_ORDER_DIGITS}d}.{sequence_number or '0':0>{SEQUENCE_NUMBER_DIGITS}}"

@@ -70,11 +70,11 @@ class ReadUnits:
         """Return how many items a page may have, so that it consumes about what a second earns, or less.
 
         Args:
-            item_bytes: How large an item is on average; 0 where that isn't known.
+            item_bytes: How large an item is on average; 0 if that isn't known.
             is_consistent: Whether reads are strongly consistent: eventually consistent ones cost half.
 
         Returns:
-            One item at least; None where the service's own limit of 1 MB a page is the narrower one.
+            One item at least; None if the service's own limit of 1 MB a page is the narrower one.
         """
         if self.max_per_second is None:
             return None

@@ -41,8 +41,8 @@ class TableErrors:
         kind: The class to raise.
         table: The table, such as "table 'orders' in region 'us-east-1'".
         key: Where the configuration says how the table is reached, such as "target.dynamodb.{}".
-        missing: What to do where it isn't there.
-        throttled: What to do where the SDK's retries did not help.
+        missing: What to do if it isn't there.
+        throttled: What to do if the SDK's retries did not help.
         resource: What a call has to be allowed on.
     """
 
@@ -123,7 +123,7 @@ class TableDescription:
         key: The primary key's attributes, hash key first.
         items: How many it has.
         size_bytes: How large it is.
-        stream_arn: Its stream; None where none will be told of later changes.
+        stream_arn: Its stream; None if none will be told of later changes.
         stream_view_type: What the stream tells of a change.
         arn: Its ARN.
         status: CREATING, ACTIVE, UPDATING, …
@@ -180,7 +180,7 @@ class TableDescription:
 
     @property
     def item_bytes(self) -> float:
-        """How large an item is on average; 0 where the service doesn't know yet."""
+        """How large an item is on average; 0 if the service doesn't know yet."""
         return self.size_bytes / self.items if self.items else 0.0
 
     def segments(self, segment_bytes: int, segment_items: int, *, least: int = 1, most: int) -> int:
@@ -203,7 +203,7 @@ def describe(client: TableClient, table_name: str, errors_of: ErrorsOf) -> Table
 
 
 def find(client: TableClient, table_name: str, errors_of: ErrorsOf) -> TableDescription | None:
-    """Ask what the table is, as `describe`; None where there is none."""
+    """Ask what the table is, as `describe`; None if there is none."""
     with errors_of("DescribeTable"):
         try:
             answer = client.describe_table(TableName=table_name)

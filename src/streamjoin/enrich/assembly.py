@@ -167,7 +167,7 @@ def _reference(
 
 
 def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: TableDescription | None) -> bool:
-    """Choose for `mode: auto`: a table too large for the driver is looked up, where its keys allow it."""
+    """Choose for `mode: auto`: a table too large for the driver is looked up, if its keys allow it."""
     table = settings.dynamodb
     description = described or describe(client, table.table_name)
     if settings.on_change == "rewrite_rows" or description.items <= SNAPSHOT_ITEMS:

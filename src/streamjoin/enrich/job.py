@@ -35,7 +35,7 @@ class EnrichJob(PositionedJob):
         partition_by: The table's partitions.
         table: Where rows go.
         version_columns: Reference -> the column that has the version that a row was joined with.
-        rewriting: How rows already written are made true; None where no reference asks for it.
+        rewriting: How rows already written are made true; None if no reference asks for it.
         payload: What a record's data is.
     """
 

@@ -27,7 +27,7 @@ def enrich(
     """Add the columns of `reference` to every event.
 
     Columns in: of `events`, those that `on` names; of `reference`, its join columns and `columns`, one row a join key.
-    Columns out: the event's, and `columns`, null where nothing matched; `name` in
+    Columns out: the event's, and `columns`, null if nothing matched; `name` in
     `_unmatched` there.
 
     Args:

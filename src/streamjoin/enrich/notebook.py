@@ -72,7 +72,7 @@ def load_reference(  # noqa: PLR0913  (a notebook's one call; all but the first 
     Args:
         spark: Where the frame lives.
         table_name: Name of the table.
-        on: Event column -> attribute; one name where both are called the same.
+        on: Event column -> attribute; one name if both are called the same.
         columns: Attributes that events get, or attribute -> output column.
         schema: Types of the attributes, as DDL text, Arrow's schema or Spark's. Default: inferred.
         on_duplicate: Of several items with one join key take that with the lowest primary key, or fail.

@@ -70,7 +70,7 @@ def with_sequence_number(events: Events) -> Events:
 
     Columns in: `_record`.
     Columns out: `_sequence_number` (string): the record's sequence number; of an aggregated record `<number>/<n>`, n
-        being the place in it, but for the first (0). Null where the record is not of a stream.
+        being the place in it, but for the first (0). Null if the record is not of a stream.
     """
     number = F.col(f"{RECORD_COLUMN}.sequence_number")
     sub = F.col(f"{RECORD_COLUMN}.sub_sequence_number")
@@ -92,7 +92,7 @@ def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
     """Mark all but the newest event of each record key.
 
     Columns in: the record key, `_ordering_us`, `_sequence_number`, `_record`.
-    Columns out: the same; `_superseded` is true where a newer event of the same key is in the frame.
+    Columns out: the same; `_superseded` is true if a newer event of the same key is in the frame.
 
     The greatest ordering value wins; on a tie the one later in its shard, which has the greater sequence number.
     """
@@ -118,8 +118,8 @@ def keep_latest(
 ) -> DataFrame:
     """Keep the newest event of each record key.
 
-    Columns in: the record key; `ordering`, or `_ordering_us` where it is there; for ties `_sequence_number`,
-        or `_record` where it is known.
+    Columns in: the record key; `ordering`, or `_ordering_us` if it is there; for ties `_sequence_number`,
+        or `_record` if it is known.
     Columns out: the event's own, `_ordering_us` and `_sequence_number`, as a job's table has them; one row a record
         key. Events without a key or an ordering are not among them: `require_key` and `with_ordering` reject them with
         a reason.

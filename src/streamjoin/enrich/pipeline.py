@@ -50,7 +50,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     7. ledger: what the commit says, kept beside the table for as long as the table is.
 
     Delivery: exactly once. Before step 6 ends nothing has happened that a repeat doesn't overwrite with the same. Step
-    7 is done from the commit, by the next start where this process doesn't come to it.
+    7 is done from the commit, by the next start if this process doesn't come to it.
 
     Args:
         job: The job's parts.

@@ -165,7 +165,7 @@ def _key_frame(spark: SparkSession, reference: Reference, pending: Pending, age:
 
 
 def _key_filter(table: DataFrame, reference: Reference, pending: Pending) -> Column | None:
-    """Return a condition on the stored columns that holds for every row of the keys; None where they are too many."""
+    """Return a condition on the stored columns that holds for every row of the keys; None if they are too many."""
     if len(pending.keys) > _FILTER_KEYS:
         return None
     found = F.lit(True)

@@ -33,7 +33,7 @@ ATTEMPTS = 5
 class ShardReading:
     """One batch's reading of one shard.
 
-    Delivery: reading again from the same start gives the same records up to any record seen before. Where a limit
+    Delivery: reading again from the same start gives the same records up to any record seen before. If a limit
     cuts depends on the records alone, never on how the service paged them, so that a repeated read with the same
     limits ends no earlier than the first one did, unless time ran out.
 

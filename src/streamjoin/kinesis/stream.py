@@ -211,5 +211,5 @@ def _left(limits: BatchLimits, done: Iterable[ShardRange]) -> BatchLimits:
 
 def is_caught_up(plan: Plan, done: Iterable[ShardRange]) -> bool:
     """Say whether the batch reached the present in every shard; not when children of a drained one may follow."""
-    # A stream always has an open shard: where none can be read, the listing is behind.
+    # A stream always has an open shard: if none can be read, the listing is behind.
     return bool(plan.reads) and not plan.waiting and all(r.millis_behind_latest == 0 and not r.drained for r in done)

@@ -81,7 +81,7 @@ class LetterChunks:
         return reasons
 
     def _meant(self) -> DataFrame:
-        """Return the letters that are meant, marked where they lie after the position."""
+        """Return the letters that are meant, marked if they lie after the position."""
         # Two jobs may share a place for their dead letters by mistake. Records of a Kinesis stream have its name, those
         # of a table's own stream its ARN.
         names = self.position.stream.rpartition("/")[2], self.position.stream

@@ -41,7 +41,7 @@ class MariaDbProgram:
 
     Args:
         server: Path of `mariadbd` or `mysqld`.
-        base: The folder with its `share`, where it can't find that itself; else None.
+        base: The folder with its `share`, if it can't find that itself; else None.
     """
 
     server: Path
@@ -85,7 +85,7 @@ def find(cache: Path | None = None, report: Callable[[str], None] = lambda line:
 
 def _fetch(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Unpacked elsewhere and renamed, so that a folder of this name is always whole, whoever else is at it.
+    # Unpacked elsewhere and renamed, so that a folder of this name is always whole, even if other processes are at it.
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="mariadb-") as scratch:
         jar = Path(scratch) / "mariadb.jar"
         try:

@@ -1,10 +1,10 @@
 """Run a program that is not Python as a child that ends when this process is told to stop.
 
-Together with the tether, a server written in another language ends with whoever started it:
+Together with the tether, a server written in another language ends with the process that started it:
 
     python -m streamjoin.local.tether streamjoin.local.program FOLDER PROGRAM [ARGUMENT ...]
 
-The folder is the program's own and temporary. Whoever started it removes it; if that process died, we do.
+The folder is the program's own and temporary. The process that started it removes it; if that died, we do.
 """
 
 import os

@@ -50,7 +50,7 @@ def port_is_free(port: int) -> bool:
 
 
 def require_free_port(port: int) -> None:
-    """Check that `port` can be bound; otherwise we would take whoever answers there for our own services.
+    """Check that `port` can be bound; otherwise we would take what answers there for our own services.
 
     Raises:
         LocalStackError: It can't.

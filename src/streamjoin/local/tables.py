@@ -28,7 +28,7 @@ class ReferenceTable:
 
     Attributes:
         name: The table's name.
-        keys: Partition key and, where there is one, sort key, with their DynamoDB types (`S`, `N`, `B`).
+        keys: Partition key and, if there is one, sort key, with their DynamoDB types (`S`, `N`, `B`).
         rows: Returns the items that the table starts with.
         changed_rows: Returns new versions of some of them, for the demo's second half.
     """

@@ -60,7 +60,7 @@ class _Token:
 
     @property
     def is_name(self) -> bool:
-        # Double quotes are a name's where the session had ANSI_QUOTES; where a name is expected, no text can stand.
+        # Double quotes are a name's if the session had ANSI_QUOTES; where a name is expected, no text can stand.
         return self.kind in ("word", "back", "double")
 
 

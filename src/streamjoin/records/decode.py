@@ -21,7 +21,7 @@ _MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 def decode(records: DataFrame, schema: str | pa.Schema | T.StructType, payload: PayloadFormat = _JSON) -> Events:
     """Decode the payloads of `records` in the executors.
 
-    Columns in: `data` (binary); the other columns of a record where they are known.
+    Columns in: `data` (binary); the other columns of a record if they are known.
     Columns out: those of `schema`; `_record`. Reasons: EMPTY_PAYLOAD, MALFORMED_COMPRESSION, TOO_LARGE, WRONG_TYPE; of
     text NOT_UTF8; of json MALFORMED_JSON, NOT_AN_OBJECT; of csv MALFORMED_CSV; of avro MALFORMED_AVRO, UNKNOWN_SCHEMA.
 

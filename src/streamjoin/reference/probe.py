@@ -29,7 +29,7 @@ _PLACES_KEPT = 64
 
 
 def key_text(values: Sequence[Any]) -> str | None:
-    """Return one text for a join key: the same for values that a join takes as equal; None where a part is null.
+    """Return one text for a join key: the same for values that a join takes as equal; None if a part is null.
 
     The number 7 is "7" as an integer, as a decimal of any scale and as a float, and so equals the text "7".
     """
@@ -99,7 +99,7 @@ class Layer:
         return cls(hashes[order], texts.take(order), table.take(order).combine_chunks(), there[order])
 
     def find(self, keys: pa.StringArray) -> NDArray[np.int64]:
-        """Return for each key the number of its row, -1 where this layer doesn't know it."""
+        """Return for each key the number of its row, -1 if this layer doesn't know it."""
         found = np.full(len(keys), -1, np.int64)
         if not len(self.hashes):
             return found
@@ -177,7 +177,7 @@ class KeyedRows:
     layers: tuple[ShippedLayer, ...]
 
     def attach(self, events: DataFrame, on: Mapping[str, str], columns: Sequence[str], matched: str) -> DataFrame:
-        """Add to every event the columns of its row, null where there is none.
+        """Add to every event the columns of its row, null if there is none.
 
         Columns out: the event's, `columns`, `matched` (boolean).
 
@@ -233,7 +233,7 @@ class _Attach:
             )
 
     def _places(self, batch: pa.RecordBatch, layers: Sequence[Layer]) -> NDArray[np.int64]:
-        """Return for each event the number of its row among those of all layers, -1 where there is none."""
+        """Return for each event the number of its row among those of all layers, -1 if there is none."""
         parts = [batch.column(name).to_pylist() for name in self.on]
         keys = pa.array([key_text(values) for values in zip(*parts, strict=True)], pa.string())
         places = np.full(len(keys), -1, np.int64)

@@ -17,7 +17,7 @@ class LoadProgress:
     """How far one table's full load has come.
 
     Args:
-        after_key: Primary key of the last row whose item was written; None before the first, and where there is no key.
+        after_key: Primary key of the last row whose item was written; None before the first, and if there is no key.
         is_done: Whether all rows were written.
         rows: How many were.
     """
@@ -70,7 +70,7 @@ class ControlState:
 
     @classmethod
     def from_item(cls, item: Item) -> Self | None:
-        """Read what `to_item` gave; None where the item has no state.
+        """Read what `to_item` gave; None if the item has no state.
 
         Raises:
             ValueError, KeyError, TypeError: Another program wrote it.

@@ -104,7 +104,7 @@ class LetterFolder:
 
 
 def write_letters(folder: LetterFolder | None, rejected: Sequence[RejectedRow]) -> None:
-    """Write a letter for each row; where there is no folder for them, refuse the first.
+    """Write a letter for each row; if there is no folder for them, refuse the first.
 
     Raises:
         SinkError: There is a row and no folder, or the folder can't be written.

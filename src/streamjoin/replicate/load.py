@@ -53,7 +53,7 @@ def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatc
        end before its row was read, so that a change of the row which comes later in the binlog is newer.
     2. progress: saved after each chunk; a load that died goes on after the last key. What happened meanwhile to rows
        that were loaded before is in the binlog, behind the position that was noted before the load. That position goes
-       back where a chunk was read before all in front of it was to be seen.
+       back if a chunk was read before all in front of it was to be seen.
     3. older items are deleted from the tables' targets: rows that are gone, whatever deleted them.
     4. the load is over: from here on the binlog is followed from the position noted.
 
@@ -127,7 +127,7 @@ def process_rows(job: ReplicateJob, batch: LoadBatch, on_step: Callable[[str], N
 
 
 def _after_key(table: SourceTable, progress: LoadProgress) -> tuple[Value, ...] | None:
-    """Return after which key a load goes on; from the start where the table has got another primary key since."""
+    """Return after which key a load goes on; from the start if the table has got another primary key since."""
     key = progress.after_key
     return key if key and len(key) == len(table.primary_key) else None
 

@@ -38,9 +38,9 @@ _GENERATION_MS = 3_600_000
 def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str], None]) -> Report:
     """Take one batch from changes to a position in the control table.
 
-    1. items: every changed row becomes a put or a delete of an item (of two where its key changed), or is rejected.
+    1. items: every changed row becomes a put or a delete of an item (of two if its key changed), or is rejected.
     2. dead letters are written: named after the change, so that repeating it changes nothing.
-    3. items: the newest change of each is written; in a replay only where nothing is as new.
+    3. items: the newest change of each is written; in a replay only if nothing is as new.
     4. tables: what happened to whole tables after them. TRUNCATE deletes what is older; ALTER asks for a load.
     5. position: from here the next batch, or the next start, goes on.
 
@@ -88,7 +88,7 @@ def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str]
 def _after(job: ReplicateJob, change: TableChange) -> list[str]:
     """Do what a table's change asks for; return the tables that are to be loaded.
 
-    Nothing in an item tells which of several source tables it came from. So where they share a target, all of them are
+    Nothing in an item tells which of several source tables it came from. So if they share a target, all of them are
     loaded after a TRUNCATE of one, and what is older then, belongs to none.
     """
     name = f"{change.schema}.{change.name}"
@@ -221,7 +221,7 @@ def replicate(
         return process_batch(job, batch, on_step)
 
     def settle() -> bool:
-        # Says that this process lives, also where nothing changes.
+        # Says that this process lives, also if nothing changes.
         job.control.check()
         return job.state.loading is None
 

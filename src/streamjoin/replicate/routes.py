@@ -80,7 +80,7 @@ class Routes:
         return name in self._found
 
     def target(self, name: str) -> str | None:
-        """Return where the rows of the table `name` go, or went; None where the rules alone don't say it."""
+        """Return where the rows of the table `name` go, or went; None if the rules alone don't say it."""
         found = self._found.get(name)
         if found is not None:
             return found.target_table

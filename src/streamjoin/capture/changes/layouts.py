@@ -26,9 +26,9 @@ def to_rows(changes: Events, layout: ChangeLayout) -> Events:
     """Add the columns of a table's rows, in one pass over its changes in the executors.
 
     Columns in: those of `read_changes`, of one table.
-    Columns out: the same without `_change`, and all of `layout.row_schema`; where the row has a column called
+    Columns out: the same without `_change`, and all of `layout.row_schema`; if the row has a column called
         `operation` or `changed_at` (of a `current` row an attribute's), it takes the place of the change's own.
-        Reasons: WRONG_TYPE, MISSING_RECORD_KEY, INVALID_PARTITION; in `current` NOT_A_CHANGE, where there is no image.
+        Reasons: WRONG_TYPE, MISSING_RECORD_KEY, INVALID_PARTITION; in `current` NOT_A_CHANGE, if there is no image.
 
     Of two attributes that differ in upper and lower case alone, only one can have a column: the declared one, or with
     `undeclared: evolve` the one found first. The other one stays in `_attributes`, as do attributes whose name no

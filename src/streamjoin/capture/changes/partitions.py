@@ -42,7 +42,7 @@ class PartitionSource:
         return self.partition.format is not None
 
     def value(self, item: Item, created_us: int) -> str | int | None:
-        """Return the text, or the time in microseconds since 1970; None where the item has no such value."""
+        """Return the text, or the time in microseconds since 1970; None if the item has no such value."""
         if self.attribute is None:
             return created_us if self.is_instant else _iso_text(created_us)
         value = item.get(self.attribute)
@@ -66,7 +66,7 @@ def instant_us(value: Value) -> int | None:
     """Return the time that a value tells, in microseconds since 1970, or None.
 
     A number is an epoch in s, ms or microseconds, by its magnitude; a text is a date or a time of ISO 8601, in UTC
-    where it names no zone.
+    if it names no zone.
     """
     if "N" in value:
         found = epoch_us(exact(value["N"]))

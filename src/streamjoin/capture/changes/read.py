@@ -53,7 +53,7 @@ def unpack_images(packed: bytes) -> Images:
 def read_changes(records: DataFrame) -> Events:
     """Parse the change records of `records` in the executors.
 
-    Columns in: `data` (binary); the other columns of a record where they are known.
+    Columns in: `data` (binary); the other columns of a record if they are known.
     Columns out: `_table`, `operation`, `_item_key`, `_order`, `_change_id`, `changed_at`, `_change` (binary: keys and
         images); `_record`. A rejected one has nulls in all but `_record`. Reasons: EMPTY_PAYLOAD,
         MALFORMED_COMPRESSION, TOO_LARGE, NOT_UTF8, MALFORMED_JSON, NOT_AN_OBJECT, NOT_A_CHANGE.

@@ -64,7 +64,7 @@ class ChangeLayout:
         return () if self.fixed_partition else self.partition_by
 
     def column_of(self, attribute: str) -> str:
-        """Return the name that an attribute's column has, where it has one."""
+        """Return the name that an attribute's column has, if it has one."""
         return self.rename.get(attribute, attribute)
 
     def attribute_of(self, column: str) -> str:

@@ -44,7 +44,7 @@ def made_by(template: str, *, begun: bool = False) -> dict[str, str]:
 
     Args:
         template: The template's base path.
-        begun: Also where there may be no table yet, but something of one.
+        begun: Also if there may be no table yet, but something of one.
 
     Raises:
         SinkError: The folder around them can't be listed.

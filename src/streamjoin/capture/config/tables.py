@@ -25,7 +25,7 @@ from streamjoin.config.values import (
 ALL_OTHERS: Final = "*"
 """The table_name of a template: for every table that has no entry of its own."""
 CHANGED_AT: Final = "changed_at"
-"""Stands for the time of the change, where a partition names what it is made from."""
+"""Stands for the time of the change, if a partition names what it is made from."""
 DAY_OF_CHANGE: Final = "dt"
 """The partition column of a changelog that names none: the day of the change."""
 
@@ -124,7 +124,7 @@ class CaptureTableSettings(Stage):
     """Where rows go."""
 
     def for_table(self, table_name: str) -> Self:
-        """Return this entry, where it is a template, as that of the DynamoDB table `table_name`."""
+        """Return this entry, if it is a template, as that of the DynamoDB table `table_name`."""
         if self.table_name != ALL_OTHERS:
             return self
         hudi = self.sink.hudi

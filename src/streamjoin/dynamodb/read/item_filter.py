@@ -12,7 +12,7 @@ class ItemFilter:
     """Compares one attribute with moments, all in microseconds since 1970; every bound that is given must hold.
 
     Args:
-        attribute: A number is an epoch, in s, ms or microseconds by its magnitude; text is ISO 8601, in UTC where it
+        attribute: A number is an epoch, in s, ms or microseconds by its magnitude; text is ISO 8601, in UTC if it
             names no zone.
         before_us: The attribute is less.
         until_us: The attribute is less, or equal.

@@ -72,7 +72,7 @@ class _IteratorExpiredError(Exception):
 
 @dataclass(frozen=True)
 class ChangeRecord:
-    """One change of one item. Images are None where the operation or the stream's view type has none.
+    """One change of one item. Images are None if the operation or the stream's view type has none.
 
     Args:
         operation: What happened to the item.
@@ -185,7 +185,7 @@ class StreamService:
         return self._read_fresh(shard_id, {"ShardIteratorType": "LATEST"}, MAX_RECORDS_PER_CALL)
 
     def page(self, shard_id: str, place: ShardPosition, iterator: str | None, limit: int) -> Page:
-        """Return a shard's next page, from `place` where there is no iterator or an expired one.
+        """Return a shard's next page, from `place` if there is no iterator or an expired one.
 
         Raises:
             StreamLostError: Records after the place were trimmed, or the shard is gone.

@@ -16,7 +16,7 @@ _CHILDREN_AWAITED_MS = 60_000
 class Progress:
     """Where each shard of a stream stands.
 
-    Invariant: `iterators[s]` continues at `places[s]`. Only where nothing was read since the tip was noted does it
+    Invariant: `iterators[s]` continues at `places[s]`. Only if nothing was read since the tip was noted does it
     continue later, at the tip, while the place is still the trim horizon.
 
     Invariant: a place's `caught_up_ms` is so early that its shard's records from before are read or unwanted, and that
@@ -153,10 +153,10 @@ def _ancestors(listing: Listing, shard_ids: Iterable[str]) -> set[str]:
 
 
 def lost_before(listing: Listing, position: Position) -> str | None:
-    """Return what the stream had after `position` and no longer has at `listing`, as a clause; None where all is there.
+    """Return what the stream had after `position` and no longer has at `listing`, as a clause; None if all is there.
 
     Every shard that came after a position descends from a shard in it: one without a known parent shows that shards
-    between were trimmed before anybody saw them.
+    between were trimmed before they were read.
     """
     gone = follow(listing.shards, position, listing.at_ms, fail_on_data_loss=False).gone
     if gone:

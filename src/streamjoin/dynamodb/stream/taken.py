@@ -24,7 +24,7 @@ class ShardTaken:
     last_arrived_ms: int | None = None
 
     def behind_ms(self, now_ms: int) -> int | None:
-        """Return how old its newest change is, where it has more; None where that isn't known."""
+        """Return how old its newest change is, if it has more; None if that isn't known."""
         return None if self.last_arrived_ms is None else max(1, now_ms - self.last_arrived_ms)
 
 

@@ -91,7 +91,7 @@ def _require_version(change: ItemChange) -> None:
 def needed(changes: Iterable[ItemChange]) -> list[list[ItemChange]]:
     """Return for each item the changes that count, one after the other.
 
-    That is the newest, of equally new ones the last. Where it has a condition, it is what came before as well, back to
+    That is the newest, of equally new ones the last. If it has a condition, it is what came before as well, back to
     the last change that has none: whatever was there before that one, is gone with it.
     """
     found: dict[tuple[Any, ...], list[ItemChange]] = {}
@@ -116,7 +116,7 @@ def named(change: ItemChange) -> str:
 
 
 def _identity(change: ItemChange) -> tuple[Any, ...]:
-    """Return what is equal for changes of one item, also where a number is spelled in two ways."""
+    """Return what is equal for changes of one item, also if a number is spelled in two ways."""
     return (change.table, *sorted((name, *_content(value)) for name, value in change.key.items()))
 
 

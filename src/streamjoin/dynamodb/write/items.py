@@ -72,7 +72,7 @@ class ItemWriter:
 
         Args:
             changes: In any order; of equally new changes of one item the last counts.
-            conditional: Whether only where nothing is as new.
+            conditional: Whether only if nothing is as new.
 
         Raises:
             SinkError: Any part of the changes may not be written.

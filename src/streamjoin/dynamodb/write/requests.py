@@ -65,7 +65,7 @@ def batch_request(change: ItemChange) -> dict[str, Any]:
 
 
 def action(change: ItemChange) -> dict[str, Any]:
-    """Return an action of TransactWriteItems that is only taken where nothing is as new."""
+    """Return an action of TransactWriteItems that is only taken if nothing is as new."""
     kind = "Put" if isinstance(change, Put) else "Delete"
     return {kind: single_request(change, conditional=True)}
 
@@ -75,7 +75,7 @@ def single_request(change: ItemChange, *, conditional: bool) -> dict[str, Any]:
 
     Args:
         change: What to write.
-        conditional: Whether only where nothing is as new; a put's own condition counts in either case.
+        conditional: Whether only if nothing is as new; a put's own condition counts in either case.
     """
     what = {"Item": change.versioned} if isinstance(change, Put) else {"Key": change.key}
     own = condition_of(change)
@@ -97,7 +97,7 @@ def renewal_request(put: Put, version: int) -> dict[str, Any]:
 
 
 def _newer(version: int, own: PutCondition | None) -> dict[str, Any]:
-    """Return a condition that holds where `own` does and nothing is that is as new as `version`.
+    """Return a condition that holds if `own` does and nothing is that is as new as `version`.
 
     An item without a version is older than any.
     """

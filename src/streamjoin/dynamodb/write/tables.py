@@ -1,4 +1,4 @@
-"""The tables that items are written to: looked at, and made where they are missing."""
+"""The tables that items are written to: looked at, and made if they are missing."""
 
 import logging
 import time
@@ -48,7 +48,7 @@ def ensure_table(
         client: boto3's DynamoDB client.
         name: The table's name.
         key_types: Attributes of its key and their types (S, N, B), partition key first.
-        create: Whether to make it where it is missing.
+        create: Whether to make it if it is missing.
         stream: Whether a table that is made has a change stream, of new and old images.
         clock: Seconds that never go back.
         sleep: Waits a number of seconds.

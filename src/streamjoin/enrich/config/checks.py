@@ -1,6 +1,6 @@
 """What spans several keys of a configuration: two that exclude each other, paths that must differ, columns that exist.
 
-Every check takes a configuration that may have holes: a value with a problem of its own is None there (`Unset` where
+Every check takes a configuration that may have holes: a value with a problem of its own is None there (`Unset` if
 None has a meaning), and checks that need it say nothing. So all problems are found in one go, and none twice.
 """
 
@@ -21,7 +21,7 @@ def problems(config: EnrichConfig, payload_schema: pa.Schema | None = None) -> l
 
     Args:
         config: The configuration, or a draft of it.
-        payload_schema: The events' columns, where the configuration only names a catalog table.
+        payload_schema: The events' columns, if the configuration only names a catalog table.
     """
     return [
         *kinesis_problems(config.source.kinesis),

@@ -36,7 +36,7 @@ _Token = tuple[str, str]
 
 
 def names_used(expression: str) -> frozenset[str]:
-    """Return the names in `expression` that may be columns, in lower case; `*` among them where it takes all columns.
+    """Return the names in `expression` that may be columns, in lower case; `*` among them if it takes all columns.
 
     Keywords and a lambda's own names are among them too: a caller looks for the names that it knows. A column that is
     used is never missing.

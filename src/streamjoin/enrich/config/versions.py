@@ -24,7 +24,7 @@ def version_columns(config: EnrichConfig) -> dict[str, str]:
 def named_versions(config: EnrichConfig) -> list[tuple[str | None, str, str]]:
     """Return reference, column and key of each that `config` names, also of one that doesn't fit.
 
-    The reference is None where a bare name doesn't say which.
+    The reference is None if a bare name doesn't say which.
     """
     named = config.output.reference_version
     if isinstance(named, str):

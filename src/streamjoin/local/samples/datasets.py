@@ -23,7 +23,7 @@ class Dataset:
     Attributes:
         record_key: The field that names an event; also the Kinesis partition key.
         records: Yields events, given a seed (of no effect on real data) and the number of the first.
-        total_records: How many there are; None where they are made up.
+        total_records: How many there are; None if they are made up.
         demo_records: How many the demo takes unless told otherwise.
     """
 

@@ -39,7 +39,7 @@ class Sample:
     """One sample.
 
     Attributes:
-        keys: Partition key and, where there is one, sort key, with their DynamoDB types.
+        keys: Partition key and, if there is one, sort key, with their DynamoDB types.
         item: Returns item number so and so of the sequence that a seed stands for.
         records: How many there are unless told otherwise.
     """

@@ -38,7 +38,7 @@ class Seeded:
 
 @dataclass(frozen=True)
 class Key:
-    """The names of a table's key, as the command line has them; None where it doesn't."""
+    """The names of a table's key, as the command line has them; None if it doesn't."""
 
     partition: str | None = None
     sort: str | None = None
@@ -70,7 +70,7 @@ def seed_table(
         table_name: The table.
         records: How many items; of a file the first so many. Default: all of a file, else the sample's own number.
         seed: Another seed makes other samples.
-        create: Make the table, on demand and with a stream of new and old images, where it is missing.
+        create: Make the table, on demand and with a stream of new and old images, if it is missing.
         key: Of a table that is made for a file.
         region: Default: the SDK's.
 

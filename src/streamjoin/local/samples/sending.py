@@ -28,7 +28,7 @@ def produce_dataset(
     """Send `records` records of a sample data set, from number `start` on; progress goes to stderr.
 
     Returns:
-        What was sent; fewer records where the data set ends before.
+        What was sent; fewer records if the data set ends before.
 
     Raises:
         SourceError: The stream is missing, or takes nothing; or no region is known.

@@ -32,7 +32,7 @@ class ResumeFrom:
 
 
 def unusable(description: TableDescription) -> str | None:
-    """Return why the table has no stream that tells of new values; None where it has one."""
+    """Return why the table has no stream that tells of new values; None if it has one."""
     if description.stream_arn is None:
         return "it has no stream"
     if description.stream_view_type not in _NEW_IMAGES:
@@ -58,8 +58,8 @@ class Drained:
     """What a stream gave up to its tip, item by item, so that many changes of one item take the room of one.
 
     Args:
-        latest: What each changed item is now, packed; None where it was removed.
-        touched: A change for each pair of join keys, before and after, with the join attributes alone; where asked for.
+        latest: What each changed item is now, packed; None if it was removed.
+        touched: A change for each pair of join keys, before and after, with the join attributes alone; if asked for.
     """
 
     latest: dict[Rank, bytes | None]
@@ -124,7 +124,7 @@ def not_at_tip(table_name: str, seconds: float) -> ReferenceTableError:
 def latest(
     records: Iterable[ChangeRecord], description: TableDescription, attributes: Sequence[str]
 ) -> dict[Rank, bytes | None]:
-    """Return what each changed item is now, packed; None where it was removed."""
+    """Return what each changed item is now, packed; None if it was removed."""
     return {
         description.rank(record.keys): None if record.new_image is None else projected(record.new_image, attributes)
         for record in records

@@ -41,7 +41,7 @@ class ConfiguredReference:
             check_types(self._layout, self._types, settings.name)
 
     def _restored_types(self, metadata: Mapping[str, Any]) -> pa.Schema | None:
-        """Return the types of the last commit where none are declared or known, and they are of the same attributes.
+        """Return the types of the last commit if none are declared or known, and they are of the same attributes.
 
         The table has columns of these types: another choice after a restart would not fit it.
         """

@@ -1,4 +1,4 @@
-"""One DynamoDB table, read once and then kept current: by its stream where it has one, else by scanning it again.
+"""One DynamoDB table, read once and then kept current: by its stream if it has one, else by scanning it again.
 
 All references to one table share its feed, so that it is scanned once and its stream has one reader: a stream's shard
 takes two at most (docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html).
@@ -33,7 +33,7 @@ from streamjoin.shards.position import Position
 
 log = logging.getLogger(__name__)
 
-# A failed refresh is tried again after this, or after the refresh interval where that is shorter.
+# A failed refresh is tried again after this, or after the refresh interval if that is shorter.
 RETRY_SECONDS = 10.0
 _SCANS_AT_ONCE = 3
 # Changes that come faster than they are read must not hold up the batch for ever: the next one goes on.
@@ -57,7 +57,7 @@ class TableFeed:
         as_of: What was in the table by then is in `items`.
         failures: Refreshes that failed since the last one that succeeded.
         failure: The last one's reason; None when it succeeded.
-        position: Everything before it in the table's stream is in `items`; None where there is none to follow.
+        position: Everything before it in the table's stream is in `items`; None if there is none to follow.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class TableFeed:
         return not 0 <= since_seconds < wait_seconds
 
     def _follow(self, stream: TableStream) -> None:
-        """Apply what the stream gives up to its tip; where it can't be followed any more, read the table again."""
+        """Apply what the stream gives up to its tip; if it can't be followed any more, read the table again."""
         started = self._clock()
         try:
             if started - self.as_of > HELD_SECONDS:
@@ -231,7 +231,7 @@ class TableFeed:
         self._apply(_changes(self._items, {**items, **gone}))
 
     def _drain(self, stream: TableStream, description: TableDescription, *, resumed: bool) -> Drained:
-        # What changed since the last run is asked for only where the stream was resumed.
+        # What changed since the last run is asked for only if the stream was resumed.
         join_attributes = sorted({name for view in self._views for name in view.join_attributes}) if resumed else None
         return drain(stream, description, self._attributes(description), touching=join_attributes, clock=self._clock)
 
@@ -264,7 +264,7 @@ class TableFeed:
         return list(dict.fromkeys([*wanted, *(attribute.name for attribute in description.key)]))
 
     def _open(self, description: TableDescription) -> TableStream | None:
-        """Return the table's stream; None, with a warning, where it has none that tells of new values."""
+        """Return the table's stream; None, with a warning, if it has none that tells of new values."""
         if self._refresh.follow == "scan":
             return None
         found = unusable(description)

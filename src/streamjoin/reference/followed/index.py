@@ -26,7 +26,7 @@ _NAMED = 3
 
 
 class ItemChange(NamedTuple):
-    """What became of one item: packed before and after, None where it was not there."""
+    """What became of one item: packed before and after, None if it was not there."""
 
     rank: Rank
     old: bytes | None
@@ -35,7 +35,7 @@ class ItemChange(NamedTuple):
 
 @dataclass(frozen=True)
 class RowChange:
-    """A join key whose row changed; None where there was, or is, no row."""
+    """A join key whose row changed; None if there was, or is, no row."""
 
     before: Row | None
     after: Row | None
@@ -157,14 +157,14 @@ class JoinIndex:
         return tuple(row[place] for place in self._key_places)
 
     def row_of(self, item: Item) -> Row | None:
-        """Return the row that an item makes; None where it doesn't fit the types."""
+        """Return the row that an item makes; None if it doesn't fit the types."""
         try:
             return self._convert(item)
         except MisfitError:
             return None
 
     def duplicate_error(self) -> str:
-        """Return what to say where two items may not have one join key."""
+        """Return what to say if two items may not have one join key."""
         key, items = self._duplicate()
         return (
             f"reference table '{self._description.table_name}': join key {key} has more than one item: "
@@ -193,7 +193,7 @@ class JoinIndex:
         return key, [self._description.name_item(unpack(self._items[rank])) for rank in ranks]
 
     def _place(self, rank: Rank, packed: bytes) -> tuple[str, Row] | None:
-        """Return join key and row of an item; None, and remembered why, where it has none."""
+        """Return join key and row of an item; None, and remembered why, if it has none."""
         item = unpack(packed)
         try:
             row = self._convert(item)

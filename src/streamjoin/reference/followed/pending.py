@@ -40,7 +40,7 @@ class Mark:
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Mark":
-        """Return the mark of a commit; without a position where that can't be read."""
+        """Return the mark of a commit; without a position if that can't be read."""
         try:
             stream = None if found["stream"] is None else Position.from_json(found["stream"])
         except SourceError:
@@ -66,7 +66,7 @@ class PendingKey:
 class Pending:
     """What is left to rewrite of one reference.
 
-    Invariant: a row of the table differs from what a join with the newest version would give only where its join key is
+    Invariant: a row of the table differs from what a join with the newest version would give only if its join key is
     in `keys`, or while `everything` is true.
 
     Args:

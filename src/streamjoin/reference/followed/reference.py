@@ -55,7 +55,7 @@ class Reference(ConfiguredReference):
         super().__init__(settings)
         self._spark, self._clock = spark, clock
         self._numbered: tuple[int, str | None] = (0, None)
-        # Where nothing is rewritten, nothing is remembered for it either.
+        # If nothing is rewritten, nothing is remembered for it either.
         self._rewrites = Rewrites(self.join_attributes) if settings.on_change == "rewrite_rows" else None
         self._index: JoinIndex | None = None
         self._rows: Shipping | None = None
@@ -149,7 +149,7 @@ class Reference(ConfiguredReference):
         """Go on with the numbering of the last commit: equal rows keep its version, others get the next.
 
         Args:
-            metadata: What `Snapshot.metadata` gave, None where the table's last commit knows nothing of this reference.
+            metadata: What `Snapshot.metadata` gave, None if the table's last commit knows nothing of this reference.
                 An older version than is known here changes nothing.
         """
         if metadata is not None and int(metadata["version"]) < self._numbered[0]:

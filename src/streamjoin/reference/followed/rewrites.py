@@ -40,7 +40,7 @@ class Rewrites:
 
         Args:
             index: The reference as it is now.
-            replayed: All changes since the mark that was restored; None where they aren't known.
+            replayed: All changes since the mark that was restored; None if they aren't known.
         """
         pending = self.pending
         if pending is None or pending.everything:

@@ -27,7 +27,7 @@ class View(Protocol):
         """Take in the table's items for the first time; they stay the feed's."""
 
     def replayed(self, records: Sequence[ChangeRecord] | None) -> None:
-        """Learn what changed since the position that was asked for, None where it isn't known; called after `load`."""
+        """Learn what changed since the position that was asked for, None if it isn't known; called after `load`."""
 
     def apply(self, changes: Sequence[ItemChange]) -> None:
         """Follow changes of items."""

@@ -25,7 +25,7 @@ from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.keys import Key, KeyAccess
 
 KEYS_PER_CALL = 100
-# Of items with one join key the one with the lowest primary key counts; the others only where it doesn't fit the types.
+# Of items with one join key the one with the lowest primary key counts; the others only if it doesn't fit the types.
 ITEMS_PER_KEY = 100
 TRIES_WITHOUT_PROGRESS = 5
 
@@ -51,7 +51,7 @@ class Target:
         access: By which key.
         primary_key: The table's.
         attributes: What to fetch of an item; the attributes of both keys come along.
-        item_bytes: How large an item is on average; 0 where that isn't known.
+        item_bytes: How large an item is on average; 0 if that isn't known.
     """
 
     table_name: str
@@ -94,9 +94,9 @@ class Answer:
     """What became of some keys.
 
     Args:
-        found: Items of each key that was read, lowest primary key first; none where there is no item.
+        found: Items of each key that was read, lowest primary key first; none if there is no item.
         unread: Keys that were not.
-        error: Why; None also where another call's error ended this one.
+        error: Why; None also if another call's error ended this one.
         consumed_read_units: What it cost, also what failed in the end.
         calls: How many calls it took.
     """

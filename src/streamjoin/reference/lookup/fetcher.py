@@ -39,7 +39,7 @@ class Fetching:
 
 @dataclass(frozen=True)
 class Known:
-    """What was read of one key: packed items, none where there is none. `read_at` is when the call began."""
+    """What was read of one key: packed items, none if there is none. `read_at` is when the call began."""
 
     items: tuple[bytes, ...]
     read_at: float
@@ -95,7 +95,7 @@ class Fetcher:
         self._failure: tuple[float, ReferenceTableError] | None = None
 
     def fetch(self, keys: Iterable[Key], pace: ReadUnits, end: End) -> Iterator[Known]:
-        """Yield what is known of each key, read now where it must be.
+        """Yield what is known of each key, read now if it must be.
 
         Args:
             keys: Distinct keys.

@@ -38,9 +38,9 @@ _UNIX_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 def key_converter(event: pa.DataType, found: pa.DataType, key_type: str, max_bytes: int) -> Callable[[Any], Any]:
-    """Return a function from an event's value (of `event_values`) to its key value, or None where it can't be one.
+    """Return a function from an event's value (of `event_values`) to its key value, or None if it can't be one.
 
-    Where several keys are equal to a value, as two numbers of 17 digits are to one double, the one is taken that the
+    If several keys are equal to a value, as two numbers of 17 digits are to one double, the one is taken that the
     value's shortest text is; other events of the batch never add another.
 
     Args:
@@ -124,7 +124,7 @@ def stored_value(value: Mapping[str, Any]) -> KeyValue:
 
 
 def event_values(column: "pa.Array[Any]") -> list[Any]:
-    """Return an event column's values as `key_converter` takes them; None where there is none that could be a key."""
+    """Return an event column's values as `key_converter` takes them; None if there is none that could be a key."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         # Spark's strings may hold any bytes.
         return [None if each is None else _text(each) for each in column.cast(pa.binary()).to_pylist()]

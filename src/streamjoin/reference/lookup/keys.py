@@ -19,7 +19,7 @@ class KeyAccess:
 
     Args:
         hash_keys: The hash key's attributes.
-        range_keys: The range key's, where the join key has them too.
+        range_keys: The range key's, if the join key has them too.
         is_unique: Whether the two are the primary key: one item at most, by BatchGetItem. Else Query finds any number.
         index_name: None for the table itself.
         is_consistent: Whether a read sees every write before it; a global index lags behind its table.
@@ -56,7 +56,7 @@ def plan_lookup(
         index: The index that the configuration names. It comes first: it may hold fewer items, on purpose.
 
     Returns:
-        None where the join attributes are none of these keys, or more or fewer than one.
+        None if the join attributes are none of these keys, or more or fewer than one.
     """
     wanted = set(on_attributes)
     if index is not None:
@@ -72,7 +72,7 @@ def plan_lookup(
 
 
 def index_of(table: TableDescription, index_name: str | None) -> IndexDescription | None:
-    """Return the secondary index of this name; None where none is named.
+    """Return the secondary index of this name; None if none is named.
 
     Raises:
         ReferenceTableError: The table has no such index, or not yet.

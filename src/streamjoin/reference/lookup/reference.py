@@ -99,7 +99,7 @@ class LookupReference(ConfiguredReference):
         """Go on with the numbering and the types of the last commit.
 
         Args:
-            metadata: What `metadata` of a snapshot gave, of this mode or the other; None where the table's last commit
+            metadata: What `metadata` of a snapshot gave, of this mode or the other; None if the table's last commit
                 knows nothing of this reference. An older version than is known here changes nothing.
         """
         if metadata is None:
@@ -213,7 +213,7 @@ class LookupReference(ConfiguredReference):
                 raise SchemaError(message)
             pair = KeyColumn(to_arrow_type(events[column].dataType), plan.types.field(attribute).type)
             check_key(self.name, column, attribute, pair.event, pair.found, types[attribute])
-            # Where two columns are joined with one attribute, an event matches only if both are the key.
+            # If two columns are joined with one attribute, an event matches only if both are the key.
             by_attribute.setdefault(attribute, (column, pair))
         return dict(by_attribute[attribute] for attribute in types)
 

@@ -1,4 +1,4 @@
-"""What one batch is joined with where a reference is looked up, and what its commit says of it."""
+"""What one batch is joined with if a reference is looked up, and what its commit says of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -77,7 +77,7 @@ def test_an_option_that_streamjoin_sets_is_refused_with_what_holds_for_changes(c
         ("tables[1].sink.hudi.base_path", "s3a://bucket/{table}", "use s3:// instead of s3a://"),
         ("tables[1].sink.hudi.base_path", "s3://bucket/{tabel}", "without the characters * ? # { } [ ]"),
         ("tables[1].sink.hudi.table_name", "{table}-log", "lower-case letters, digits and _ (what Athena can name)"),
-        ("tables[1].sink.hudi.table_name", {"table": None}, "allowed: text (in quotes, where there are braces in it)"),
+        ("tables[1].sink.hudi.table_name", {"table": None}, "allowed: text (in quotes, if there are braces in it)"),
     ],
 )
 def test_a_template_has_the_tables_name_in_its_path_and_name_and_no_other_entry_has(capture_problems, path, value, end):
