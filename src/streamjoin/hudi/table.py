@@ -41,8 +41,6 @@ _DEFAULT_SETTINGS = {
     "hoodie.keep.min.commits": "40",
     "hoodie.keep.max.commits": "60",
     "hoodie.parquet.compression.codec": "snappy",
-    # No index of ours asks it; Hudi gives every file 430 kB of it, however few its rows are.
-    "hoodie.parquet.bloom.filter.enabled": "false",
 }
 _MERGE_ON_READ_SETTINGS = {
     "hoodie.compact.inline": "true",
@@ -87,6 +85,8 @@ class HudiTable:
             **(_MERGE_ON_READ_SETTINGS if self.merges_on_read else {}),
             **{f"hoodie.{kind}.shuffle.parallelism": str(parallelism) for kind in shuffles},
             **self._index(),
+            # Hudi gives every file 430 kB of it, however few its rows are; a bloom index alone asks it.
+            "hoodie.parquet.bloom.filter.enabled": str("BLOOM" in self.index_type.upper()).lower(),
             **self.options,
             **_TABLE_SETTINGS,
             **names,
@@ -105,8 +105,12 @@ class HudiTable:
     @property
     def moves_rows(self) -> bool:
         """Whether a row that has got another partition is deleted from its old one."""
-        index = {**self._index(), **self.options}["hoodie.index.type"]
-        return index.startswith("GLOBAL_") or index == "RECORD_INDEX"
+        return self.index_type.startswith("GLOBAL_") or self.index_type == "RECORD_INDEX"
+
+    @property
+    def index_type(self) -> str:
+        """How a row's file is found: the option of the user, else the default."""
+        return {**self._index(), **self.options}["hoodie.index.type"]
 
     def _key_generator(self) -> dict[str, str]:
         """Return the key generator: one whose encoding is the same in all Hudi versions.
