@@ -15,7 +15,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.calls import ItemReader
-from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching, Known
+from streamjoin.reference.lookup.fetcher import Fetcher, Fetching, FetchReport, Known
 from streamjoin.reference.lookup.key_values import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES, event_values, key_converter
 from streamjoin.reference.lookup.keys import Key
 from streamjoin.schema.ddl import parse_schema
@@ -78,7 +78,7 @@ class FetchItems:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Fetch the items of the keys, then say what it came to."""
-        end, keys = End(), self.keys(batches)
+        end, keys = FetchReport(), self.keys(batches)
         items: list[bytes] = []
         read_at: list[float] = []
         size_bytes = 0
@@ -93,7 +93,7 @@ class FetchItems:
         last = {"item": None, "read_at": None, END: asdict(end)}
         yield pa.RecordBatch.from_pylist([last], schema=FETCHED_SCHEMA)
 
-    def _fetch(self, keys: list[Key], end: End) -> Iterator[Known]:
+    def _fetch(self, keys: list[Key], end: FetchReport) -> Iterator[Known]:
         if not keys:
             return
         pace = ReadUnits(self.max_read_units_per_second).share(self.tasks)

@@ -46,7 +46,7 @@ class Known:
 
 
 @dataclass
-class End:
+class FetchReport:
     """What a task's fetching came to; field by field `end` of `FETCHED_SCHEMA`.
 
     Args:
@@ -94,7 +94,7 @@ class Fetcher:
         self._items = self._bytes = 0
         self._failure: tuple[float, ReferenceTableError] | None = None
 
-    def fetch(self, keys: Iterable[Key], pace: ReadUnits, end: End) -> Iterator[Known]:
+    def fetch(self, keys: Iterable[Key], pace: ReadUnits, end: FetchReport) -> Iterator[Known]:
         """Yield what is known of each key, read now if it must be.
 
         Args:
@@ -164,7 +164,7 @@ class Fetcher:
             finally:
                 stop.set()
 
-    def _make_do(self, unread: dict[Key, Known | None], end: End) -> Iterator[Known]:
+    def _make_do(self, unread: dict[Key, Known | None], end: FetchReport) -> Iterator[Known]:
         """Yield what is known of keys that could not be read; count the others."""
         assert self._failure is not None  # noqa: S101  (without one, all keys are read)
         now, (_, error) = self._clock(), self._failure
@@ -178,7 +178,7 @@ class Fetcher:
                 end.outdated_keys += 1
                 end.outdated_seconds = max(end.outdated_seconds, now - known.read_at)
 
-    def _stale(self, key: Key, known: Known, end: End) -> Known:
+    def _stale(self, key: Key, known: Known, end: FetchReport) -> Known:
         assert self._failure is not None  # noqa: S101  (only a failure makes us use what is stale)
         end.stale_keys += 1
         end.error, end.is_retryable = str(self._failure[1]), self._failure[1].retryable
@@ -213,7 +213,7 @@ def _weight(known: Known) -> int:
     return max(1, len(known.items))
 
 
-def _used(known: Known, end: End) -> Known:
+def _used(known: Known, end: FetchReport) -> Known:
     oldest = end.oldest_read_at
     end.oldest_read_at = known.read_at if oldest is None else min(oldest, known.read_at)
     return known

@@ -21,10 +21,10 @@ from streamjoin.reference.followed.index import Rank
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.fetch import FETCHED_SCHEMA, FetchItems, KeyColumn
-from streamjoin.reference.lookup.fetcher import End, Fetching
+from streamjoin.reference.lookup.fetcher import Fetching, FetchReport
 from streamjoin.reference.lookup.key_values import check_key
 from streamjoin.reference.lookup.keys import index_of, no_access, plan_lookup, require_projected
-from streamjoin.reference.lookup.snapshot import Found, LookupSnapshot
+from streamjoin.reference.lookup.snapshot import LookedUp, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types, without_json_keys
 from streamjoin.reference.table import describe
 from streamjoin.spark.schema import to_arrow_type, to_spark
@@ -147,10 +147,10 @@ class LookupReference(ConfiguredReference):
             self._types, self._unpaid = sample.types, sample.consumed_read_units
         return _Plan(description, target, self._types)
 
-    def _look_up(self, events: DataFrame, plan: _Plan) -> Found:
+    def _look_up(self, events: DataFrame, plan: _Plan) -> LookedUp:
         started_at = self._clock()
         fetched = self._fetch(events, plan)
-        ends = [End(**end.asDict()) for _, _, end in fetched if end is not None]
+        ends = [FetchReport(**end.asDict()) for _, _, end in fetched if end is not None]
         self._judge(ends)
         items = newest(((item, read_at) for item, read_at, end in fetched if end is None), plan.target)
         rows = build_rows(
@@ -177,7 +177,7 @@ class LookupReference(ConfiguredReference):
             *(rows.table.num_rows, rows.duplicates, rows.misfits, read_units),
         )
         as_of = datetime.fromtimestamp(oldest, UTC)
-        return Found(as_of, len(items), rows, frame, read_units, self.refresh_failures)
+        return LookedUp(as_of, len(items), rows, frame, read_units, self.refresh_failures)
 
     def _fetch(self, events: DataFrame, plan: _Plan) -> Sequence[Any]:
         """Return the rows that the tasks give: `FETCHED_SCHEMA`'s."""
@@ -217,7 +217,7 @@ class LookupReference(ConfiguredReference):
             by_attribute.setdefault(attribute, (column, pair))
         return dict(by_attribute[attribute] for attribute in types)
 
-    def _judge(self, ends: Iterable[End]) -> None:
+    def _judge(self, ends: Iterable[FetchReport]) -> None:
         """Raise when keys could not be read; warn when what was known of them had to do."""
         ends = list(ends)
         failed = [end for end in ends if end.error is not None]

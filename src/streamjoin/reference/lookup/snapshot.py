@@ -13,7 +13,7 @@ from streamjoin.spark.schema import to_spark
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class LookedUp:
     """What the lookup of one batch came to."""
 
     as_of: datetime
@@ -44,12 +44,12 @@ class LookupSnapshot:
         types: pa.Schema,
         on: Mapping[str, str],
         columns: Mapping[str, str],
-        look_up: Callable[[DataFrame], Found],
+        look_up: Callable[[DataFrame], LookedUp],
     ) -> None:
         self.name, self.version, self.types = name, version, types
         self.on, self.columns = on, columns
         self._look_up = look_up
-        self._found: Found | None = None
+        self._found: LookedUp | None = None
 
     def side(self, events: DataFrame) -> DataFrame:
         """Fetch the items of the events' join keys; return what `enrich` joins the events with.
@@ -71,7 +71,7 @@ class LookupSnapshot:
         return self._found.frame
 
     @property
-    def found(self) -> Found:
+    def found(self) -> LookedUp:
         """What `side` found."""
         if self._found is None:
             message = f"reference '{self.name}' version {self.version} was not looked up yet; call side(events) first"

@@ -10,7 +10,7 @@ from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup import fetcher as fetcher_module
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetch import FetchItems, KeyColumn
-from streamjoin.reference.lookup.fetcher import End, Fetcher, Fetching
+from streamjoin.reference.lookup.fetcher import Fetcher, Fetching, FetchReport
 from streamjoin.schema.ddl import parse_type
 from tests.faults.lookup import FakeItemTable, target_of, throttled
 from tests.faults.reference import FakeClock, client_error, country
@@ -32,7 +32,7 @@ class Worker:
 
     def fetch(self, *codes, pace=FREE):
         """Return the names found, and what the fetching came to."""
-        end = End()
+        end = FetchReport()
         found = list(self.fetcher.fetch([(code,) for code in codes], pace, end))
         return sorted(unpack(item)["countryname"]["S"] for known in found for item in known.items), end
 
