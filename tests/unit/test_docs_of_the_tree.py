@@ -1,7 +1,9 @@
 """The files, folders and modules that the documents name, looked for in the tree."""
 
+import ast
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,29 @@ def test_the_architecture_has_every_folder_of_the_package_and_no_other() -> None
         parent = (*parent[: len(indent) // 2 - 1], name)
         shown.add(parent)
     assert shown == folders
+
+
+def functions(tree: ast.AST, prefix: str = "") -> Iterator[str]:
+    """Yield the names of functions and classes, inner ones with the names around them."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield prefix + node.name
+            yield from functions(node, f"{prefix}{node.name}.")
+        else:
+            yield from functions(node, prefix)
+
+
+def test_the_walk_of_an_event_names_files_and_functions_that_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    walk = re.search(r"^## A walk of one event$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert walk is not None
+    steps = re.findall(r"^    - `([\w/]+\.py)`: (.*)$", walk[1], re.MULTILINE)
+    named_there = [(file, name) for file, names in steps for name in re.findall(r"`([\w.]+)`", names)]
+    missing = [
+        (file, name)
+        for file, name in named_there
+        if name not in set(functions(ast.parse((PACKAGE / file).read_text())))
+    ]
+    assert missing == []
+    files, calls = {file for file, _ in steps}, set(named_there)
+    assert f"{len(files)} files, {len(calls)} functions" in walk[1]
