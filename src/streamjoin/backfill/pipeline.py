@@ -134,7 +134,7 @@ class Backfill:
             try:
                 finished = scan.run(noted, self.stop)
             finally:
-                # Also where some segments could not be read: the others are progress.
+                # Also if some segments could not be read: the others are progress.
                 self._count(folder, noted)
             if finished is None:
                 return
@@ -161,7 +161,7 @@ class Backfill:
         return BackfillReport(self.name, self._id, self._totals, self._written, seconds, self._is_complete)
 
     def _noted(self, note: BackfillNote) -> Noted:
-        """Return the backfill to go on with: the one that was begun, where it is of the same source, else a new one."""
+        """Return the backfill to go on with: the one that was begun, if it is of the same source, else a new one."""
         found = note.read()
         if found is not None and found.state != "done":
             if found.source == self.source.fingerprint and self._has_files(found, note):

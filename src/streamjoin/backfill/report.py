@@ -77,7 +77,7 @@ class Progress:
 
     @property
     def left_seconds(self) -> float | None:
-        """How long it will go on at this rate; None where that can't be told."""
+        """How long it will go on at this rate; None if that can't be told."""
         left = self.expected_items - self.totals.scanned
         if self.items_per_second <= 0 or left <= 0:
             return None

@@ -45,7 +45,7 @@ class Scan:
     clock: Callable[[], float] = time.monotonic
 
     def run(self, noted: Noted, stop: StopRequest) -> dict[int, Segment] | None:
-        """Read the segments that weren't read to their end; return all, or None where it was asked to stop before.
+        """Read the segments that weren't read to their end; return all, or None if it was asked to stop before.
 
         Raises:
             SourceError: Some segments could not be read; the others stay.
@@ -128,7 +128,7 @@ class Watch:
         self._said_at = clock()
 
     def tick(self) -> float:
-        """Look where it is time to; return how many seconds there are until the next look."""
+        """Look if it is time to; return how many seconds there are until the next look."""
         since = self._clock() - self._said_at
         if since < self._interval_seconds:
             return self._interval_seconds - since

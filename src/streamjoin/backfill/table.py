@@ -56,7 +56,7 @@ class BackfilledTable(CapturedTable):
 
     @contextmanager
     def turn(self) -> Iterator[TableLock]:
-        """Hold the table's lock, also where this job holds it already."""
+        """Hold the table's lock, also if this job holds it already."""
         if self._held is not None:
             yield self._held
             return
@@ -75,7 +75,7 @@ class BackfilledTable(CapturedTable):
     def find_columns(self, changes: Events, batch_id: str) -> None:
         """With `undeclared: evolve`: give layout and table the columns that these changes have.
 
-        Delivery: where a column's type has to widen, the table is rewritten, in a commit of its own.
+        Delivery: if a column's type has to widen, the table is rewritten, in a commit of its own.
 
         Raises:
             SinkError: The table can't be rewritten.
@@ -146,7 +146,7 @@ class BackfilledTable(CapturedTable):
         return rows.frame.where(F.col(REASON_COLUMN).isNull() & F.col(SUPERSEDED_COLUMN)).count()
 
     def _check_age(self, noted: Noted) -> None:
-        """Stop where a removal that the rows don't know of may have been forgotten."""
+        """Stop if a removal that the rows don't know of may have been forgotten."""
         age_hours = (self._clock() - noted.noted_us / 1_000_000) / 3600
         if age_hours > self._tombstone_hours:
             message = (

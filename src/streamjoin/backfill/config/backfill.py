@@ -77,7 +77,7 @@ def _number_us(number: int | Decimal) -> int:
 
 
 def _as_day(digits: str) -> str | None:
-    """Return the day that 20190703 or 2019 are meant to be; None where digits can't be meant so."""
+    """Return the day that 20190703 or 2019 are meant to be; None if digits can't be meant so."""
     digits = f"{digits}0101" if len(digits) == 4 else digits
     try:
         day = date.fromisoformat(digits) if len(digits) == 8 and digits.isdecimal() else date.min

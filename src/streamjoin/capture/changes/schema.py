@@ -92,7 +92,7 @@ class TypeNeed:
         self.highest = max(self.highest, other.highest)
 
     def type_beside(self, there: pa.DataType | None) -> pa.DataType | None:
-        """Return the narrowest type that holds the values; None where there was no value but nulls.
+        """Return the narrowest type that holds the values; None if there was no value but nulls.
 
         A string takes S and N as they are, and what is nested or a set as JSON text.
 
@@ -201,7 +201,7 @@ def columns_in_table(layout: ChangeLayout, table: pa.Schema) -> pa.Schema:
 
 
 def _grown(there: pa.DataType, needed: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest type that holds all of `there` and what is needed; None where there is none."""
+    """Return the narrowest type that holds all of `there` and what is needed; None if there is none."""
     if there == needed or (there == pa.string() and needed != pa.binary()):
         return there
     if there in _INTEGER_DIGITS and needed in _INTEGER_DIGITS:

@@ -1,4 +1,4 @@
-"""The calls that write items: sent again within bounds where the service refused them for the moment."""
+"""The calls that write items: sent again within bounds if the service refused them for the moment."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -127,7 +127,7 @@ class ItemCalls:
         return WriteCounts.of(changes)
 
     def write_newer(self, changes: Sequence[ItemChange], stop: threading.Event) -> WriteCounts:
-        """Write changes of one table, no two of one item, where nothing is as new; ends early when `stop` is set.
+        """Write changes of one table, no two of one item, if nothing is as new; ends early when `stop` is set.
 
         Raises:
             SinkError: Some of them may not be written.
@@ -163,7 +163,7 @@ class ItemCalls:
         Args:
             changes: Of any tables and items.
             stop: Ends it.
-            conditional: Whether only where nothing is as new; a put's own condition counts in either case.
+            conditional: Whether only if nothing is as new; a put's own condition counts in either case.
 
         Raises:
             SinkError: Some of them may not be written.
@@ -173,7 +173,7 @@ class ItemCalls:
             written = self._write_one(change, stop, conditional=conditional)
             counts += WriteCounts.of([change]) if written else WriteCounts(superseded=1)
             own = condition_of(change)
-            # Also where it is the version that doesn't hold: then the item is newer than the version that it would get.
+            # Also if it is the version that doesn't hold: then the item is newer than the version that it would get.
             if isinstance(change, Put) and own and own.kept_version is not None and not written:
                 self._keep(change, own.kept_version, stop)
         return counts
@@ -215,13 +215,13 @@ class ItemCalls:
         return self._tried(change, "PutItem" if is_put else "DeleteItem", partial(write, **request), stop)
 
     def _keep(self, put: Put, version: int, stop: threading.Event) -> None:
-        """Let the item that is there instead of a put pass for one of `version`, where it is older."""
+        """Let the item that is there instead of a put pass for one of `version`, if it is older."""
         self._tried(put, "UpdateItem", partial(self._client.update_item, **renewal_request(put, version)), stop)
 
     def _tried(
         self, change: ItemChange, operation: str, call: Callable[[], Mapping[str, Any]], stop: threading.Event
     ) -> bool:
-        """Make a call for one item, again where it is refused for the moment; tell whether its condition held."""
+        """Make a call for one item, again if it is refused for the moment; tell whether its condition held."""
 
         def held() -> bool:
             try:
