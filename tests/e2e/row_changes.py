@@ -97,7 +97,7 @@ class RowChanges:
         if kind == "delete":
             return int(cursor.execute(f"DELETE FROM orders {where}"))
         if kind == "move":
-            # To another region, or far away and back; where a row is already, none moves.
+            # To another region, or far away and back; if a row is there already, none moves.
             far = f"IF(id < {self._shift}, id + {self._shift}, id - {self._shift})"
             moved = chance.choice((f"region = '{chance.choice(REGIONS)}'", f"id = {far}"))
             return int(cursor.execute(f"UPDATE IGNORE orders SET {moved} {where}"))

@@ -71,7 +71,7 @@ class FakeTable:
 
 @contextmanager
 def killed_at(step: int) -> Iterator[None]:
-    """Die at the given step of writing to a ledger, counted from 0; where there are fewer, nothing happens.
+    """Die at the given step of writing to a ledger, counted from 0; if there are fewer, nothing happens.
 
     A file takes two steps: half of its bytes are on the disk; it has its name. A deletion takes one.
     """

@@ -57,6 +57,6 @@ def test_every_package_of_an_extra_is_used() -> None:
         ("mysql", {"mysql", "local"}),
     ],
 )
-def test_a_package_of_an_extra_is_imported_only_where_the_extra_is_meant(extra: str, rooms: set[str]) -> None:
+def test_a_package_of_an_extra_is_imported_only_if_the_extra_is_meant(extra: str, rooms: set[str]) -> None:
     found = imported()
     assert {path.parts[0] for package in declared(EXTRAS[extra]) for path in found[package]} <= rooms

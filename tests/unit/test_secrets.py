@@ -117,7 +117,7 @@ def test_no_problem_of_a_configuration_shows_a_part_of_a_secret(path: str, value
 
 
 @pytest.mark.parametrize("filling", range(21, 33, 3))
-def test_a_secret_is_hidden_also_where_a_long_value_is_cut(filling: int) -> None:
+def test_a_secret_is_hidden_also_if_a_long_value_is_cut(filling: int) -> None:
     document = changed("dead_letters.base_path", f"{LAKE}/orders/{'x' * filling}${{DB_PASSWORD}}{'y' * 60}")
     text = refusal(document, {"DB_PASSWORD": SECRET})
     assert "dead_letters.base_path: found 's3://bucket" in text

@@ -1,4 +1,4 @@
-"""What needs no Spark runs where none can be imported."""
+"""What needs no Spark runs if none can be imported."""
 
 import subprocess
 import sys

@@ -208,7 +208,7 @@ def test_items_that_no_row_can_be_made_of_are_dead_letters_known_by_their_key(
     assert rows_at(f"{tmp_path}/receipts") == expected(RECEIPTS[:3], dt=None)
 
 
-def test_attributes_become_columns_where_the_schema_evolves(
+def test_attributes_become_columns_if_the_schema_evolves(
     spark: SparkSession, make_table: Callable[..., str], tmp_path: Path
 ) -> None:
     items = [

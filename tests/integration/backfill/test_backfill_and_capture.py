@@ -64,7 +64,7 @@ def test_whatever_changes_while_a_backfill_runs_ends_right(
             if begins == "before":
                 catch_up(captured)
 
-    # A commit a segment, where the table has rows already.
+    # A commit a segment, if the table has rows already.
     run(backfill_of(base, scan_of(filled), filled, limits={"max_records_per_batch": 1}), on_step=on_step)
     for step in set(STEPS) - seen:
         assert step == "done"

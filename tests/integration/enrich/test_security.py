@@ -92,7 +92,7 @@ def run_job(scenario: Scenario, stack: LocalStack) -> Finished:
         )
         try:
             while process.poll() is None:
-                # Also what the test itself started: the services, and the session of this tier where there is one.
+                # Also what the test itself started: the services, and the session of this tier if there is one.
                 listened |= listening(os.getpid())
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=0.2)
@@ -168,7 +168,7 @@ def test_payloads_are_in_rows_and_dead_letters_and_nowhere_else(finished: Finish
     assert found == []
 
 
-def test_the_detail_of_a_dead_letter_names_a_value_only_where_the_table_has_the_payload(finished: Finished) -> None:
+def test_the_detail_of_a_dead_letter_names_a_value_only_if_the_table_has_the_payload(finished: Finished) -> None:
     letters = query(f"{finished.scenario.base}/dead", "select reason, detail, data from t").to_pylist()
     named = {letter["reason"] for letter in letters if any(mark in letter["detail"] for mark in PAYLOADS)}
     assert named == {"INVALID_ORDERING"}

@@ -65,7 +65,7 @@ def test_the_position_of_a_commit_carries_what_the_server_calls_it(database: Dat
     assert re.fullmatch(r"0-1-\d+,7-1-1", last.gtid or "")
 
 
-def test_ids_lead_on_where_the_files_have_other_names(database: Database, table: str) -> None:
+def test_ids_lead_on_if_the_files_have_other_names(database: Database, table: str) -> None:
     start = database.server().position()
     database.run("INSERT INTO t (id) VALUES (1)")
     renamed = replace(start, file="mysql-bin.000000")

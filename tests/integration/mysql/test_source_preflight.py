@@ -118,7 +118,7 @@ def test_a_server_that_isnt_there_may_be_tried_again(database: Database) -> None
     assert error.value.retryable
 
 
-def test_a_server_without_tls_is_refused_where_it_is_wanted(database: Database) -> None:
+def test_a_server_without_tls_is_refused_if_it_is_wanted(database: Database) -> None:
     with pytest.raises(SourceError, match=r"connecting failed.*SSL"):
         MysqlServer(replace(database.address, tls=True)).identity()
     with pytest.raises(SourceError, match=r"'/nowhere\.pem' can't be read.*source\.mysql\.tls"):

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  (statements of a test's own database)
-"""A value is the same whether it was loaded or came by the binlog: for every type, also where it is odd."""
+"""A value is the same whether it was loaded or came by the binlog: for every type, also if it is odd."""
 
 import json
 import math

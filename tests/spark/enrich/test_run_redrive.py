@@ -43,6 +43,6 @@ def test_the_letters_of_a_configuration_are_redriven_unless_its_job_runs(spark: 
     report = run_redrive(mended, LetterFilter.of(["WRONG_TYPE"]))
     assert (report.redriven, report.stayed) == ({"WRONG_TYPE": 1}, {})
     assert count_by_reason(str(tmp_path / "dead")) == {"MALFORMED_JSON": 1}
-    # Written also where the output's columns are chosen.
+    # Written also if the output's columns are chosen.
     found = query(job.table.base_path, "select id, _sequence_number from t order by id").to_pylist()
     assert found == [{"id": "a", "_sequence_number": "1"}, {"id": "b", "_sequence_number": "2"}]

@@ -64,7 +64,7 @@ def test_upserts_find_each_row_that_was_inserted_in_bulk(
         "dt": "string",
         "_order": "string",
     }
-    # Each tenth is deleted, too late where it has 5 at its end; each seventh is changed and moves; some are older.
+    # Each tenth is deleted, too late if it has 5 at its end; each seventh is changed and moves; some are older.
     number = F.col("_item_key").substr(2, 9).cast("int")
     is_late, is_deleted = number % 10 == 5, number % 5 == 0
     order = F.when(is_late, F.col("_order").substr(2, 16)).otherwise(F.concat(F.col("_order"), F.lit("9")))

@@ -84,7 +84,7 @@ def test_whatever_arrives_when_each_item_ends_as_its_newest_change_left_it(
         assert len(list(Path(target.base_path, ".hoodie").glob("*.commit"))) == 1, "it was compacted once on the way"
 
 
-def test_the_table_is_read_for_late_deletions_only_where_there_may_be_some(
+def test_the_table_is_read_for_late_deletions_only_if_there_may_be_some(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = table(tmp_path, "MERGE_ON_READ", ())

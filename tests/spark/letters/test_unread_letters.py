@@ -33,7 +33,7 @@ def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
     assert set(rows_of(mended)) == {"a", "b"}
 
 
-def test_letters_stay_until_their_records_are_read_again_and_where_these_are_still_rejected(
+def test_letters_stay_until_their_records_are_read_again_and_if_these_are_still_rejected(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     job = make_job(tmp_path, schema=NARROW)

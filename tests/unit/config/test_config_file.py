@@ -142,7 +142,7 @@ def test_on_is_a_word():
     assert load_config(TEXT, {}).references[0].on == {"country": "countryname"}
 
 
-def test_on_is_that_word_too_where_a_yaml_1_1_parser_reads_true():
+def test_on_is_that_word_too_if_a_yaml_1_1_parser_reads_true():
     values = yaml.safe_load(TEXT)
     assert True in values["references"][0]
     assert load_config(values, {}).references[0].on == {"country": "countryname"}

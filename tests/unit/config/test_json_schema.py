@@ -31,7 +31,7 @@ def test_every_key_has_a_description_of_one_line():
     schema = json_schema()
     for where, part in objects(schema):
         for key, value in part["properties"].items():
-            # What stands beside a reference to a model is left out where it says the same as the model.
+            # What stands beside a reference to a model is left out if it says the same as the model.
             model = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
             description = value.get("description") or model.get("description", "")
             assert description.strip(), f"{where}.{key}"

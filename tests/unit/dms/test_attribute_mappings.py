@@ -64,7 +64,7 @@ def test_a_scalar_number_is_a_number(value, expected):
     assert made(value, "number") == {"N": expected}
 
 
-def test_text_that_is_no_number_is_rejected_where_one_is_wanted():
+def test_text_that_is_no_number_is_rejected_if_one_is_wanted():
     with pytest.raises(RowRejected, match="NOT_A_NUMBER"):
         made("${name}", "number")
 

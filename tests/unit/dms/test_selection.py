@@ -80,7 +80,7 @@ def test_names_have_case():
     assert not mappings.selects("shop", "person")
 
 
-def test_names_have_no_case_where_the_server_has_none():
+def test_names_have_no_case_if_the_server_has_none():
     mappings = parsed(selection("Shop", "Per%")).ignoring_case()
     assert mappings.selects("shop", "person")
 

@@ -73,7 +73,7 @@ def test_a_row_of_a_table_that_did_not_have_its_key_yet_is_rejected():
 
 @pytest.mark.parametrize(("attributes", "is_keyless"), [([], True), ([attribute("code", "x-${code}")], True),
                                                         ([attribute("code", "${id}-${code}")], False)])  # fmt: skip
-def test_no_row_has_a_key_where_all_columns_that_make_it_were_not_there_yet(attributes, is_keyless):
+def test_no_row_has_a_key_if_all_columns_that_make_it_were_not_there_yet(attributes, is_keyless):
     mappings = parsed(selection(), mapping(partition_key_name="code", attribute_mappings=attributes))
     assert mappings.for_table(source(), missing_as_null=True).is_keyless is is_keyless
 
@@ -111,7 +111,7 @@ def test_a_table_does_not_go_into_the_target_of_another_tables_rule():
     assert "it would become 'people', which is the target of rule 2" in found
 
 
-def test_two_mappings_that_differ_in_case_are_refused_where_names_have_no_case():
+def test_two_mappings_that_differ_in_case_are_refused_if_names_have_no_case():
     mappings = parsed(selection(), mapping("person", "aaa"), mapping("Person", "bbb")).ignoring_case()
     with pytest.raises(ConfigError, match="object-mapping rules 2, 3 are all for it"):
         mappings.for_table(source())

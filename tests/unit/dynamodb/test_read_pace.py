@@ -82,7 +82,7 @@ def test_idle_time_is_not_saved_up_for_a_burst():
     assert time.slept == [1, 1]
 
 
-def test_the_time_that_a_call_took_counts_where_its_start_is_told():
+def test_the_time_that_a_call_took_counts_if_its_start_is_told():
     units, time = limiter(10)
     started_at = units.now()
     time.now += 0.75

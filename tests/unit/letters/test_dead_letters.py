@@ -44,7 +44,7 @@ def test_an_unknown_reason_and_an_empty_span_of_time_are_said_at_once() -> None:
 @pytest.mark.parametrize(
     "when", [NOON.replace(tzinfo=None), NOON, NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))]
 )
-def test_times_are_utc_where_they_name_no_zone(when: datetime) -> None:
+def test_times_are_utc_if_they_name_no_zone(when: datetime) -> None:
     chosen = LetterFilter.of([], when, when + timedelta(seconds=1))
     assert (chosen.since, chosen.until) == (NOON, NOON + timedelta(seconds=1))
 

@@ -51,7 +51,7 @@ def test_a_refusal_is_not_taken_for_an_unknown_statement():
     assert [sql for sql in connection.asked if "STATUS" in sql] == ["SHOW BINARY LOG STATUS"]
 
 
-def test_file_and_offset_lead_on_where_the_server_has_the_transactions():
+def test_file_and_offset_lead_on_if_the_server_has_the_transactions():
     session, _ = fake_session({"SHOW BINARY LOGS": FILES, "GTID_SUBSET": [(1,)]})
     assert start_by(session, HERE, nowhere) == StartBy.OFFSET
 

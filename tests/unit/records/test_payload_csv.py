@@ -100,7 +100,7 @@ def test_a_value_that_is_not_exactly_of_its_type_is_rejected(ddl: str, text: str
     assert rejected.detail.startswith("column 'a': expected ")
 
 
-def test_an_empty_field_is_null_and_so_is_another_text_where_that_is_set() -> None:
+def test_an_empty_field_is_null_and_so_is_another_text_if_that_is_set() -> None:
     assert decode("a string, b int, c string", b',,""') == [None, None, None]
     hive = PayloadFormat("csv", null_text="\\N")
     assert decode("a string, b int, c string", b"\\N,\\N,", hive) == [None, None, ""]

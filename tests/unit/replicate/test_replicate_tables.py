@@ -74,7 +74,7 @@ def test_a_target_that_never_was_does_not_stop_the_job(world, server, caplog):
     assert "table=shop.city is gone, and its items were not deleted" in caplog.text
 
 
-def test_a_dropped_table_leaves_no_items_also_where_it_was_dropped_while_the_job_was_down(world, server):
+def test_a_dropped_table_leaves_no_items_also_if_it_was_dropped_while_the_job_was_down(world, server):
     fill(server, "country", 1, 2)
     fill(server, "city", 1)
     caught_up(world)

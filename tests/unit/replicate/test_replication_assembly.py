@@ -54,6 +54,6 @@ def test_rules_find_tables_of_a_server_without_case_however_they_are_spelled(
     assert routes.mapping(source()).target_table == "people"
 
 
-def test_rules_have_case_where_the_servers_names_have(config: ReplicateConfig) -> None:
+def test_rules_have_case_if_the_servers_names_have(config: ReplicateConfig) -> None:
     with pytest.raises(SourceError, match="no selected table"):
         assemble(config)

@@ -84,7 +84,7 @@ def test_batches_are_processed_until_caught_up_and_the_reader_is_closed() -> Non
     assert [(reader.is_closed, reader.ahead) for reader in job.readers] == [(True, 1)]
 
 
-def test_nothing_is_committed_where_nothing_was_read() -> None:
+def test_nothing_is_committed_if_nothing_was_read() -> None:
     job = Job((read(),), (read(1),), (read(),))
     job.batches = ((read(),), (read(1),))
     assert job.run().batches == 1

@@ -1,4 +1,4 @@
-"""The loop runs where there is no Spark: `replicate` needs none."""
+"""The loop runs if there is no Spark: `replicate` needs none."""
 
 import subprocess
 import sys

@@ -179,7 +179,7 @@ def test_ranges_that_do_not_say_where_they_began_are_judged_by_the_position(
     assert prove_it().holds
 
 
-def test_an_overlap_shows_also_where_ranges_do_not_say_where_they_began(
+def test_an_overlap_shows_also_if_ranges_do_not_say_where_they_began(
     job: JobHistory, commits: list[Metadata], prove_it: Prove
 ) -> None:
     three_batches(job)
@@ -199,9 +199,7 @@ def test_lost_ranges_that_were_accepted_are_notes(job: JobHistory, prove_it: Pro
     assert "shard 'b': the records after 2 and up to its end were gone" in report.notes[1]
 
 
-def test_what_was_read_is_remembered_where_the_position_lost_it_with_its_records(
-    job: JobHistory, prove_it: Prove
-) -> None:
+def test_what_was_read_is_remembered_if_the_position_lost_it_with_its_records(job: JobHistory, prove_it: Prove) -> None:
     job.start("a")
     job.batch({"a": 8})
     job.batch({"a": 0}, lost={"a": 1})

@@ -139,7 +139,7 @@ def test_a_large_frame_is_persisted_while_its_snapshot_is_in_force_and_freed_aft
     assert not second.frame.is_cached
 
 
-def test_a_snapshot_joins_events_also_where_an_output_column_has_taken_the_join_attributes_name(spark):
+def test_a_snapshot_joins_events_also_if_an_output_column_has_taken_the_join_attributes_name(spark):
     events = spark.createDataFrame([("India",), ("Nowhere",), (None,)], "country string")
     items = [country("IN", "India", Code={"S": "other"}), country("IX", "India"), country("FR", "France")]
     reference = Reference(

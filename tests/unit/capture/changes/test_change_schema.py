@@ -77,7 +77,7 @@ def test_an_attribute_with_nulls_only_makes_no_column_yet() -> None:
         ("timestamp", "2026-01-31", "timestamp"),
     ],
 )
-def test_a_type_widens_where_it_can_and_stays_where_it_cant(there: str, value: Any, expected: str) -> None:
+def test_a_type_widens_if_it_can_and_stays_if_it_cant(there: str, value: Any, expected: str) -> None:
     assert grown(f"a {there}", {"a": value}) == f"a {expected}"
 
 
@@ -101,7 +101,7 @@ def test_an_attribute_whose_name_no_column_can_have_makes_none(attribute: str) -
     assert grown("", {attribute: "x", "a": "x"}, partition_by=(PartitionColumn("dt", "a"),), **options) == "a string"
 
 
-def test_an_attribute_may_be_called_as_a_changelogs_column_where_there_is_none() -> None:
+def test_an_attribute_may_be_called_as_a_changelogs_column_if_there_is_none() -> None:
     assert grown("", {"operation": "x"}) == "operation string"
 
 

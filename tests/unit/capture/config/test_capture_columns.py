@@ -146,7 +146,7 @@ def test_a_column_that_no_table_can_have_is_named(capture_problems, changes, lin
     assert found.startswith(line)
 
 
-def test_a_reserved_name_is_refused_in_either_layout_only_where_it_is_one(capture_problems):
+def test_a_reserved_name_is_refused_in_either_layout_only_if_it_is_one(capture_problems):
     for name in CHANGELOG_COLUMNS:
         assert capture_problems({SCHEMA: f"{name} string"}) == []
         assert len(capture_problems({**LOG, SCHEMA: f"{name} string"})) == 1

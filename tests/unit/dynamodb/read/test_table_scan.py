@@ -50,7 +50,7 @@ def test_reads_are_eventually_consistent_so_that_they_cost_half():
     assert all("ConsistentRead" not in request for request in table.requests)
 
 
-def test_a_page_is_bounded_also_where_the_service_does_not_bound_it():
+def test_a_page_is_bounded_also_if_the_service_does_not_bound_it():
     table = FakeScanTable(items_of(25_000), page_items=1_000_000)
     assert [len(page.items) for page in read(table)] == [10_000, 10_000, 5_000]
 

@@ -109,7 +109,7 @@ def test_names_of_a_condition_that_we_use_too_keep_their_meaning() -> None:
     assert stored(client) == {"a": (1, 5)}
 
 
-def test_an_item_that_a_condition_keeps_gets_the_version_that_says_so_where_it_is_older() -> None:
+def test_an_item_that_a_condition_keeps_gets_the_version_that_says_so_if_it_is_older() -> None:
     client = tables()
     writer(client).write([put("old", 1, 5), put("new", 4, 5), put("newest", 9, 5)], conditional=False)
     client.put_item(TableName=TABLE, Item={"code": {"S": "theirs"}, "price": {"N": "5"}})

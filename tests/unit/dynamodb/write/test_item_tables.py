@@ -39,7 +39,7 @@ def test_a_table_that_is_missing_is_made_on_demand_with_a_stream_and_waited_for(
     assert time.seconds > 0
 
 
-def test_a_table_is_made_without_a_stream_where_none_is_wanted() -> None:
+def test_a_table_is_made_without_a_stream_if_none_is_wanted() -> None:
     client = FakeTables()
     ensure(client, stream=False)
     assert client.made("CreateTable")[0]["StreamSpecification"] == {"StreamEnabled": False}

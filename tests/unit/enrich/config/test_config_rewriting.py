@@ -202,7 +202,7 @@ def test_what_gives_another_value_each_time_is_refused(problems, expression):
     line = only(problems(rewriting(derive={"label": expression})), "output.derive.label")
     assert "gives another value each time" in line
     assert line.endswith(OR_ELSE)
-    # It is no matter where a rewrite doesn't compute it, or where it is a column or a text.
+    # It doesn't matter if a rewrite doesn't compute it, or if it is a column or a text.
     assert problems(rewriting(derive={"label": "uuid()", "other": "concat(code, uuid, ' now() ')"})) == []
 
 

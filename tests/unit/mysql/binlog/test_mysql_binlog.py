@@ -56,7 +56,7 @@ def test_a_transaction_is_its_rows_and_its_end_with_the_set_of_ids():
     assert end == Committed(BinlogPosition("binlog.000001", binlog.offset, f"{UUID}:1-6"), 1_700_000_000_000)
 
 
-def test_the_time_of_a_commit_has_microseconds_where_mysql_writes_them():
+def test_the_time_of_a_commit_has_microseconds_if_mysql_writes_them():
     binlog = Binlog().add(GTID, gtid(1, 1_700_000_000_123_456 | 1 << 55)).add(QUERY, query("BEGIN"))
     binlog.add(TABLE_MAP, IDS).add(WRITE_V2, rows_v2(1, struct.pack("<I", 7))).add(XID, bytes(8))
     assert {change.changed_at_ms for change in changes(binlog)} == {1_700_000_000_123}
@@ -173,7 +173,7 @@ def test_a_file_of_a_lower_number_is_refused():
         reader.decode(rotate)
 
 
-def test_json_in_parts_is_refused_only_where_it_is_selected():
+def test_json_in_parts_is_refused_only_if_it_is_selected():
     with pytest.raises(SourceError, match=r"binlog_row_value_options.*--reload"):
         changes(Binlog().add(TABLE_MAP, IDS).add(PARTIAL, rows_v2(1)))
     other = IDS.replace(b"\4shop", b"\4dull")
@@ -193,7 +193,7 @@ def test_an_unknown_type_of_column_names_the_table():
         changes(Binlog().add(TABLE_MAP, table_map([(99, b"")], ["x"])))
 
 
-def test_names_in_capitals_are_the_stored_ones_where_the_server_says_so():
+def test_names_in_capitals_are_the_stored_ones_if_the_server_says_so():
     binlog = Binlog().add(TABLE_MAP, IDS).add(QUERY, query("TRUNCATE SHOP.T")).add(QUERY, query("DROP DATABASE Shop"))
     found = [change for change in changes(binlog, decoder(folds_case=True)) if isinstance(change, Truncated)]
     assert [(change.schema, change.name) for change in found] == [("shop", "t")] * 2

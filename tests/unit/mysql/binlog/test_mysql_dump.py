@@ -32,7 +32,7 @@ def test_an_end_packet_while_following_is_an_error_that_may_pass() -> None:
     assert raised.value.retryable
 
 
-def test_an_end_packet_is_the_end_where_following_was_not_asked_for() -> None:
+def test_an_end_packet_is_the_end_if_following_was_not_asked_for() -> None:
     (event,) = dump(event_packet(XID, bytes(8), 31), END_PACKET, follow=False).events()
     assert event.type == XID
 

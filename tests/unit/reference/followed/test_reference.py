@@ -238,7 +238,7 @@ def test_a_snapshot_that_gets_too_old_between_two_tries_is_tried_before_the_job_
     assert it.after(2).as_of == NOON + timedelta(seconds=301)
 
 
-def test_duplicates_that_appear_later_stop_the_job_where_they_are_not_allowed():
+def test_duplicates_that_appear_later_stop_the_job_if_they_are_not_allowed():
     it = Setup(on_duplicate="fail")
     it.reference.current()
     it.client.items.append(country("IX", "India"))

@@ -79,7 +79,7 @@ def test_of_two_items_with_one_join_key_the_lowest_primary_key_counts_in_any_ord
         assert "countryname='India' has code='IN' before code='I" in rows.warnings[0]
 
 
-def test_the_lowest_primary_key_is_by_number_where_the_key_is_one():
+def test_the_lowest_primary_key_is_by_number_if_the_key_is_one():
     table = TableDescription("t", (KeyAttribute("code", "S"), KeyAttribute("year", "N")))
     items = [country("IN", "India", year={"N": year}) for year in ("10", "9")]
 
@@ -88,7 +88,7 @@ def test_the_lowest_primary_key_is_by_number_where_the_key_is_one():
     assert [row["year"] for row in rows.table.to_pylist()] == [9]
 
 
-def test_duplicates_fail_where_they_are_not_allowed_and_both_items_are_named():
+def test_duplicates_fail_if_they_are_not_allowed_and_both_items_are_named():
     items = [country("IX", "India"), country("IN", "India")]
 
     with pytest.raises(

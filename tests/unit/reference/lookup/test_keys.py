@@ -72,7 +72,7 @@ def test_the_named_index_comes_before_the_table_for_it_may_hold_fewer_items():
     assert plan(client, ["code"], "live").index_name == "live"
 
 
-def test_the_table_is_used_where_the_named_index_doesnt_fit():
+def test_the_table_is_used_if_the_named_index_doesnt_fit():
     access = plan(table(GlobalSecondaryIndexes=[BY_NAME]), ["code", "year"], "by-name")
 
     assert (access.is_unique, access.index_name) == (True, None)

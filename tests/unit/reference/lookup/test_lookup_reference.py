@@ -225,7 +225,7 @@ def test_of_several_items_with_one_hash_key_the_lowest_primary_key_counts(caplog
     assert "code='IN' has code='IN', year='9' before code='IN', year='10'" in caplog.text
 
 
-def test_several_items_with_one_join_key_are_an_error_where_they_are_not_allowed():
+def test_several_items_with_one_join_key_are_an_error_if_they_are_not_allowed():
     items = [{"code": {"S": "IN"}, "year": {"N": str(y)}, "countryname": {"S": f"India {y}"}} for y in (10, 9)]
     it = Setup(table=FakeItemTable(items, key=(("code", "S"), ("year", "N"))), schema=SCHEMA, on_duplicate="fail")
 
@@ -395,7 +395,7 @@ def test_a_sample_of_a_bounded_reference_costs_no_more_than_a_second_earns():
     assert request["Limit"] == 8
 
 
-def test_a_sample_comes_from_the_index_where_one_is_looked_up():
+def test_a_sample_comes_from_the_index_if_one_is_looked_up():
     it = Setup(table=by_name(INDIA, {"code": {"N": "1"}} | {"code": {"S": "XX"}}), **INDEXED | {"schema": None})
     it.reference.current()
 
