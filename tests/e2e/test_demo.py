@@ -23,7 +23,7 @@ def query(directory, config, sql):
 
 def test_an_update_in_mysql_shows_in_query_results_on_s3_without_a_restart(tmp_path):
     told = run_demo(tmp_path, "--dataset", "orders", "--s3", "--with-mysql")
-    before, after = told.split("what Athena shows after the change: the same rows")
+    before, after = told.split("what a query shows after the change: the same rows")
     assert "replicate it to DynamoDB" in before
     for old, new in (("│ IN-India", "│ IN-IND-India"), ("│ US-USA ", "│ US-USA-US "), ("│ AU-Aus", "│ AU-AUS-Aus")):
         assert old in before

@@ -1,6 +1,6 @@
 """A question to the tables of a job, or to one table.
 
-What is shown is what Athena shows: the newest committed row of every record key, with Hudi's five `_hoodie_…` columns.
+Shown is the newest committed row of every record key, with Hudi's five `_hoodie_…` columns, as Athena shows it.
 """
 
 import re

@@ -102,7 +102,7 @@ class _Demo:
         self._seed()
         self.path = self.stage.write("capture.yaml", capture_config(self.stage.root))
         self._backfill()
-        self.stage.show(self.path, "what Athena shows of what was there before", _NOW_SQL)
+        self.stage.show(self.path, "what a query shows of what was there before", _NOW_SQL)
         with self.narrator.step(f"start the job: streamjoin run {self.path}"):
             job = self.stage.job(self.path, "capture.log")
         title = f"streamjoin seed-table: {self.later:,} more orders, {self.later:,} receipts"

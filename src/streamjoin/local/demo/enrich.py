@@ -89,18 +89,18 @@ class _Demo:
             job = self.stage.job(self.path, "job.log")
         self._produce(load.first, 0, f"send {load.first:,} {events} to the stream '{self.stream_name}'")
         self._wait(job, load.first, f"the job joins them and commits: {load.first:,} rows to come")
-        self._show("what Athena shows now")
+        self._show("what a query shows now")
         with self.narrator.step(self.origin.change) as step:
             step.outcome = f"{self.origin.change_rows()} rows"
         started = time.monotonic()
         self._wait_until_rewritten(job, load.first)
         rewritten_seconds = time.monotonic() - started
-        self._show("what Athena shows after the change: the same rows")
+        self._show("what a query shows after the change: the same rows")
         self._produce(load.second, load.first, f"send {load.second:,} more {events}")
         started = time.monotonic()
         self._wait(job, load.first + load.second, "the same job, not restarted, joins them with the new values")
         seconds = time.monotonic() - started
-        self._show("what Athena shows in the end")
+        self._show("what a query shows in the end")
         with self.narrator.step("stop: SIGTERM, each job finishes the batch in hand") as step:
             job.finish()
             self.origin.finish()
