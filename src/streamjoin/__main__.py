@@ -2,7 +2,7 @@
 
 import sys
 
-from streamjoin.entry import exit_code_of
+from streamjoin.process import exit_code_of
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from streamjoin.cli import checkpoint, dead_letters, local
 from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
 from streamjoin.cli.seed import seed_table
 from streamjoin.cli.stream_job import load_stream_job
-from streamjoin.entry import ExitCode, report_defect
 from streamjoin.local.samples.names import DatasetName, DemoJob
+from streamjoin.process import ExitCode, report_defect
 from streamjoin.rendering import OutputFormat
 
 app = typer.Typer(

@@ -51,8 +51,8 @@ def list_(
 @app.command("redrive")
 def redrive(config: Config, reason: Reasons = None, since: Since = None, until: Until = None) -> None:
     """Feed dead letters in again: those that fit by now become rows, the others stay. The job must not run."""
-    from streamjoin.entry import configure_logging  # noqa: PLC0415
     from streamjoin.letters.listing import LetterFilter  # noqa: PLC0415
+    from streamjoin.process import configure_logging  # noqa: PLC0415
 
     settings, chosen = load_stream_job(config), LetterFilter.of(reason or (), since, until)
     configure_logging()

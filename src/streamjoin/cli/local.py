@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streamjoin.entry import ExitCode
+from streamjoin.process import ExitCode
 
 app = typer.Typer(help="The embedded Kinesis, DynamoDB and S3 of this machine.", no_args_is_help=True)
 

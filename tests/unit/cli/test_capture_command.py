@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from streamjoin import entry
 from streamjoin.cli import app
-from streamjoin.entry import ExitCode, exit_code_of, load_job, run_job
+from streamjoin.entry import load_job, run_job
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.letters.redrive import RedriveReport
+from streamjoin.process import ExitCode, exit_code_of
 
 ROOT = Path(__file__).resolve().parents[3]
 CAPTURE = str(ROOT / "conf" / "capture_orders.yaml")

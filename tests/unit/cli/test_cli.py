@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from streamjoin.__main__ import main
 from streamjoin.aws.clients import aws_client
 from streamjoin.cli import app
-from streamjoin.entry import ExitCode, exit_code_of, report_defect
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.process import ExitCode, exit_code_of, report_defect
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = {"run", "validate", "query", "schema", "produce", "demo", "local", "checkpoint"}

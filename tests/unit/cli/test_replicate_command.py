@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 
 from streamjoin import entry
 from streamjoin.cli import app
-from streamjoin.entry import ExitCode, exit_code_of, run_job, run_script
+from streamjoin.entry import run_job, run_script
 from streamjoin.errors import ConfigError
+from streamjoin.process import ExitCode, exit_code_of
 
 ROOT = Path(__file__).resolve().parents[3]
 REPLICATE = str(ROOT / "conf" / "replicate_country.yaml")
