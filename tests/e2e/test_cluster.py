@@ -91,7 +91,7 @@ def test_executors_killed_while_they_read_and_while_they_write_change_nothing(
     # Spark did its tasks again; no batch was begun again.
     assert "attempt 2 of" not in log.read_text()
     told = EventLog(tmp_path / "events")
-    first, second = told.stages("kinesis_frame.py")[:2]
+    first, second = told.stages("kinesis/frame.py")[:2]
     reading, writing = told.stages_of_lost_tasks()[:2]
     assert reading == first
     assert writing in told.stages("HoodieSparkSqlWriter")
