@@ -87,7 +87,7 @@ def shared_job(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_fac
 
 
 # Each batch is a real commit: a failing example is worth more than the smallest one.
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(streams())
 def test_any_split_any_repeat_and_any_interleaving_give_the_oracles_table(
     spark: SparkSession, shared_job: EnrichJob, stream: tuple[str, list[Record], list[list[Record]]]

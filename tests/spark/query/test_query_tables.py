@@ -7,8 +7,9 @@ from pyspark.sql import functions as F
 from typer.testing import CliRunner
 
 from streamjoin.cli import app
+from streamjoin.entry import query
 from streamjoin.hudi.write import HudiTable, upsert
-from streamjoin.query import query, read_table
+from streamjoin.query import read_table
 
 COLUMNS = (
     "CAST(id AS string) uuid",
