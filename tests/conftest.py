@@ -58,7 +58,7 @@ def spark(class_archive: None, stack: "LocalStack") -> "Iterator[SparkSession]":
 
     # Tests have more different plans than a job: what was compiled for one is found by the next.
     settings = {"spark.sql.codegen.cache.maxEntries": "2000"}
-    # One task at a time: two test processes share two cores, and with two tasks each all took a fifth longer (measured).
+    # One task at a time: two test processes share two cores; with two tasks each all took a fifth longer.
     # Several at a time are shown by the jobs as processes, and by the cluster.
     session = local_session("streamjoin-tests", cores=1, s3=True, settings=settings)
     cheapen(session)
