@@ -94,8 +94,8 @@ def test_workers_keep_what_they_read_between_batches(spark, executors):
     for _ in range(12):
         assert reference.current().side(events).count() == 100
 
-    # each of two tasks asks once in each worker that it meets
-    assert 2 <= len(table.made("BatchGetItem")) <= 2 * 2
+    # Of twelve batches: each of at most two tasks asks once in each worker that it meets.
+    assert 1 <= len(table.made("BatchGetItem")) <= 2 * 2
     reference.close()
 
 
