@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from streamjoin.dms.node import Node, shown
 from streamjoin.dms.object_mapping import ObjectMappingRule, read_object_mapping
-from streamjoin.dms.selection import SelectionRule, read_selection
+from streamjoin.dms.selection import SelectionRule, read_locator, read_selection
 from streamjoin.dms.transformation import TransformationRule, read_transformation
 from streamjoin.errors import ConfigError
 
@@ -16,26 +16,50 @@ Rule: TypeAlias = SelectionRule | ObjectMappingRule | TransformationRule
 # Source: AWS DMS user guide, "Specifying table selection and transformations rules using JSON".
 _MAX_FILE_BYTES: Final = 2 * 1024 * 1024
 _MAX_RULE_ID: Final = 10**18
-_READERS: Final[dict[str, Callable[[Node, int], Rule | None]]] = {
-    "selection": read_selection,
-    "object-mapping": read_object_mapping,
-    "transformation": read_transformation,
-}
-_REFUSED_RULE_TYPES: Final = {
-    "table-settings": "settings of a DMS task's load (parallel-load, lob-settings)",
-    "post-processing": "DMS documents it for S3 targets",
+_REFUSED_RULE_TYPES: Final = {"post-processing": "DMS documents it for S3 targets"}
+_LOB_MODES: Final = {
+    "limited": "values are never cut; leave it out",
+    "none": "columns are left out by name: exclude-columns",
 }
 
 
-def read_rules(text: str, where: str) -> tuple[list[Rule], list[str]]:
-    """Return the rules of a file's text, and what is wrong with it, a line each.
+def read_rules(text: str, where: str) -> tuple[list[Rule], list[str], list[str]]:
+    """Return the rules of a file's text, what is wrong with it, and what changes nothing here; a line each.
 
     Raises:
         ConfigError: It is no JSON, or too large.
     """
     problems: list[str] = []
-    rules = [rule for rule in _rules(_json(text, where), problems) if rule is not None]
-    return rules, problems
+    notes: list[str] = []
+    rules = [rule for rule in _rules(_json(text.removeprefix("\ufeff"), where), problems, notes) if rule is not None]
+    return rules, problems, notes
+
+
+def _read_table_settings(rule: Node, rule_id: int) -> None:
+    """Take what only says how DMS loads a table."""
+    del rule_id
+    read_locator(rule, exact=False)
+    lobs = rule.node("lob-settings")
+    if lobs is not None:
+        lobs.text("mode", required=True, words=("unlimited",), unsupported=_LOB_MODES)
+        lobs.end(tuning=("bulk-max-size",))
+        rule.note("lob-settings", "only tunes DMS")
+    rule.end(tuning=("parallel-load",))
+
+
+def _rule_name(node: Node) -> str | None:
+    value = node.value("rule-name")
+    # The console numbers them.
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else node.text("rule-name", required=True)
+
+
+_READERS: Final[dict[str, Callable[[Node, int], Rule | None]]] = {
+    "selection": read_selection,
+    "object-mapping": read_object_mapping,
+    "transformation": read_transformation,
+    "table-settings": _read_table_settings,
+}
 
 
 def _json(text: str, where: str) -> Any:
@@ -61,11 +85,11 @@ def _json(text: str, where: str) -> Any:
         raise ConfigError([f"the file can't be read as JSON: {error}"], where) from error
 
 
-def _rules(values: Any, problems: list[str]) -> Iterator[Rule | None]:
+def _rules(values: Any, problems: list[str], notes: list[str]) -> Iterator[Rule | None]:
     if not isinstance(values, dict):
         problems.append(f"the whole file: found {shown(values)}; allowed: an object with the key rules")
         return
-    whole = Node(values, "the file: ", problems)
+    whole = Node(values, "the file: ", problems, notes)
     ids: set[int] = set()
     names: set[str] = set()
     nodes = whole.nodes("rules")
@@ -76,7 +100,7 @@ def _rules(values: Any, problems: list[str]) -> Iterator[Rule | None]:
         node.path = f"rules[{index}]"
         rule_id = node.number("rule-id", maximum=_MAX_RULE_ID, required=True) or 0
         node.path = f"rules[{index}] (rule-id {rule_id}): " if rule_id else f"rules[{index}]: "
-        name = node.text("rule-name", required=True)
+        name = _rule_name(node)
         if rule_id in ids:
             node.refuse("rule-id", "another rule has it; each has a number of its own")
         if name in names:

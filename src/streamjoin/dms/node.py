@@ -34,32 +34,41 @@ def is_text(value: object) -> bool:
 class Node:
     """An object, and what was asked of it.
 
-    A key whose value is null counts as absent: the DMS console and its API write all keys of a rule that way.
+    A key whose value is null or empty counts as absent: the DMS console and its API write all keys of a rule that way.
 
     Args:
         values: The object.
         path: Where it is, for messages.
         problems: Where problems go, a line each.
+        notes: Where goes what is taken and changes nothing here, a line each.
     """
 
-    def __init__(self, values: Mapping[str, Any], path: str, problems: list[str]) -> None:
+    def __init__(self, values: Mapping[str, Any], path: str, problems: list[str], notes: list[str]) -> None:
         self._values = values
         self._asked: set[str] = set()
         self.path = path
-        self.problems = problems
+        self.problems, self.notes = problems, notes
 
     def refuse(self, key: str, problem: str) -> None:
         """Note a problem of a key."""
         self.problems.append(f"{self.at(key)}: {problem}")
+
+    def note(self, key: str, text: str) -> None:
+        """Note what a key says that changes nothing here."""
+        self.notes.append(f"{self.at(key)}: {text}")
 
     def at(self, key: str) -> str:
         """Return the path of a key."""
         return f"{self.path}{'' if self.path.endswith(': ') else '.'}{key}"
 
     def value(self, key: str) -> Any:
-        """Return what the key has, None if it has nothing."""
+        """Return what the key has as it is, None if it isn't there."""
         self._asked.add(key)
         return self._values.get(key)
+
+    def _given(self, key: str) -> Any:
+        value = self.value(key)
+        return None if _is_nothing(value) else value
 
     def text(
         self,
@@ -70,7 +79,7 @@ class Node:
         unsupported: Mapping[str, str] | None = None,
     ) -> str | None:
         """Return the text of a key, one of `words` if there are any; one of `unsupported` is refused for its reason."""
-        value = self.value(key)
+        value = self.value(key) if required else self._given(key)
         reason = (unsupported or {}).get(value) if isinstance(value, str) else None
         if reason is not None:
             self.refuse(key, f"'{value}' is not supported: {reason}. Allowed: {_allowed(words)}")
@@ -90,7 +99,7 @@ class Node:
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of texts of a key, each of them once."""
-        values = self.value(key)
+        values = self._given(key)
         if values is None:
             return ()
         if not isinstance(values, list) or not all(is_text(value) and value for value in values):
@@ -102,7 +111,7 @@ class Node:
 
     def number(self, key: str, *, maximum: int, required: bool = False) -> int | None:
         """Return the whole number of a key, from 1; DMS takes it in quotes too."""
-        value = self.value(key)
+        value = self._given(key)
         if value is None:
             if required:
                 self.refuse(key, f"missing; allowed: a whole number from 1 to {maximum}")
@@ -115,7 +124,7 @@ class Node:
 
     def boolean(self, key: str, default: bool) -> bool:
         """Return the claim of a key; DMS takes it in quotes too."""
-        value = self.value(key)
+        value = self._given(key)
         if value is None:
             return default
         if isinstance(value, bool):
@@ -127,9 +136,9 @@ class Node:
 
     def node(self, key: str, *, required: bool = False) -> "Node | None":
         """Return the object of a key."""
-        value = self.value(key)
+        value = self._given(key)
         if isinstance(value, Mapping):
-            return Node(value, self.at(key), self.problems)
+            return Node(value, self.at(key), self.problems, self.notes)
         if value is not None:
             self.refuse(key, f"found {shown(value)}; allowed: an object")
         elif required:
@@ -138,7 +147,7 @@ class Node:
 
     def nodes(self, key: str) -> "list[Node]":
         """Return the objects in the list of a key."""
-        values = self.value(key)
+        values = self._given(key)
         if values is None:
             return []
         if not isinstance(values, list):
@@ -147,22 +156,34 @@ class Node:
         found = []
         for index, value in enumerate(values):
             if isinstance(value, Mapping):
-                found.append(Node(value, f"{self.at(key)}[{index}]", self.problems))
+                found.append(Node(value, f"{self.at(key)}[{index}]", self.problems, self.notes))
             else:
                 self.refuse(f"{key}[{index}]", f"found {shown(value)}; allowed: an object")
         return found
 
-    def end(self, unsupported: Mapping[str, str] | None = None) -> None:
-        """Refuse the keys that were not asked for, those of `unsupported` with the reason given there."""
+    def end(self, unsupported: Mapping[str, str] | None = None, *, tuning: Collection[str] = ()) -> None:
+        """Refuse the keys that were not asked for, those of `unsupported` with the reason given there.
+
+        Args:
+            unsupported: Keys of DMS that would change a result.
+            tuning: Keys of DMS that change no result; they are noted.
+        """
         for key, value in self._values.items():
-            if key in self._asked:
+            if key in self._asked or _is_nothing(value):
                 continue
             reason = (unsupported or {}).get(key)
-            if reason is None:
-                near = _near(key, self._asked)
-                self.refuse(shown(key).strip("'"), f"unknown key; {near}allowed: {', '.join(sorted(self._asked))}")
-            elif value is not None and value != []:
+            if key in tuning:
+                if value is not False:
+                    self.note(key, "only tunes DMS")
+            elif reason is None:
+                allowed = sorted({*self._asked, *tuning})
+                self.refuse(shown(key).strip("'"), f"unknown key; {_near(key, allowed)}allowed: {', '.join(allowed)}")
+            else:
                 self.refuse(key, f"not supported: {reason}")
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _allowed(words: Collection[str]) -> str:

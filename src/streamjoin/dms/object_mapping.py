@@ -68,7 +68,7 @@ def read_object_mapping(rule: Node, rule_id: int) -> ObjectMappingRule | None:
     if target and (problem := table_name_problem(target)):
         rule.refuse("target-table-name", problem)
     into_document = action == "map-record-to-document"
-    parameters = rule.node("mapping-parameters") or Node({}, rule.at("mapping-parameters"), rule.problems)
+    parameters = rule.node("mapping-parameters") or Node({}, rule.at("mapping-parameters"), rule.problems, [])
     partition_key, sort_key = _read_keys(parameters)
     exclude = parameters.texts("exclude-columns")
     attributes = _read_attributes(parameters, into_document)

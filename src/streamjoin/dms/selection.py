@@ -9,6 +9,8 @@ from streamjoin.dms.patterns import NamePattern
 
 _ACTIONS: Final = ("include", "exclude", "explicit")
 _MAX_LOAD_ORDER: Final = 2_147_483_647
+# What the console and its API write beside a rule.
+_TUNING: Final = ("parallel-load", "isAutoSegmentationChecked")
 _VIEWS: Final = "a view has no changes in the binlog; select the tables that it is made of"
 
 
@@ -72,7 +74,8 @@ def read_selection(rule: Node, rule_id: int) -> SelectionRule | None:
     action = rule.text("rule-action", required=True, words=_ACTIONS)
     locator = read_locator(rule, exact=action == "explicit")
     order = rule.number("load-order", maximum=_MAX_LOAD_ORDER)
-    rule.end({"filters": "source filters; all rows of a selected table are replicated. Leave it out"})
+    filters = "source filters; all rows of a selected table are replicated. Leave it out"
+    rule.end({"filters": filters}, tuning=_TUNING)
     return SelectionRule(rule_id, action, locator, order or 0) if action and locator else None
 
 

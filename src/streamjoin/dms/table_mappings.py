@@ -27,6 +27,7 @@ class TableMappings:
         transformations: Other names and types.
         where: The file, for messages.
         ignore_case: Whether names of schemas and tables are one, however they are spelled.
+        notes: What the file says that changes nothing here, a line each.
     """
 
     selections: tuple[SelectionRule, ...]
@@ -34,6 +35,7 @@ class TableMappings:
     transformations: tuple[TransformationRule, ...]
     where: str
     ignore_case: bool = False
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, where: str) -> "TableMappings":
@@ -46,12 +48,13 @@ class TableMappings:
         Raises:
             ConfigError: It has problems; lists all of them.
         """
-        rules, problems = read_rules(text, where)
+        rules, problems, notes = read_rules(text, where)
         mappings = cls(
             tuple(rule for rule in rules if isinstance(rule, SelectionRule)),
             tuple(rule for rule in rules if isinstance(rule, ObjectMappingRule)),
             tuple(rule for rule in rules if isinstance(rule, TransformationRule)),
             where,
+            notes=tuple(notes),
         )
         if not problems:
             problems += [*contradictions(mappings.selections), *mappings._conflicts()]

@@ -25,11 +25,9 @@ _REFUSED_ACTIONS: Final = {
     "data-masking-digits-randomize": _MASKING,
     "data-masking-hash-mask": _MASKING,
 }
-_REFUSED_TARGETS: Final = {
-    "schema": "a DynamoDB table has no schema, so nothing would change",
-    "table-tablespace": "DMS documents it for Oracle targets",
-    "index-tablespace": "DMS documents it for Oracle targets",
-}
+_TARGETS: Final = ("table", "column")
+# What a DynamoDB table doesn't have, so that no rule for its name changes anything.
+_ELSEWHERE: Final = ("schema", "table-tablespace", "index-tablespace")
 _REFUSED_KEYS: Final = {
     "expression": "SQLite expressions; use an attribute mapping, value with ${column}",
     "primary-key-def": "name the key in an object-mapping rule",
@@ -84,9 +82,12 @@ def first(rules: Iterable[TransformationRule]) -> TransformationRule | None:
 
 
 def read_transformation(rule: Node, rule_id: int) -> TransformationRule | None:
-    """Return a transformation rule, None if it has problems."""
+    """Return a transformation rule, None if it has problems or changes nothing here."""
     problems_before = len(rule.problems)
-    target = rule.text("rule-target", required=True, words=("table", "column"), unsupported=_REFUSED_TARGETS)
+    target = rule.text("rule-target", required=True, words=(*_TARGETS, *_ELSEWHERE))
+    if target in _ELSEWHERE:
+        _pass_over(rule, target)
+        return None
     actions = _RENAMING if target == "table" else _COLUMN_ACTIONS
     action = rule.text("rule-action", required=True, words=actions, unsupported=_REFUSED_ACTIONS)
     if target is None or action is None:
@@ -110,6 +111,14 @@ def read_transformation(rule: Node, rule_id: int) -> TransformationRule | None:
         return None
     pattern = None if column is None else NamePattern.of_columns(column)
     return TransformationRule(rule_id, action, Locator(schema, table), pattern, value, old_value, data_type)
+
+
+def _pass_over(rule: Node, target: str) -> None:
+    rule.text("rule-action", required=True, words=_RENAMING)
+    for key in ("object-locator", "value", "old-value"):
+        rule.value(key)
+    rule.end(_REFUSED_KEYS)
+    rule.note("rule-target", f"a DynamoDB table has no {target}")
 
 
 def _read_data_type(rule: Node, action: str) -> DataType | None:

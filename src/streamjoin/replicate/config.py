@@ -1,5 +1,6 @@
 """The configuration of `job: replicate`: a MySQL or MariaDB server, the file of AWS DMS, and DynamoDB tables."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +18,8 @@ from streamjoin.config.values import Choice, Count, Path, Seconds, SecondsOrZero
 
 if TYPE_CHECKING:
     from streamjoin.dms import TableMappings
+
+log = logging.getLogger(__name__)
 
 DEFAULT_CONTROL_TABLE: Final = "streamjoin_replication"
 _HIGHEST_PORT: Final = 65535
@@ -191,7 +194,10 @@ def read_table_mappings(config: ReplicateConfig) -> "TableMappings":
     """
     from streamjoin.dms import TableMappings  # noqa: PLC0415  (the other jobs don't need it)
 
-    return TableMappings.parse(read_text(config.table_mappings), config.table_mappings)
+    mappings = TableMappings.parse(read_text(config.table_mappings), config.table_mappings)
+    if mappings.notes:
+        log.warning("%s: changes nothing here: %s", config.table_mappings, "; ".join(mappings.notes))
+    return mappings
 
 
 def _summary(config: ReplicateConfig) -> str:

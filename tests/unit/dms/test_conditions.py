@@ -44,7 +44,7 @@ def test_a_condition_that_never_applies_is_accepted_and_changes_nothing():
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ({}, "condition-expression.expression: missing"),
+        ({"apply_during_cdc": True}, "condition-expression.expression: missing"),
         ({"expression": "x", "apply_during_cdc": 1}, "apply-during-cdc: found 1; allowed: true or false"),
         ({"expression": "x", "expression_attribute_values": [{"name": "p", "value": {"N": "1"}}]}, "begins with ':'"),
         ({"expression": "x", "expression_attribute_names": [{"name": "p", "value": "id"}]}, "begins with '#'"),

@@ -189,24 +189,11 @@ def test_actions_for_columns_are_refused_for_tables(action):
 
 
 @pytest.mark.parametrize(
-    ("target", "why"),
-    [
-        ("schema", "a DynamoDB table has no schema"),
-        ("table-tablespace", "DMS documents it for Oracle targets"),
-        ("index-tablespace", "DMS documents it for Oracle targets"),
-    ],
-)
-def test_targets_that_dynamodb_does_not_have_are_refused_by_name(target, why):
-    rule = {**column_rule("rename", value="x"), "rule-target": target}
-    assert f"rule-target: '{target}' is not supported: {why}" in problems(rule)
-
-
-@pytest.mark.parametrize(
     ("rule", "expected"),
     [
         (column_rule("rename", value="x", expression="$first"), "expression: not supported: SQLite expressions"),
         (table_rule("rename", value="x", primary_key_def={"name": "k"}), "primary-key-def: not supported"),
-        (column_rule("rename", value="x", before_image_def={}), "before-image-def: not supported"),
+        (column_rule("rename", value="x", before_image_def={"column-prefix": "b"}), "before-image-def: not supported"),
         (column_rule("rename"), "value: missing"),
         (column_rule("rename", value=""), "value: found an empty text"),
         (column_rule("replace-prefix", value="x"), "old-value: missing"),
