@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamjoin.mysql import RowChange
 from streamjoin.mysql.sql_text import literal
-from tests.integration.mysql.conftest import Database
+from tests.integration.mysql.conftest import Database, collect
 
 # Column, and for each value what is written and what must come out.
 EDGES: dict[str, list[tuple[str, Any]]] = {
@@ -103,6 +104,25 @@ def test_generated_columns_are_the_same_by_load_and_by_binlog(database: Database
     last = database.rows_since(position)[-1]
     assert last.before == {"id": 1, "a": 10, "v": 11, "s": 12, "z": 6}
     assert database.loaded("t") == [last.after] == [{"id": 1, "a": 20, "v": 21, "s": 22, "z": 6}]
+
+
+def test_columns_that_the_server_hides_are_in_no_row(database: Database) -> None:
+    """MariaDB keeps the hash of a long unique text in a column of its own, which no query shows."""
+    hashed = "t TEXT, u VARCHAR(200), UNIQUE (t), UNIQUE (u) USING HASH"
+    database.run(f"CREATE TABLE t (id INT PRIMARY KEY, {hashed}, DB_ROW_HASH_1 BIGINT UNSIGNED)")
+    server, position = database.server(), database.server().position()
+    known = server.tables(database.selects)
+    database.run(
+        f"CREATE TABLE later (id INT PRIMARY KEY, {hashed})",
+        "INSERT INTO later VALUES (1, 'a', 'b')",
+        "INSERT INTO t VALUES (1, 'a', 'b', 7), (2, NULL, NULL, NULL)",
+    )
+    with server.changes(position, database.selects, known) as stream:
+        changes = [change for change in collect(stream, server.position()) if isinstance(change, RowChange)]
+    assert [change.after for change in changes if change.table.name == "later"] == database.loaded("later")
+    assert [change.after for change in changes if change.table.name == "t"] == database.loaded("t")
+    assert database.loaded("t")[0] == {"id": 1, "t": "a", "u": "b", "DB_ROW_HASH_1": 7}
+    assert changes[-1].table is known[0]
 
 
 def test_the_table_of_a_change_is_the_one_that_was_known(database: Database) -> None:

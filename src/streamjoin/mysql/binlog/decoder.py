@@ -205,9 +205,10 @@ class BinlogDecoder:
         return []
 
     def _layout(self, body: bytes) -> TableLayout | None:
-        if not self._known.selects(*binlog_table.table_name(body)):
+        place = binlog_table.table_name(body)
+        if not self._known.selects(*place):
             return None
-        layout = binlog_table.parse(body, self._charsets, is_mariadb=self._is_mariadb)
+        layout = binlog_table.parse(body, self._charsets, self._known.columns(*place), is_mariadb=self._is_mariadb)
         return self._known.recognised(layout)
 
     def _rows(self, event: BinlogEvent) -> list[Change]:

@@ -48,6 +48,11 @@ class KnownTables:
             self._selected[key] = schema.lower() not in SYSTEM_SCHEMAS and self._selects(schema, name)
         return self._selected[key]
 
+    def columns(self, schema: str, name: str) -> tuple[str, ...]:
+        """Return the names of a table's columns; none if it isn't known."""
+        known = self._tables.get((schema, name))
+        return known.column_names if known else ()
+
     def recognised(self, layout: TableLayout) -> TableLayout | None:
         """Return a layout with the table object that is known already, if it is the same table; None for a sequence."""
         table = layout.table

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import zstandard
 
 from streamjoin.mysql.binlog.dump import HEADER_BYTES, BinlogEvent
-from streamjoin.mysql.binlog.table import Bytes
+from streamjoin.mysql.binlog.packed import Bytes
 
 _HEADER = struct.Struct("<IBIIIH")
 _END, _COMPRESSION, _ZSTD = 0, 2, 0

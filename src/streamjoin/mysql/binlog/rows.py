@@ -5,7 +5,8 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from streamjoin.dms.source_table import Value
-from streamjoin.mysql.binlog.table import Bytes, TableLayout, UnreadableTableError
+from streamjoin.mysql.binlog.packed import Bytes
+from streamjoin.mysql.binlog.table import TableLayout, UnreadableTableError
 from streamjoin.mysql.changes import BinlogPosition, Operation, RowChange
 
 
@@ -82,7 +83,7 @@ def rows(
 
 def _image_reader(layout: TableLayout) -> Callable[[bytes, int], tuple[dict[str, Value], int]]:
     columns = [(reader.bit, reader.name, reader.decode) for reader in layout.readers]
-    null_bytes = (len(columns) + 7) // 8
+    null_bytes, hidden = (len(columns) + 7) // 8, layout.hidden
 
     def read(data: bytes, at: int) -> tuple[dict[str, Value], int]:
         nulls = int.from_bytes(data[at : at + null_bytes], "little")
@@ -93,6 +94,8 @@ def _image_reader(layout: TableLayout) -> Callable[[bytes, int], tuple[dict[str,
                 row[name] = None
             else:
                 row[name], at = decode(data, at)
+        for name in hidden:
+            del row[name]
         return row, at
 
     return read

@@ -6,8 +6,9 @@ rows were written; today's `information_schema` may know another table.
 Source: rows_event.h of MySQL's server (class Table_map_event) for the layout; MariaDB has the same.
 """
 
+import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
@@ -16,6 +17,7 @@ from streamjoin.mysql.binlog import temporal as binlog_temporal
 from streamjoin.mysql.binlog import values as binlog_values
 from streamjoin.mysql.binlog.charsets import BINARY_COLLATION, Charsets, decode_utf8
 from streamjoin.mysql.binlog.column_types import ColumnType
+from streamjoin.mysql.binlog.packed import Bytes
 from streamjoin.mysql.binlog.values import Decoder
 
 _SHORT = struct.Struct("<H")
@@ -67,6 +69,10 @@ _TEMPORAL: dict[int, tuple[ColumnKind, Callable[[int], Decoder]]] = {
     ColumnType.TIMESTAMP2: (ColumnKind.TIMESTAMP, binlog_temporal.timestamp_decoder),
 }
 
+# Columns of the server's own that stand behind those of the table: a long text that is unique has its hash in one of
+# MariaDB, a functional index has one of MySQL.
+_HIDDEN = re.compile(r"DB_ROW_HASH_\d+|!hidden!.*", re.DOTALL)
+
 _SIGNS, _DEFAULT_CHARSET, _COLUMN_CHARSET, _NAMES, _SET_MEMBERS, _ENUM_MEMBERS = 1, 2, 3, 4, 5, 6
 _KEY, _KEY_PREFIXES, _MEMBER_DEFAULT_CHARSET, _MEMBER_COLUMN_CHARSET = 8, 9, 10, 11
 
@@ -86,10 +92,20 @@ class ColumnReader:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """A table as a stretch of the binlog has it."""
+    """A table as a stretch of the binlog has it.
+
+    Args:
+        table: The table.
+        readers: Of all columns of a row image, also of those that the table hides.
+    """
 
     table: SourceTable
     readers: tuple[ColumnReader, ...]
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Names of the columns that are in no row."""
+        return tuple(reader.name for reader in self.readers if reader.name not in self.table.column_names)
 
 
 @dataclass
@@ -102,39 +118,6 @@ class _RawColumn:
     name: str = ""
 
 
-class Bytes:
-    """Bytes that are read from the front."""
-
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self.data, self.at = data, at
-
-    def take(self, size: int) -> bytes:
-        """Return the next bytes."""
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, size: int) -> int:
-        """Return the next little-endian number."""
-        return int.from_bytes(self.take(size), "little")
-
-    def packed(self) -> int:
-        """Return the next number of the protocol's own packed form: 1, 3, 4 or 9 bytes."""
-        first = self.number(1)
-        return first if first < 251 else self.number({252: 2, 253: 3, 254: 8}[first])
-
-    def all_packed(self) -> list[int]:
-        """Return all that is left, as packed numbers."""
-        numbers = []
-        while not self.is_over:
-            numbers.append(self.packed())
-        return numbers
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all was read."""
-        return self.at >= len(self.data)
-
-
 def table_name(body: bytes) -> tuple[str, str]:
     """Return schema and name from the body of a table map event."""
     reader = Bytes(body, 8)
@@ -143,8 +126,14 @@ def table_name(body: bytes) -> tuple[str, str]:
     return schema, reader.take(reader.number(1)).decode()
 
 
-def parse(body: bytes, charsets: Charsets, *, is_mariadb: bool) -> TableLayout:
+def parse(body: bytes, charsets: Charsets, listed: Collection[str], *, is_mariadb: bool) -> TableLayout:
     """Read the body of a table map event.
+
+    Args:
+        body: Without header and checksum.
+        charsets: Decoders by collation.
+        listed: Names of the columns that the server lists for the table, as far as it is known.
+        is_mariadb: The server is one.
 
     Raises:
         UnreadableTableError: Names are missing, or a column is of a type that can't be decoded.
@@ -167,12 +156,8 @@ def parse(body: bytes, charsets: Charsets, *, is_mariadb: bool) -> TableLayout:
         message = f"the binlog has no column names of '{schema}.{name}' here: set binlog_row_metadata=FULL"
         raise UnreadableTableError(message)
     described = [_describe(f"{schema}.{name}", column, charsets) for column in columns]
-    table = SourceTable(
-        schema,
-        name,
-        tuple(source for source, _ in described),
-        tuple(columns[index].name for index in key),
-    )
+    visible = tuple(source for source, _ in described if source.name in listed or not _HIDDEN.fullmatch(source.name))
+    table = SourceTable(schema, name, visible, tuple(columns[index].name for index in key))
     readers = tuple(ColumnReader(1 << index, source.name, decode) for index, (source, decode) in enumerate(described))
     return TableLayout(table, readers)
 
