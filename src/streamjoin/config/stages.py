@@ -121,6 +121,11 @@ class ReferenceSettings(Stage):
         Choice(first="The item with the lowest primary key counts.", fail="Stop the job."),
     ] = "first"
     """What to do when two items have the same join key."""
+    on_misfit: Annotated[
+        Literal["null_value", "fail"],
+        Choice(null_value="That value alone is null, and is counted.", fail="Stop the job."),
+    ] = "null_value"
+    """What to do when a value doesn't fit its column's type; one of the join key matches nothing."""
     mode: Annotated[
         Literal["snapshot", "lookup", "auto"],
         Choice(

@@ -208,9 +208,9 @@ def _not_blank(value: str) -> str:
 
 
 def _names_to_mapping(value: object) -> object:
-    if not isinstance(value, list):
+    if isinstance(value, Mapping):
         return value
-    if not all(isinstance(name, str) for name in value):
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         refuse("allowed: a list of attribute names, or a mapping {attribute: output name}")
     twice = sorted({name for name in value if value.count(name) > 1})
     if twice:

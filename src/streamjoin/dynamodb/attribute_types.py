@@ -10,7 +10,7 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -25,11 +25,9 @@ from streamjoin.schema.ddl import TIMESTAMP, type_text
 Value = Mapping[str, Any]
 """A value as the service sends it: one DynamoDB type name -> its content, such as {"N": "1.5"}."""
 
-_SPARKS_SCALE = 18
 JSON_TEXT: Final = {b"streamjoin.text": b"json"}
-"""Metadata of a string column whose values are all JSON text, so that a text there has its quotes."""
+"""Metadata of a string column of several types, or nested ones: a text is itself, binary base64, all else JSON text."""
 
-_DIGITS = 38
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?")
@@ -37,21 +35,6 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d
 
 class MisfitError(ValueError):
     """A value has no exact counterpart in its column's type. Its item is counted and named; the job goes on."""
-
-
-def infer_schema(items: Iterable[Item], attributes: Sequence[str]) -> pa.Schema:
-    """Choose for each attribute a type that holds all of its values exactly.
-
-    All S: string. All N: bigint, else decimal(38, 18) or what scale they need, else string with the numbers' own text.
-    All BOOL: boolean. All B: binary. Sets, lists, maps and mixtures: string holding JSON text. No value at all: string.
-    """
-    seen = {attribute: _Seen() for attribute in attributes}
-    for item in items:
-        for attribute, kinds in seen.items():
-            value = item.get(attribute)
-            if value is not None:
-                kinds.add(value)
-    return pa.schema([kinds.field(attribute) for attribute, kinds in seen.items()])
 
 
 def converter(schema: pa.Schema) -> Callable[[Item], tuple[Any, ...]]:
@@ -63,12 +46,28 @@ def converter(schema: pa.Schema) -> Callable[[Item], tuple[Any, ...]]:
     Raises:
         SchemaError: `schema` has a type that no DynamoDB value can have.
     """
-    columns = [(field.name, _from(field.type, field.metadata == JSON_TEXT, field.name)) for field in schema]
+    readers = [value_reader(field) for field in schema]
 
     def convert(item: Item) -> tuple[Any, ...]:
-        return tuple(each(item[name]) if name in item else None for name, each in columns)
+        return tuple(read(item) for read in readers)
 
     return convert
+
+
+def value_reader(field: "pa.Field[Any]", *, is_key: bool = False) -> Callable[[Item], Any]:
+    """Return a function from an item to its value of one column, as `converter` makes it.
+
+    Args:
+        field: The attribute, with the column's type.
+        is_key: Whether the column is joined on: then no value becomes JSON text, which no event's text is.
+
+    Raises:
+        SchemaError: No DynamoDB value can have the type.
+    """
+    name = field.name
+    as_text = _key_text if is_key else _mixed_text if field.metadata == JSON_TEXT else _to_string
+    convert = _from(field.type, name, as_text)
+    return lambda item: convert(item[name]) if name in item else None
 
 
 def json_text(value: Value) -> str:
@@ -107,48 +106,6 @@ def exact(text: str) -> Decimal:
     return Decimal((sign, digits[:kept], exponent + len(digits) - kept)) if kept else Decimal(0)
 
 
-class _Seen:
-    """What an attribute's values have had in common so far."""
-
-    def __init__(self) -> None:
-        self.kinds: set[str] = set()
-        self.fits_bigint = True
-        self.integral_digits = 0
-        self.scale = 0
-
-    def add(self, value: Value) -> None:
-        kind, content = _only(value)
-        if kind == "NULL":
-            return
-        self.kinds.add(kind)
-        if kind == "N":
-            number = exact(content)
-            integral_digits, scale = measure(number)
-            self.integral_digits = max(self.integral_digits, integral_digits)
-            self.scale = max(self.scale, scale)
-            self.fits_bigint = self.fits_bigint and not scale and -(2**63) <= number < 2**63
-
-    def field(self, name: str) -> "pa.Field[Any]":
-        if self.kinds == {"N"}:
-            return pa.field(name, self._number())
-        if self.kinds <= {"S"}:
-            return pa.field(name, pa.string())
-        if self.kinds == {"BOOL"}:
-            return pa.field(name, pa.bool_())
-        if self.kinds == {"B"}:
-            return pa.field(name, pa.binary())
-        return pa.field(name, pa.string(), metadata=JSON_TEXT)
-
-    def _number(self) -> pa.DataType:
-        if self.fits_bigint:
-            return pa.int64()
-        if self.integral_digits + self.scale <= _DIGITS:
-            # Room for the next price with more decimals: types stay once they are inferred. 18 is Spark's own default.
-            room = min(_SPARKS_SCALE, _DIGITS - self.integral_digits) if self.scale else 0
-            return pa.decimal128(_DIGITS, max(self.scale, room))
-        return pa.string()
-
-
 def measure(number: Decimal) -> tuple[int, int]:
     """Return how many digits a number from `exact` has before and after the point."""
     _, digits, exponent = number.as_tuple()
@@ -167,9 +124,9 @@ def _sorted_set(kind: str, content: Iterable[Any]) -> list[Value]:
     return [{kind[0]: each} for each in sorted(content)]
 
 
-def _from(target: pa.DataType, is_json: bool, path: str) -> Callable[[Value], Any]:
+def _from(target: pa.DataType, path: str, as_text: Callable[[Value], str] | None = None) -> Callable[[Value], Any]:
     """Return a function from a DynamoDB value to `target`'s; `path` is the attribute's, for messages."""
-    convert = json_text if is_json else _non_null(target, path)
+    convert = as_text if as_text is not None and target == pa.string() else _non_null(target, path)
 
     def checked(value: Value) -> Any:
         if "NULL" in value:
@@ -197,13 +154,13 @@ def _non_null(target: pa.DataType, path: str) -> Callable[[Value], Any]:
             precision, scale = target.precision, target.scale
             return lambda value: _to_decimal(exact(_content(value, "N")), precision, scale)
         case pa.ListType():
-            element = _from(target.value_type, False, f"{path}[]")
+            element = _from(target.value_type, f"{path}[]")
             return lambda value: [element(each) for each in _elements(value)]
         case pa.MapType() if target.key_type == pa.string():
-            inner = _from(target.item_type, False, f"{path}{{}}")
+            inner = _from(target.item_type, f"{path}{{}}")
             return lambda value: [(name, inner(each)) for name, each in sorted(_content(value, "M").items())]
         case pa.StructType():
-            fields = {each.name: _from(each.type, False, f"{path}.{each.name}") for each in target}
+            fields = {each.name: _from(each.type, f"{path}.{each.name}") for each in target}
             return lambda value: _to_struct(_content(value, "M"), fields)
     message = f"attribute '{path}': no DynamoDB value can be {type_text(target)}. Declare another type for it."
     raise SchemaError(message)
@@ -223,6 +180,16 @@ def _to_string(value: Value) -> str:
     if "B" in value:
         raise MisfitError("binary is not text")
     return json_text(value)
+
+
+def _mixed_text(value: Value) -> str:
+    return base64.b64encode(value["B"]).decode() if "B" in value else _to_string(value)
+
+
+def _key_text(value: Value) -> str:
+    if value.keys() <= {"M", "L", "SS", "NS", "BS"}:
+        raise MisfitError("its JSON text would equal no event's")
+    return _to_string(value)
 
 
 def _to_integer(number: Decimal, limit: int) -> int:

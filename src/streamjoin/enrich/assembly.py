@@ -29,6 +29,7 @@ from streamjoin.letters.table import DeadLetters
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.followed.feed import TableFeed
+from streamjoin.reference.followed.inferred import NOTHING_KNOWN, Uses
 from streamjoin.reference.followed.reference import Reference, own_feed
 from streamjoin.reference.lookup.keys import index_of, plan_lookup
 from streamjoin.reference.lookup.reference import LookupReference
@@ -104,7 +105,7 @@ def assemble(
     return EnrichJob(
         name=config.name,
         schema=schema,
-        references=references_of(config.references, spark, described),
+        references=references_of(config.references, spark, described, _uses(config, schema)),
         output=config.output,
         ordering=settings.ordering,
         partition_by=tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in settings.partition_by),
@@ -132,7 +133,10 @@ def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
 
 
 def references_of(
-    configured: Sequence[ReferenceSettings], spark: SparkSession, described: Described | None = None
+    configured: Sequence[ReferenceSettings],
+    spark: SparkSession,
+    described: Described | None = None,
+    uses: Uses = NOTHING_KNOWN,
 ) -> tuple[AnyReference, ...]:
     """Return the references in the order of the configuration; no item is read yet.
 
@@ -142,28 +146,41 @@ def references_of(
         configured: Their settings.
         spark: The session.
         described: What is known of their tables.
+        uses: What the job does with their columns.
 
     Raises:
         ReferenceTableError: With `mode: auto`: the table can't be described.
     """
     feeds: Feeds = []
-    return tuple(_reference(settings, spark, feeds, (described or {}).get(settings.name)) for settings in configured)
+    known = described or {}
+    return tuple(_reference(settings, spark, feeds, known.get(settings.name), uses) for settings in configured)
+
+
+def _uses(config: EnrichConfig, schema: pa.Schema) -> Uses:
+    settings = config.sink.hudi
+    columns = {
+        *settings.record_key,
+        *(column for reference in config.references for column in reference.on),
+        *(partition.from_ or partition.name for partition in settings.partition_by),
+        *([settings.ordering.column] if settings.ordering else []),
+    }
+    return Uses({field.name: field.type for field in schema}, frozenset(columns))
 
 
 def _reference(
-    settings: ReferenceSettings, spark: SparkSession, feeds: Feeds, described: TableDescription | None
+    settings: ReferenceSettings, spark: SparkSession, feeds: Feeds, described: TableDescription | None, uses: Uses
 ) -> AnyReference:
     table = settings.dynamodb
     client: TableClient = aws_client("dynamodb", table.region, table.role_arn)
     if settings.mode == "lookup" or (settings.mode == "auto" and _is_for_lookup(settings, client, described)):
-        return LookupReference(settings, client=client, spark=spark)
+        return LookupReference(settings, client=client, spark=spark, uses=uses)
     # How stale each may get is its own affair; all else decides how the table is read.
     read = (table, settings.refresh.model_copy(update={"max_staleness_seconds": 0}))
     feed = next((each for known, each in feeds if known == read), None)
     if feed is None:
         feed = own_feed(settings, client)
         feeds.append((read, feed))
-    return Reference(settings, client=client, spark=spark, feed=feed)
+    return Reference(settings, client=client, spark=spark, feed=feed, uses=uses)
 
 
 def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: TableDescription | None) -> bool:

@@ -50,6 +50,11 @@ class BatchReport:
             **{f"unmatched.{name}": n for name, n in sorted(self.counts.unmatched.items())},
             **{f"version.{name}": found["version"] for name, found in sorted(self.references.items())},
             **{f"read_units.{name}": f"{found['read_units']:g}" for name, found in sorted(self.references.items())},
+            **{
+                f"misfits.{name}.{column}": n
+                for name, found in sorted(self.references.items())
+                for column, n in found.get("misfit_values", {}).items()
+            },
             **{f"age_seconds.{name}": f"{age:.1f}" for name, age in sorted(self.ages_seconds.items())},
             **{f"refresh_failures.{name}": n for name, n in sorted(self.refresh_failures.items()) if n},
             "lag_ms": self.millis_behind_latest,

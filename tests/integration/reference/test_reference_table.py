@@ -6,9 +6,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.enrich.notebook import load_reference
 from streamjoin.errors import ReferenceTableError
+from streamjoin.reference.followed.inferred import NOTHING_KNOWN, infer_types
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows
@@ -115,7 +115,7 @@ def test_all_types_and_reserved_names_make_the_trip(client, make_table):
 
     described = describe(client, name)
     inferred = build_rows(
-        packed(items, described), described, layout, infer_schema(items, layout.attributes), fail_on_duplicate=True
+        packed(items, described), described, layout, infer_types(items, layout, NOTHING_KNOWN), fail_on_duplicate=True
     )
     declared = build_rows(
         packed(items, described),

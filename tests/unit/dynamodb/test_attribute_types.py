@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamjoin.dynamodb.attribute_types import MisfitError, converter, exact, infer_schema, json_text
+from streamjoin.dynamodb.attribute_types import MisfitError, converter, exact, json_text
 from streamjoin.errors import SchemaError
-from streamjoin.schema.ddl import parse_schema, to_ddl, type_text
+from streamjoin.schema.ddl import parse_schema
 
 NUMBERS = st.builds(
     lambda sign, digits, exponent: Decimal((sign, tuple(map(int, str(digits))), exponent)),
@@ -19,64 +19,8 @@ NUMBERS = st.builds(
 )
 
 
-def inferred(*values):
-    items = [{"a": value} for value in values]
-    schema = infer_schema(items, ["a"])
-    convert = converter(schema)
-    return type_text(schema.field("a").type), [convert(item)[0] for item in items]
-
-
 def converted(type_, value):
     return converter(parse_schema(f"a {type_}"))({"a": value})[0]
-
-
-@pytest.mark.parametrize(
-    ("values", "type_", "expected"),
-    [
-        ([{"S": "x"}, {"S": ""}], "string", ["x", ""]),
-        ([{"N": "1"}, {"N": "-9223372036854775808"}, {"N": "1E+2"}], "bigint", [1, -(2**63), 100]),
-        ([{"N": "9223372036854775808"}], "decimal(38,0)", [Decimal(2**63)]),
-        ([{"N": "1.5"}, {"N": "2"}], "decimal(38,18)", [Decimal("1.5"), Decimal("2.0")]),
-        ([{"N": "1.5"}, {"N": "2.250"}], "decimal(38,18)", [Decimal("1.50"), Decimal("2.25")]),
-        ([{"N": "0.1"}, {"N": "1E+36"}], "decimal(38,1)", [Decimal("0.1"), Decimal("1E+36")]),
-        ([{"N": "0.1"}, {"N": "1E+37"}], "string", ["0.1", "1E+37"]),
-        ([{"N": "1E-130"}], "string", ["1E-130"]),
-        ([{"N": "9.9E+125"}], "string", ["9.9E+125"]),
-        ([{"BOOL": True}, {"BOOL": False}], "boolean", [True, False]),
-        ([{"B": b"\x00\xff"}, {"B": b""}], "binary", [b"\x00\xff", b""]),
-        ([{"NULL": True}, {"S": "x"}], "string", [None, "x"]),
-        ([{"NULL": True}, {"N": "1"}], "bigint", [None, 1]),
-        ([{"NULL": True}], "string", [None]),
-        ([], "string", []),
-        ([{"S": "1"}, {"N": "1"}, {"NULL": True}], "string", ['"1"', "1", None]),
-        ([{"S": "x"}, {"B": b"\x00\xff"}], "string", ['"x"', '"AP8="']),
-        ([{"BOOL": True}, {"N": "1.10"}], "string", ["true", "1.10"]),
-        ([{"SS": ["b", "a"]}], "string", ['["a","b"]']),
-        ([{"NS": ["10", "9"]}], "string", ["[9,10]"]),
-        ([{"BS": [b"\xff", b"\x00"]}], "string", ['["AA==","/w=="]']),
-        ([{"L": [{"S": "x"}, {"NULL": True}, {"L": []}]}], "string", ['["x",null,[]]']),
-        ([{"M": {"b": {"N": "1.10"}, "a": {"M": {}}}}], "string", ['{"a":{},"b":1.10}']),
-    ],
-)
-def test_the_inferred_type_holds_all_values_exactly(values, type_, expected):
-    assert inferred(*values) == (type_, expected)
-
-
-def test_a_missing_attribute_is_null_and_doesnt_count_in_inference():
-    schema = infer_schema([{"a": {"N": "1"}}, {}], ["a", "b"])
-
-    assert to_ddl(schema) == "a bigint, b string"
-    assert converter(schema)({}) == (None, None)
-
-
-@given(st.lists(NUMBERS, min_size=1, max_size=5))
-def test_every_number_survives_inference_digit_for_digit(numbers):
-    type_, values = inferred(*({"N": str(number)} for number in numbers))
-
-    if type_ == "string":
-        assert values == [str(number) for number in numbers]
-    assert [Decimal(value) for value in values] == numbers
-    assert not any(isinstance(value, float) for value in values)
 
 
 @given(st.integers(0, 38).flatmap(lambda scale: st.tuples(st.just(scale), st.integers(-(10**38) + 1, 10**38 - 1))))
@@ -188,14 +132,6 @@ def test_a_declared_double_gives_the_digits_back_or_is_a_misfit(number):
         return
     digits = len(exact(str(number)).as_tuple().digits)
     assert Decimal(f"{value:.{digits - 1}e}") == number
-
-
-def test_a_schema_that_was_inferred_once_takes_a_number_in_a_text_column_and_misses_a_text_in_a_number_column():
-    schema = infer_schema([{"text": {"S": "x"}, "number": {"N": "1"}}], ["text", "number"])
-
-    assert converter(schema)({"text": {"N": "7"}, "number": {"N": "2"}}) == ("7", 2)
-    with pytest.raises(MisfitError, match="'number'"):
-        converter(schema)({"number": {"S": "2"}})
 
 
 def test_a_type_that_no_item_can_have_is_refused():

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql.types import StructType
 
 from streamjoin.config.stages import ReferenceSettings
+from streamjoin.reference.followed.inferred import Uses
 from streamjoin.reference.followed.layout import check_types, lay_out
 from streamjoin.spark.schema import to_arrow
 
@@ -19,6 +20,7 @@ class ConfiguredReference:
 
     Args:
         settings: The reference's part of the configuration.
+        uses: What the job does with its columns.
 
     Attributes:
         name: As configured.
@@ -30,7 +32,8 @@ class ConfiguredReference:
         SchemaError: The declared schema lacks an attribute, or a join attribute's type can't be compared.
     """
 
-    def __init__(self, settings: ReferenceSettings) -> None:
+    def __init__(self, settings: ReferenceSettings, uses: Uses) -> None:
+        self._uses = uses
         self._settings, self._layout = settings, lay_out(settings.on, settings.columns)
         self.name = settings.name
         self.how: Literal["left", "inner"] = settings.how
@@ -43,10 +46,14 @@ class ConfiguredReference:
     def _restored_types(self, metadata: Mapping[str, Any]) -> pa.Schema | None:
         """Return the types of the last commit if none are declared or known, and they are of the same attributes.
 
-        The table has columns of these types: another choice after a restart would not fit it.
+        The table has columns of these types: another choice after a restart would not fit it. A join attribute that was
+        JSON text once, for it has several types, is plain text.
         """
         types = to_arrow(StructType.fromJson(metadata["types"]))
-        return types if self._types is None and types.names == list(self._layout.attributes) else None
+        if self._types is not None or types.names != list(self._layout.attributes):
+            return None
+        keys = set(self._layout.join_attributes.values())
+        return pa.schema([field.remove_metadata() if field.name in keys else field for field in types])
 
     def _warn(self, warning: str) -> None:
         log.warning("reference '%s' table '%s': %s", self.name, self._settings.dynamodb.table_name, warning)

@@ -3,16 +3,17 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import compress
 from operator import not_
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from streamjoin.dynamodb.attribute_types import MisfitError, converter
+from streamjoin.dynamodb.attribute_types import MisfitError, value_reader
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.dynamodb.table import TableDescription
 from streamjoin.reference.followed.layout import Layout
+from streamjoin.reference.followed.misfits import Misfits
 from streamjoin.reference.probe import key_text
 from streamjoin.spark.schema import to_spark
 
@@ -51,8 +52,10 @@ class RowChange:
 class JoinIndex:
     """The rows of one reference, a join key each: of several items with one key, that with the lowest primary key.
 
+    A value that doesn't fit its column's type is null and counted; one of the join key leaves its item without a row.
+
     Invariant: `_winners` has the lowest rank of each join key that an item has; `_rivals` has all ranks of those keys
-    that several items have; `_sum` is the sum of the digests of the winners' rows.
+    that several items have; `_sum` is the sum of the digests of the winners' rows; `misfits` are those of all items.
 
     Args:
         layout: Which columns a row has.
@@ -66,14 +69,18 @@ class JoinIndex:
     ) -> None:
         chosen = [types.field(attribute) for attribute in layout.columns.values()]
         self.schema = pa.schema([(column, each.type) for column, each in zip(layout.columns, chosen, strict=True)])
-        self._convert: Callable[[Item], Row] = converter(pa.schema(chosen))
+        keys = frozenset(layout.on.values())
+        self._readers: list[tuple[str, Callable[[Item], Any]]] = [
+            (column, value_reader(each, is_key=column in keys))
+            for column, each in zip(layout.columns, chosen, strict=True)
+        ]
         self._key_places = [list(layout.columns).index(column) for column in layout.on.values()]
         self._join_attributes = [layout.columns[column] for column in layout.on.values()]
         self._items = items
         self._description = description
         self._winners: dict[str, Rank] = {}
         self._rivals: dict[str, set[Rank]] = {}
-        self.misfits: dict[Rank, str] = {}
+        self.misfits = Misfits(keys, self._name)
         self.without_key = 0
         self._sum = 0
 
@@ -157,11 +164,9 @@ class JoinIndex:
         return tuple(row[place] for place in self._key_places)
 
     def row_of(self, item: Item) -> Row | None:
-        """Return the row that an item makes; None if it doesn't fit the types."""
-        try:
-            return self._convert(item)
-        except MisfitError:
-            return None
+        """Return the row that an item makes; None if its join key doesn't fit its type."""
+        row, reasons = self._read(item)
+        return row if self.misfits.has_key(reasons) else None
 
     def duplicate_error(self) -> str:
         """Return what to say if two items may not have one join key."""
@@ -173,10 +178,7 @@ class JoinIndex:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the owner of the table should know."""
-        found = []
-        if self.misfits:
-            shown = [*islice(self.misfits.values(), _NAMED), *(["…"] if len(self.misfits) > _NAMED else [])]
-            found.append(f"{len(self.misfits)} items do not fit the schema and match no event: {'; '.join(shown)}")
+        found = self.misfits.warnings()
         if self._rivals:
             key, items = self._duplicate()
             found.append(
@@ -190,15 +192,13 @@ class JoinIndex:
         ranks = sorted(next(iter(self._rivals.values())))[:_NAMED]
         values = self.join_key(self._row(self._items[ranks[0]]))
         key = ", ".join(f"{name}={value!r}" for name, value in zip(self._join_attributes, values, strict=True))
-        return key, [self._description.name_item(unpack(self._items[rank])) for rank in ranks]
+        return key, [self._name(rank) for rank in ranks]
 
     def _place(self, rank: Rank, packed: bytes) -> tuple[str, Row] | None:
         """Return join key and row of an item; None, and remembered why, if it has none."""
-        item = unpack(packed)
-        try:
-            row = self._convert(item)
-        except MisfitError as error:
-            self.misfits[rank] = f"{self._description.name_item(item)}: {error}"
+        row, reasons = self._read(unpack(packed))
+        self.misfits.add(rank, reasons)
+        if not self.misfits.has_key(reasons):
             return None
         key = key_text(self.join_key(row))
         if key is None:
@@ -213,7 +213,7 @@ class JoinIndex:
         if is_new:
             placed = self._place(rank, packed)
             return None if placed is None else placed[0]
-        if self.misfits.pop(rank, None) is not None:
+        if not self.misfits.discard(rank):
             return None
         key = key_text(self.join_key(self._row(packed)))
         if key is None:
@@ -221,7 +221,21 @@ class JoinIndex:
         return key
 
     def _row(self, packed: bytes) -> Row:
-        return self._convert(unpack(packed))
+        return self._read(unpack(packed))[0]
+
+    def _read(self, item: Item) -> tuple[Row, dict[str, str]]:
+        """Return an item's row, null where a value doesn't fit, and why, by column."""
+        values, reasons = [], {}
+        for column, read in self._readers:
+            try:
+                values.append(read(item))
+            except MisfitError as error:
+                values.append(None)
+                reasons[column] = str(error)
+        return tuple(values), reasons
+
+    def _name(self, rank: Rank) -> str:
+        return self._description.name_item(unpack(self._items[rank]))
 
     def _add(self, key: str, rank: Rank) -> None:
         winner = self._winners.get(key)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from streamjoin.dynamodb.attribute_types import JSON_TEXT, converter
+from streamjoin.dynamodb.attribute_types import converter
 from streamjoin.errors import SchemaError
 from streamjoin.schema.ddl import type_text
 
@@ -81,14 +81,3 @@ def check_types(layout: Layout, types: pa.Schema, name: str) -> None:
                 "which can't be compared with an event's column. Join on an attribute of a simple type."
             )
             raise SchemaError(message)
-
-
-def json_key_warnings(layout: Layout, types: pa.Schema) -> tuple[str, ...]:
-    """Name the join attributes whose inferred text is JSON: with its quotes, it equals no event's text."""
-    as_json = [field.name for field in types if field.metadata == JSON_TEXT]
-    return tuple(
-        f"join attribute '{attribute}' has values of several or nested types, so that its JSON text is compared, which "
-        "has quotes around texts; declare the reference's schema"
-        for attribute in layout.join_attributes.values()
-        if attribute in as_json
-    )

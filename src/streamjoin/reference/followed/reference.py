@@ -11,7 +11,6 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.config.stages import ReferenceSettings
-from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.service import unpack
 from streamjoin.dynamodb.stream.stream import ChangeRecord
 from streamjoin.dynamodb.table import TableClient, TableDescription
@@ -20,7 +19,7 @@ from streamjoin.reference.followed.changes import ResumeFrom
 from streamjoin.reference.followed.configured import ConfiguredReference
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.index import ItemChange, JoinIndex, Rank
-from streamjoin.reference.followed.layout import json_key_warnings
+from streamjoin.reference.followed.inferred import NOTHING_KNOWN, Uses, infer_types
 from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.reference.followed.rewrites import Rewrites
 from streamjoin.reference.followed.shipping import Shipping
@@ -38,6 +37,7 @@ class Reference(ConfiguredReference):
         client: boto3's DynamoDB client, for the region and role of `settings`.
         spark: Where the rows live.
         feed: The table's items; references to one table share it. Default: one of its own.
+        uses: What the job does with the reference's columns.
         clock: Seconds since 1970.
     """
 
@@ -50,9 +50,10 @@ class Reference(ConfiguredReference):
         client: TableClient,
         spark: SparkSession,
         feed: TableFeed | None = None,
+        uses: Uses = NOTHING_KNOWN,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(settings)
+        super().__init__(settings, uses)
         self._spark, self._clock = spark, clock
         self._numbered: tuple[int, str | None] = (0, None)
         # If nothing is rewritten, nothing is remembered for it either.
@@ -124,7 +125,8 @@ class Reference(ConfiguredReference):
             as_of=datetime.fromtimestamp(self._feed.as_of, UTC),
             items=self._feed.items,
             duplicates=index.duplicates,
-            misfits=len(index.misfits),
+            misfits=index.misfits.items,
+            misfit_values=index.misfits.values,
             content_hash=content_hash,
             types=self._types or index.schema,
             consumed_read_units=self._feed.consumed(),
@@ -193,9 +195,7 @@ class Reference(ConfiguredReference):
     def load(self, description: TableDescription, items: Mapping[Rank, bytes]) -> None:
         """Take in the table's items for the first time."""
         if self._types is None:
-            self._types = infer_schema(map(unpack, items.values()), self._layout.attributes)
-        for warning in json_key_warnings(self._layout, self._types):
-            self._warn(warning)
+            self._types = infer_types(map(unpack, items.values()), self._layout, self._uses)
         if self._rows is not None:
             self._rows.close()
         self._index = JoinIndex(self._layout, self._types, description, items)
@@ -219,9 +219,11 @@ class Reference(ConfiguredReference):
             self._rewrites.changed({key: index.join_key(change.any_row) for key, change in changed.items()})
 
     def _judge(self, index: JoinIndex) -> None:
-        """Name duplicates and misfits when they have changed; stop at duplicates that are not allowed."""
+        """Name duplicates and misfits when they have changed; stop at those that are not allowed."""
         if index.duplicates and self._settings.on_duplicate == "fail":
             raise ReferenceTableError(index.duplicate_error())
+        if index.misfits.values and self._settings.on_misfit == "fail":
+            raise ReferenceTableError(index.misfits.error(self._settings.dynamodb.table_name))
         warnings = index.warnings()
         for warning in warnings:
             if warning not in self._warned:

@@ -26,7 +26,8 @@ class Rows:
     Args:
         table: The rows; columns as `Layout.columns`.
         duplicates: Join keys that more than one item has.
-        misfits: Items that don't fit the schema; they have no row.
+        misfits: Items whose join key doesn't fit its type; they have no row.
+        misfit_values: Column -> values that don't fit its type, where there are some.
         without_key: Items whose join key is missing or null; they have no row, for they match nothing.
         content_hash: Equal for equal rows and types, whatever the order of the scan.
         warnings: What the owner of the table should know.
@@ -35,6 +36,7 @@ class Rows:
     table: pa.Table
     duplicates: int
     misfits: int
+    misfit_values: Mapping[str, int]
     without_key: int
     content_hash: str
     warnings: tuple[str, ...]
@@ -47,6 +49,7 @@ def build_rows(
     types: pa.Schema,
     *,
     fail_on_duplicate: bool,
+    fail_on_misfit: bool = False,
 ) -> Rows:
     """Convert the items and keep, of those with one join key, the one with the lowest primary key.
 
@@ -56,18 +59,22 @@ def build_rows(
         layout: Which columns to make.
         types: The attributes' types, declared or inferred.
         fail_on_duplicate: Whether two items with one join key are an error.
+        fail_on_misfit: Whether a value that doesn't fit its column's type is an error.
 
     Raises:
-        ReferenceTableError: There are duplicates and they are not allowed.
+        ReferenceTableError: There are duplicates, or misfits, and they are not allowed.
     """
     index = JoinIndex(layout, types, description, items)
     _, table = index.load()
     if index.duplicates and fail_on_duplicate:
         raise ReferenceTableError(index.duplicate_error())
+    if index.misfits.values and fail_on_misfit:
+        raise ReferenceTableError(index.misfits.error(description.table_name))
     return Rows(
         table=table,
         duplicates=index.duplicates,
-        misfits=len(index.misfits),
+        misfits=index.misfits.items,
+        misfit_values=index.misfits.values,
         without_key=index.without_key,
         content_hash=index.content_hash,
         warnings=index.warnings(),

@@ -24,7 +24,8 @@ class Snapshot:
         as_of: What was in the table by then is in the snapshot.
         items: Items of the table.
         duplicates: Join keys that more than one item has.
-        misfits: Items without a row because they don't fit the schema.
+        misfits: Items without a row because their join key doesn't fit its type.
+        misfit_values: Column -> values that don't fit its type, where there are some.
         content_hash: Equal for equal rows and types.
         types: The attributes' types, declared or inferred.
         consumed_read_units: What reading the table cost since the snapshot before.
@@ -44,6 +45,7 @@ class Snapshot:
     items: int
     duplicates: int
     misfits: int
+    misfit_values: Mapping[str, int]
     content_hash: str
     types: pa.Schema
     consumed_read_units: float
@@ -78,6 +80,7 @@ class Snapshot:
             "items": self.items,
             "duplicates": self.duplicates,
             "misfits": self.misfits,
+            "misfit_values": dict(self.misfit_values),
             "content_hash": self.content_hash,
             "types": to_spark(self.types).jsonValue(),
             "read_units": self.consumed_read_units,

@@ -18,6 +18,7 @@ from streamjoin.errors import ReferenceTableError, SchemaError, StaleReferenceEr
 from streamjoin.records.events import REASON_COLUMN
 from streamjoin.reference.followed.configured import ConfiguredReference
 from streamjoin.reference.followed.index import Rank
+from streamjoin.reference.followed.inferred import NOTHING_KNOWN, Uses
 from streamjoin.reference.followed.rows import build_rows, to_frame
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.fetch import FETCHED_SCHEMA, FetchItems, KeyColumn
@@ -25,7 +26,7 @@ from streamjoin.reference.lookup.fetcher import Fetching, FetchReport
 from streamjoin.reference.lookup.key_values import check_key
 from streamjoin.reference.lookup.keys import index_of, no_access, plan_lookup, require_projected
 from streamjoin.reference.lookup.snapshot import LookedUp, LookupSnapshot
-from streamjoin.reference.lookup.types import sampled_types, without_json_keys
+from streamjoin.reference.lookup.types import sampled_types
 from streamjoin.reference.table import describe
 from streamjoin.spark.schema import to_arrow_type, to_spark
 
@@ -54,6 +55,7 @@ class LookupReference(ConfiguredReference):
             and then stay; `restore` brings them over a restart.
         client: boto3's DynamoDB client, for the region and role of `settings`.
         spark: Where the events are.
+        uses: What the job does with the reference's columns.
         clock: Seconds since 1970.
 
     Attributes:
@@ -68,9 +70,10 @@ class LookupReference(ConfiguredReference):
         *,
         client: TableClient,
         spark: SparkSession,
+        uses: Uses = NOTHING_KNOWN,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(settings)
+        super().__init__(settings, uses)
         self.refresh_failures = 0
         self._client, self._spark, self._clock = client, spark, clock
         self._version = 0
@@ -106,7 +109,7 @@ class LookupReference(ConfiguredReference):
             return
         restored = self._restored_types(metadata)
         if restored is not None:
-            self._types = without_json_keys(restored, self._layout)
+            self._types = restored
         self._version = max(self._version, int(metadata["version"]))
 
     def close(self) -> None:
@@ -140,10 +143,10 @@ class LookupReference(ConfiguredReference):
         )
         if self._types is None:
             self._warn(
-                "types are inferred from a sample of 1,000 items at most, and stay; an item that doesn't fit them "
-                "matches no event. Declare the reference's schema"
+                "types are inferred from a sample of 1,000 items at most, and stay; a value that doesn't fit them is "
+                "null. Declare the reference's schema"
             )
-            sample = sampled_types(self._client, target, table.max_read_units_per_second)
+            sample = sampled_types(self._client, target, self._layout, self._uses, table.max_read_units_per_second)
             self._types, self._unpaid = sample.types, sample.consumed_read_units
         return _Plan(description, target, self._types)
 
@@ -159,6 +162,7 @@ class LookupReference(ConfiguredReference):
             self._layout,
             plan.types,
             fail_on_duplicate=self._settings.on_duplicate == "fail",
+            fail_on_misfit=self._settings.on_misfit == "fail",
         )
         if rows.warnings and rows.warnings != self._said:
             for warning in rows.warnings:

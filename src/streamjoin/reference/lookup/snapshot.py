@@ -103,6 +103,7 @@ class LookupSnapshot:
             "items": found.items,
             "duplicates": found.rows.duplicates,
             "misfits": found.rows.misfits,
+            "misfit_values": dict(found.rows.misfit_values),
             "content_hash": found.rows.content_hash,
             "types": to_spark(self.types).jsonValue(),
             "read_units": found.read_units,

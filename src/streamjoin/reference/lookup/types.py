@@ -5,10 +5,10 @@ from functools import partial
 
 import pyarrow as pa
 
-from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.read.pages import projection, scan_pages
 from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.table import TableClient
+from streamjoin.reference.followed.inferred import Uses, infer_types
 from streamjoin.reference.followed.layout import Layout
 from streamjoin.reference.lookup.calls import Target
 from streamjoin.reference.lookup.key_values import KEY_TYPES
@@ -25,7 +25,9 @@ class Sample:
     consumed_read_units: float
 
 
-def sampled_types(client: TableClient, target: Target, max_read_units_per_second: float | None) -> Sample:
+def sampled_types(
+    client: TableClient, target: Target, layout: Layout, uses: Uses, max_read_units_per_second: float | None
+) -> Sample:
     """Infer types from the first page of a scan. Key attributes without a value have a type that fits the key's.
 
     Raises:
@@ -45,18 +47,8 @@ def sampled_types(client: TableClient, target: Target, max_read_units_per_second
             },
         )
     )
-    fields = {field.name: field for field in infer_schema(page.items, target.attributes)}
+    fields = {field.name: field for field in infer_types(page.items, layout, uses)}
     for attribute in access.attributes:
         if not any(attribute.name in item for item in page.items):
             fields[attribute.name] = pa.field(attribute.name, KEY_TYPES[attribute.type])
     return Sample(pa.schema(list(fields.values())), page.read_units)
-
-
-def without_json_keys(types: pa.Schema, layout: Layout) -> pa.Schema:
-    """Return types of a commit with the join attributes as plain text.
-
-    A snapshot of the whole table may have found join attributes of several types, and made JSON text of them; a key's
-    attribute has one type.
-    """
-    keys = set(layout.join_attributes.values())
-    return pa.schema([field.remove_metadata() if field.name in keys else field for field in types])

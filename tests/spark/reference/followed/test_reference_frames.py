@@ -4,10 +4,10 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F
 
-from streamjoin.dynamodb.attribute_types import infer_schema
 from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.enrich.join import enrich
 from streamjoin.reference.followed import rows as rows_module
+from streamjoin.reference.followed.inferred import NOTHING_KNOWN, infer_types
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.rows import build_rows, to_frame
@@ -104,7 +104,7 @@ def test_an_empty_table_is_an_empty_frame_of_the_right_columns(spark, monkeypatc
     monkeypatch.setattr(rows_module, "FEW_ROWS", few_rows)
     layout = lay_out({"country": "countryname"}, {"code": "country_code"})
 
-    rows = build_rows({}, TABLE, layout, infer_schema([], layout.attributes), fail_on_duplicate=False)
+    rows = build_rows({}, TABLE, layout, infer_types([], layout, NOTHING_KNOWN), fail_on_duplicate=False)
     frame = to_frame(spark, rows.table)
 
     assert frame.collect() == []

@@ -128,14 +128,24 @@ def test_a_warning_about_the_items_is_given_once_not_at_every_scan(caplog):
 def test_types_are_inferred_once_and_then_stay(caplog):
     it = Setup(country("IN", "India", area={"N": "1"}), columns=["area"])
     first = it.reference.current()
-    it.client.items = [country("IN", "India", area={"N": "1"}), country("FR", "France", area={"N": "1.5"})]
+    it.client.items = [country("IN", "India", area={"N": "1"}), country("FR", "France", area={"S": "large"})]
 
     with caplog.at_level(logging.WARNING):
         second = it.after(60)
 
     assert second.table.schema == first.table.schema
-    assert (second.items, second.misfits, second.version) == (2, 1, 1)
-    assert "1 items do not fit the schema and match no event: code='FR': attribute 'area'" in caplog.text
+    assert (second.items, second.misfits, second.misfit_values, second.version) == (2, 0, {"area": 1}, 2)
+    assert "values of 1 items do not fit their columns and are null: code='FR': attribute 'area'" in caplog.text
+
+
+def test_a_misfit_that_comes_later_stops_the_job_if_that_is_asked_for():
+    it = Setup(country("IN", "India", area={"N": "1"}), columns=["area"], on_misfit="fail")
+    it.reference.current()
+    it.client.items.append(country("FR", "France", area={"S": "large"}))
+
+    with pytest.raises(ReferenceTableError, match="code='FR': attribute 'area' of type S does not fit") as raised:
+        it.after(60)
+    assert not raised.value.retryable
 
 
 def test_a_declared_schema_is_used():

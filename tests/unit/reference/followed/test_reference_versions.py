@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def test_metadata_is_json_and_restores_the_numbering_of_the_same_content():
         "items": 2,
         "duplicates": 0,
         "misfits": 0,
+        "misfit_values": {},
         "content_hash": before.content_hash,
         "types": to_spark(before.types).jsonValue(),
         "read_units": 0.5,
@@ -38,6 +40,24 @@ def test_inferred_types_outlive_a_restart():
     it.reference.restore(json.loads(json.dumps(before.metadata())))
 
     assert it.reference.current().types == before.types
+
+
+def test_a_restart_goes_on_with_the_bigint_of_an_earlier_version_and_without_its_json_in_the_join_key():
+    """What commits of before say: the table has a bigint, and a key of several types was JSON text."""
+    schema = pa.schema(
+        [pa.field("size", pa.int64()), pa.field("countryname", pa.string(), metadata={b"streamjoin.text": b"json"})]
+    )
+    items = country("IN", "India", size={"N": "10"}), country("FR", "France", size={"N": "9.99"})
+    it = Setup(*items, columns=["size"])
+    it.reference.restore({**Setup().reference.current().metadata(), "types": to_spark(schema).jsonValue()})
+
+    snapshot = it.reference.current()
+
+    assert snapshot.table.to_pylist() == [
+        {"size": 10, "countryname": "India"},
+        {"size": None, "countryname": "France"},
+    ]
+    assert snapshot.misfit_values == {"size": 1}
 
 
 def test_other_content_after_a_restart_is_the_next_version():

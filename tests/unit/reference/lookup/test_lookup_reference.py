@@ -42,6 +42,7 @@ def test_metadata_is_what_a_commit_of_a_whole_snapshot_has_too():
         "items": 1,
         "duplicates": 0,
         "misfits": 0,
+        "misfit_values": {},
         "content_hash": snapshot.found.rows.content_hash,
         "types": to_spark(parse_schema(SCHEMA)).jsonValue(),
         "read_units": 2,

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from streamjoin.dynamodb.attribute_types import JSON_TEXT
-from streamjoin.errors import SchemaError
+from streamjoin.errors import ReferenceTableError, SchemaError
 from streamjoin.schema.ddl import to_ddl
 from streamjoin.spark.schema import to_spark
 from tests.faults.lookup import FakeItemTable
@@ -19,28 +19,42 @@ def test_types_are_inferred_from_a_sample_with_a_warning_and_then_stay(caplog):
     it = Setup(country("IN", "India", area={"N": "1"}), columns=["area", "countryname"])
     with caplog.at_level(logging.WARNING):
         first, _ = it.look_up("IN")
-    it.table.put(country("FR", "France", area={"N": "1.5"}))
+    it.table.put(country("FR", "France", area={"N": "9.99"}))
+    it.table.put(country("US", "United States", area={"S": "large"}))
 
-    second, rows = it.look_up("IN", "FR")
+    second, rows = it.look_up("IN", "FR", "US")
 
     assert "types are inferred from a sample of 1,000 items at most" in caplog.text
     assert "Declare the reference's schema" in caplog.text
     (request,) = it.table.made("Scan")
     assert request["Limit"] == 1000
-    assert to_ddl(first.types) == to_ddl(second.types) == "area bigint, countryname string, code string"
+    assert to_ddl(first.types) == to_ddl(second.types) == "area decimal(38,18), countryname string, code string"
     # the sample belongs to the first batch
-    assert (first.consumed_read_units, second.consumed_read_units) == (2, 1)
-    assert rows == {"IN": (1, "India", "IN")}
-    assert (second.metadata()["items"], second.metadata()["misfits"]) == (2, 1)
+    assert (first.consumed_read_units, second.consumed_read_units) == (2, 2)
+    assert rows == {
+        "IN": (1, "India", "IN"),
+        "FR": (Decimal("9.99"), "France", "FR"),
+        "US": (None, "United States", "US"),
+    }
+    found = second.metadata()
+    assert (found["items"], found["misfits"], found["misfit_values"]) == (3, 0, {"area": 1})
 
 
-def test_an_item_that_doesnt_fit_is_named_once(caplog):
-    it = Setup(country("IN", "India", area={"S": "large"}), columns=["area"], schema="code string, area bigint")
+def test_a_value_that_doesnt_fit_is_null_and_named_once_or_stops_the_job(caplog):
+    large, options = (
+        country("IN", "India", area={"S": "large"}),
+        {"columns": ["area"], "schema": "code string, area int"},
+    )
+    it = Setup(large, **options)
     with caplog.at_level(logging.WARNING):
-        it.look_up("IN")
+        assert it.look_up("IN")[1] == {"IN": (None, "IN")}
         it.look_up("IN")
 
-    assert caplog.text.count("1 items do not fit the schema and match no event: code='IN': attribute 'area'") == 1
+    assert (
+        caplog.text.count("values of 1 items do not fit their columns and are null: code='IN': attribute 'area'") == 1
+    )
+    with pytest.raises(ReferenceTableError, match="code='IN': attribute 'area' of type S does not fit int"):
+        Setup(large, **options, on_misfit="fail").look_up("IN")
 
 
 def test_inferred_types_outlive_a_restart_and_are_not_sampled_again():
