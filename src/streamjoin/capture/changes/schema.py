@@ -20,6 +20,7 @@ from streamjoin.dynamodb.service import Item
 from streamjoin.records.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.schema.ddl import parse_schema
+from streamjoin.schema.names import STORABLE_NAME
 from streamjoin.spark.schema import to_spark
 
 _DIGITS: Final = 38
@@ -27,8 +28,6 @@ _DIGITS: Final = 38
 _ROOMY_SCALE: Final = 18
 _INTEGER_DIGITS: Final[dict[pa.DataType, int]] = {pa.int8(): 3, pa.int16(): 5, pa.int32(): 10, pa.int64(): 19}
 _SMALL: Final = re.compile(r"-?[0-9]{1,18}")
-# Avro's names, which Hudi stores a table's schema with; a catalog's are at most so long.
-_STORABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _NEEDS: Final = parse_schema(
     "attribute string, kinds array<string>, integral_digits int, scale int, is_long boolean, lowest bigint, "
     "highest bigint"
@@ -161,7 +160,7 @@ def needed_columns(needs: dict[str, TypeNeed], layout: ChangeLayout) -> pa.Schem
                 fields.append(pa.field(attribute, needed))
             continue
         column = layout.column_of(attribute)
-        if column.lower() not in names and _STORABLE.fullmatch(column) and layout.is_free(column):
+        if column.lower() not in names and STORABLE_NAME.fullmatch(column) and layout.is_free(column):
             names.add(column.lower())
             fields.append(pa.field(attribute, needed))
     return pa.schema(fields)

@@ -13,14 +13,12 @@ from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureT
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.values import did_you_mean, reserved_problem
+from streamjoin.schema.names import STORABLE_NAME, nested_problems
 
 CHANGE_COLUMNS: Final = frozenset({"_attributes", "_change", "_change_id", "_item_key", "_order", "_table"})
 """Columns that every captured table has, or that a change has on its way there."""
 CHANGELOG_COLUMNS: Final = ("operation", "changed_at", "keys", "new_image", "old_image")
 """Columns that a changelog has beside the declared ones."""
-
-# Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
-_STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
@@ -58,16 +56,18 @@ def _declared(table: CaptureTableSettings, at: str, columns: Columns) -> Iterato
         other = columns.like(name)
         if reserved:
             yield f"{key}: {reserved}{_by_rename(field.name)}"
-        elif not _STORABLE_NAME.fullmatch(name):
+        elif not STORABLE_NAME.fullmatch(name):
             yield f"{key}: Hudi can't store a column named '{name}'{_by_rename(field.name)}"
         elif other:
             yield f"{key}: the column '{name}' is that of {other.origin} already; give each attribute its own column"
+        for problem in nested_problems(field):
+            yield f"{at}.schema: {problem}; declare '{field.name}' as string, its JSON text"
         columns.add(Column(name, field.type, f"the attribute '{field.name}'", key))
 
 
 def _by_rename(attribute: str) -> str:
     free = re.sub(r"[^A-Za-z0-9_]", "_", attribute)
-    free = free if _STORABLE_NAME.fullmatch(free) and free != attribute else f"item_{free.lstrip('_')}"
+    free = free if STORABLE_NAME.fullmatch(free) and free != attribute else f"item_{free.lstrip('_')}"
     return f"; give it another name: rename: {{{attribute}: {free}}}"
 
 
@@ -107,7 +107,7 @@ def _rename_of_undeclared(table: CaptureTableSettings, attribute: str, name: str
     if reserved:
         yield f"{key}: {reserved}; use another name"
         return
-    if not _STORABLE_NAME.fullmatch(name):
+    if not STORABLE_NAME.fullmatch(name):
         yield f"{key}: Hudi can't store a column named '{name}'; allowed: letters, digits and _"
         return
     if not isinstance(table.schema_, pa.Schema | None) or attribute in (table.drop or []):
@@ -136,7 +136,7 @@ def _record_key(table: CaptureTableSettings, at: str, columns: Columns) -> Itera
             yield f"{key}: found '{name}', but the column is '{like.name}'; write it in the same way"
         elif like and like.is_nested:
             yield f"{key}: found a column of type {like.kind}; allowed: a column of a simple type"
-        elif not _STORABLE_NAME.fullmatch(name) and name not in (table.drop or []):
+        elif not STORABLE_NAME.fullmatch(name) and name not in (table.drop or []):
             yield f"{key}: Hudi can't store a column named '{name}'{_by_rename(name)}, and name that here"
         elif not like and name not in (table.drop or []) and name not in partitions:
             columns.add(Column(name, pa.string(), "sink.hudi.record_key", key))
@@ -185,7 +185,7 @@ def partition_name_problems(table: CaptureTableSettings, name: str, key: str) ->
     reserved = _reserved(table, name)
     if reserved:
         yield f"{key}: {reserved}; use another name"
-    elif not _STORABLE_NAME.fullmatch(name):
+    elif not STORABLE_NAME.fullmatch(name):
         yield f"{key}: Hudi can't store a column named '{name}'; use letters, digits and _, and give from"
 
 

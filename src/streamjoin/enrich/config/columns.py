@@ -1,6 +1,5 @@
 """Which columns events have from stage to stage, and which keys of a configuration name one that isn't there."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,9 +14,8 @@ from streamjoin.enrich.config.rewriting import rewriting_problems
 from streamjoin.enrich.config.sql_names import JAVA_FUNCTIONS, calls_java
 from streamjoin.enrich.config.versions import named_versions, version_problems
 from streamjoin.errors import ConfigError
+from streamjoin.schema.names import STORABLE_NAME, nested_problems
 
-# Hudi keeps its schema as Avro, whose names are such; a nested name stands in dots, which Hudi's keys take apart.
-_STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ORDERED: Final = {*TIME_TYPES, pa.int16(), pa.int8()}
 
 
@@ -221,11 +219,14 @@ def _partitions(config: EnrichConfig, columns: Columns, output: Columns) -> Iter
 
 def _names(output: Columns) -> Iterator[str]:
     for column in output:
-        if not _STORABLE_NAME.fullmatch(column.name):
+        if not STORABLE_NAME.fullmatch(column.name):
             yield (
                 f"{column.key}: Hudi can't store a column named '{column.name}'; drop it, or give it a name of "
                 "letters, digits and _ (a payload's column: by output.derive)"
             )
+        if column.type is not None:
+            for problem in nested_problems(pa.field(column.name, column.type)):
+                yield f"{column.key}: {problem}; drop the column, or declare '{column.name}' as string, its JSON text"
 
 
 def check_columns(config: EnrichConfig, payload_schema: pa.Schema) -> None:

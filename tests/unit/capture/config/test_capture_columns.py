@@ -51,6 +51,10 @@ def test_what_fits_is_taken(capture_problems, changes):
             {SCHEMA: "a string, `a-b` string"},
             f"{SCHEMA}: Hudi can't store a column named 'a-b'; give it another name: rename: {{a-b: a_b}}",
         ),
+        (
+            {SCHEMA: "a map<string,struct<b:array<struct<`c-d`:int>>>>", RENAME: {"a": "b"}},
+            f"{SCHEMA}: Hudi can't store a field named 'c-d' in 'a{{}}.b[]'; declare 'a' as string, its JSON text",
+        ),
         ({SCHEMA: "_order string"}, f"{SCHEMA}: '_order' is a column of streamjoin's own; give it another name: "),
         ({SCHEMA: "_Item_Key string"}, f"{SCHEMA}: '_Item_Key' is a column of streamjoin's own; "),
         ({SCHEMA: "_hoodie_is_deleted boolean"}, f"{SCHEMA}: '_hoodie_is_deleted' is reserved for Hudi; "),

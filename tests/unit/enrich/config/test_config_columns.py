@@ -1,4 +1,8 @@
+import pyarrow as pa
 import pytest
+
+from streamjoin.enrich.config.columns import check_columns
+from streamjoin.errors import ConfigError
 
 PLANE = {"name": "plane", "dynamodb": {"table_name": "planes"}, "on": {"code": "id"}, "columns": {"name": "plane_name"}}
 
@@ -186,6 +190,36 @@ def test_a_name_that_hudi_can_not_store_is_refused_unless_it_is_dropped(problems
     line = only(problems({"payload.schema": schema}), "payload.schema: Hudi can't store a column named 'order-id'")
     assert "by output.derive" in line
     assert problems({"payload.schema": schema, "output": {"drop": ["order-id"]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("struct<`detail-type`:string>", "Hudi can't store a field named 'detail-type' in 'x'"),
+        ("array<map<string,struct<a:struct<`1Min`:int>>>>", "Hudi can't store a field named '1Min' in 'x[]{}.a'"),
+        (pa.list_(pa.struct([("a", pa.int8()), ("A", pa.int8())])), "'x[]' has the fields 'a' and 'A' (upper and "),
+        (pa.map_(pa.string(), pa.struct([])), "Hudi can't store 'x{}', a struct without fields"),
+    ],
+)
+def test_names_inside_a_column_that_hudi_can_not_store_are_refused(problems, kind, problem):
+    own = [("uuid", pa.string()), ("country", pa.string())]
+    schema = f"uuid string, country string, x {kind}" if isinstance(kind, str) else pa.schema([*own, ("x", kind)])
+    line = only(problems({"payload.schema": schema}), f"payload.schema: {problem}")
+    assert line.endswith("drop the column, or declare 'x' as string, its JSON text")
+    assert problems({"payload.schema": schema, "output": {"drop": ["x"]}}) == []
+
+
+def test_names_inside_what_a_reference_gives_are_checked_too(problems):
+    changes = {"references": [_country()], **_typed("code array<struct<`a b`:int>>")}
+    only(problems(changes), "references[0].columns.code: Hudi can't store a field named 'a b' in 'code[]'")
+
+
+@pytest.mark.parametrize("kind", [pa.struct([("a.b", pa.string())]), pa.list_(pa.struct([("a.b", pa.string())]))])
+def test_names_inside_columns_of_a_catalog_are_checked_when_they_are_known(config, kind):
+    found = config({"payload.schema": {"glue_catalog": {"database": "d", "table": "t"}}})
+    schema = pa.schema([("uuid", pa.string()), ("country", pa.string()), ("x", kind)])
+    with pytest.raises(ConfigError, match=r"payload.schema: Hudi can't store a field named 'a\.b' in 'x"):
+        check_columns(found, schema)
 
 
 def _country() -> dict[str, object]:

@@ -1,0 +1,38 @@
+"""Names that a table's columns can have, and the fields of structs inside them.
+
+Hudi keeps a table's schema as Avro, whose names are such; a dot would be taken for a step inwards. A catalog's names
+have at most 255 characters (Glue's API, "Column"); in Athena upper and lower case count as one ("Name databases,
+tables, and columns").
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+
+STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+def nested_problems(field: "pa.Field[Any]") -> Iterator[str]:
+    """Yield what Hudi can't store inside a column, at any depth: names of fields, and structs without any."""
+    yield from _inside(field.type, field.name)
+
+
+def _inside(data_type: pa.DataType, path: str) -> Iterator[str]:
+    match data_type:
+        case pa.ListType():
+            yield from _inside(data_type.value_type, f"{path}[]")
+        case pa.MapType():
+            yield from _inside(data_type.item_type, f"{path}{{}}")
+        case pa.StructType():
+            seen: dict[str, str] = {}
+            for field in data_type:
+                twin = seen.setdefault(field.name.lower(), field.name)
+                if not STORABLE_NAME.fullmatch(field.name):
+                    yield f"Hudi can't store a field named '{field.name}' in '{path}'"
+                elif twin is not field.name:
+                    yield f"'{path}' has the fields '{twin}' and '{field.name}' (upper and lower case count as one)"
+                yield from _inside(field.type, f"{path}.{field.name}")
+            if not seen:
+                yield f"Hudi can't store '{path}', a struct without fields"
