@@ -154,7 +154,7 @@ def run_job(
         config: A local path or `s3://…`.
         job: Which one it must be. Default: any.
         until_caught_up: Stop when there is nothing left to read; a backfill does so anyway.
-        max_batches: Stop after so many micro-batches; a backfill has none.
+        max_batches: Stop after so many micro-batches that had records; a backfill has none.
         reload: Load all tables first, whatever was loaded before; for `job: replicate` alone.
 
     Raises:

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from streamjoin.errors import StreamJoinError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.pace import Pace
@@ -24,7 +25,7 @@ class Until:
 
     Args:
         caught_up: When the source has been read to its end, and nothing is left to do between batches.
-        batches: After so many batches that were processed, also those without records; None: never.
+        batches: After so many batches that had records; None: never.
     """
 
     caught_up: bool = False
@@ -36,14 +37,16 @@ class RunSummary:
     """What a run did so far.
 
     Args:
-        batches: Batches processed.
+        batches: Batches processed that had records.
         records: Records of them.
         caught_up: Whether the source had been read to its end by the last batch, and nothing else was left.
+        commits: Batches processed, also those that only say that there was nothing.
     """
 
     batches: int = 0
     records: int = 0
     caught_up: bool = False
+    commits: int = 0
 
 
 class AnyBatch(Protocol):
@@ -137,7 +140,7 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
         with closing(job.open_reader()) as reader:
             _process_batches(job, reader, pace, stop, until, summary)
 
-    with_attempts(attempt, stop, lambda: summary.batches)
+    with_attempts(attempt, stop, lambda: summary.commits)
     return summary
 
 
@@ -156,11 +159,14 @@ def _process_batches(
         is_due = batch.is_due(started - processed)
         if is_due:
             if not reader.caught_up:
-                reader.fetch_ahead(pace.limits)
+                # What is wrong with the next batch is said by `next`, once this one is committed.
+                with suppress(StreamJoinError):
+                    reader.fetch_ahead(pace.limits)
             report = job.process(batch)
             log.info(report.line())
             processed = time.monotonic()
-            summary.batches += 1
+            summary.commits += 1
+            summary.batches += batch.count > 0
             summary.records += batch.count
             pace.took(batch.count, report.seconds)
         is_settled = job.settle()

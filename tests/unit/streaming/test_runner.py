@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from streamjoin.errors import SourceError
+from streamjoin.errors import DataLossError, SourceError
 from streamjoin.history.counts import BatchCounts
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.shards.position import LostRange, Position, ShardRange
@@ -16,6 +16,7 @@ from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest
 
 NOWHERE = Position("s", {})
+LOST = "records are gone"
 
 
 class NoWaiting(StopRequest):
@@ -53,9 +54,10 @@ class Job:
         self.processed: list[tuple[ShardRange, ...]] = []
         self.readers: list[Reader] = []
         self.left = 0
+        self.reader_kind, self.fails_between = Reader, False
 
     def open_reader(self) -> Reader:
-        self.readers.append(Reader(self.batches[len(self.processed) :]))
+        self.readers.append(self.reader_kind(self.batches[len(self.processed) :]))
         return self.readers[-1]
 
     def process(self, batch: Batch) -> BatchReport:
@@ -64,6 +66,7 @@ class Job:
             message = "not now"
             raise SourceError(message, retryable=True)
         self.processed.append(batch.ranges)
+        self.fails = int(self.fails_between)
         return BatchReport(
             job="j", batch_id="b", counts=BatchCounts(), millis_behind_latest=0, seconds=0.0, fetch_seconds=0.0
         )
@@ -93,7 +96,7 @@ def test_nothing_is_committed_if_nothing_was_read() -> None:
 @pytest.mark.parametrize("told", [read(drained=True), read(lost=LostRange("1", None))])
 def test_the_end_of_a_shard_and_a_lost_range_are_committed_also_without_records(told: ShardRange) -> None:
     job = Job((told,), (read(1),))
-    assert job.run().batches == 2
+    assert job.run().commits == 2
     assert job.processed[0] == (told,)
 
 
@@ -109,7 +112,35 @@ def test_a_run_is_not_caught_up_as_long_as_something_is_left_between_batches() -
     assert (job.run().caught_up, job.left) == (True, 0)
 
 
-def test_a_run_ends_after_so_many_batches_those_without_records_counted() -> None:
+def test_a_run_ends_after_so_many_batches_those_without_records_not_counted() -> None:
     job = Job((read(drained=True),), (read(2),), (read(3),))
-    summary = job.run(Until(batches=2))
-    assert (summary.batches, summary.records, summary.caught_up) == (2, 2, False)
+    summary = job.run(Until(batches=1))
+    assert (summary.batches, summary.records, summary.caught_up, summary.commits) == (1, 2, False, 2)
+
+
+def test_commits_without_records_are_progress_for_the_attempts_after_them() -> None:
+    job = Job(*[(read(drained=True),)] * 8)
+    job.fails_between = True
+    assert job.run().commits == 8
+
+
+class LossAhead(Reader):
+    """Has lost what comes after its last batch."""
+
+    def next(self, limits: BatchLimits) -> Batch:
+        batch = super().next(limits)
+        if not batch.ranges:
+            raise DataLossError(LOST)
+        self.caught_up = False
+        return batch
+
+    def fetch_ahead(self, limits: BatchLimits) -> None:
+        raise DataLossError(LOST)
+
+
+def test_the_batch_in_hand_is_committed_though_the_next_one_cannot_be_read() -> None:
+    job = Job((read(2),))
+    job.reader_kind = LossAhead
+    with pytest.raises(DataLossError, match=LOST):
+        job.run()
+    assert job.processed == [(read(2),)]
