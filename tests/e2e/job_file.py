@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamjoin.local.processes import signal_group
@@ -58,6 +58,17 @@ class JobFile:
         """Return what all starts of the job have said."""
         path = self.folder / f"{self.name}.log"
         return path.read_text() if path.exists() else ""
+
+
+def java_of(job: str) -> list[int]:
+    """Return the Java processes of a job that runs on this machine."""
+    wanted = f"spark.app.name={job}".encode()
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if wanted in each.read_bytes().split(b"\0"):
+                found.append(int(each.parent.name))
+    return found
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120, *, pause_seconds: float = 0.1) -> None:

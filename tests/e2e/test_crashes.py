@@ -6,6 +6,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.enrich.pipeline import run
 from streamjoin.entry import load_config
+from tests.e2e.job_file import java_of, wait_for
 from tests.e2e.scenario import Scenario, committed_counts, events
 
 CRASH_JOB = str(Path(__file__).parent / "crash_job.py")
@@ -16,6 +17,8 @@ def test_a_killed_process_leaves_the_table_of_an_undisturbed_run(spark: SparkSes
     scenario.put(events(500, seed=1))
     # Between the commit and the ledger, whose entry the next start has to make.
     assert scenario.run("committed", "2", script=CRASH_JOB) == -9, scenario.log()
+    # Signals to the job's group don't reach its Java, which ends with the job all the same.
+    wait_for(lambda: not java_of("killed"))
     run(load_config(scenario.config), until_caught_up=True)
     scenario.check()
     counts = committed_counts(f"{scenario.base}/t")

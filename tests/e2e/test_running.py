@@ -14,10 +14,11 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.enrich.pipeline import run
 from streamjoin.entry import load_config
 from streamjoin.history import checkpoint
+from streamjoin.local.processes import signal_group
 from streamjoin.local.stack import LocalStack
 from streamjoin.query import query
 from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home
-from tests.e2e.job_file import ROOT, wait_for
+from tests.e2e.job_file import ROOT, java_of, wait_for
 from tests.e2e.scenario import Scenario, events
 
 
@@ -43,16 +44,20 @@ def test_a_signal_ends_the_job_after_the_batch_in_hand_with_exit_code_0(spark: S
     for number in (signal.SIGINT, signal.SIGTERM):
         process = scenario.start()
         wait_for(partial(has_more_rows, f"{scenario.base}/t", rows))
-        # As a terminal does: to the whole group, Java and Python workers included.
-        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        assert java_of("signal")
+        # As a terminal, `timeout`, systemd and `docker stop` do: to the whole group.
+        os.killpg(process.pid, number)
         assert process.wait(timeout=60) == 0, scenario.log()
+        assert "attempt 2 of" not in scenario.log()
         rows = rows_in(f"{scenario.base}/t")
     # In this process, which saves a start.
     assert run(load_config(scenario.config), until_caught_up=True).caught_up
     scenario.check()
 
 
-def test_the_glue_script_runs_under_spark_submit(stack: LocalStack, tmp_path: Path) -> None:
+def test_the_glue_script_runs_under_spark_submit_and_ends_when_asked_after_the_batch_in_hand(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     scenario = Scenario(tmp_path, "submit")
     scenario.put(events(60, seed=3))
     settings = {
@@ -73,20 +78,15 @@ def test_the_glue_script_runs_under_spark_submit(stack: LocalStack, tmp_path: Pa
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             wait_for(lambda: process.poll() is not None or rows_in(f"{scenario.base}/t") > 0, 180)
-            wait_for(lambda: process.poll() is not None or _is_drained(scenario))
-            assert process.poll() is None, (tmp_path / "submit.log").read_text()
+            # To Java and to the script, while a batch runs.
+            os.killpg(process.pid, signal.SIGTERM)
+            assert process.wait(timeout=60) == 0, (tmp_path / "submit.log").read_text()
+            assert "attempt 2 of" not in (tmp_path / "submit.log").read_text()
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            signal_group(process.pid, signal.SIGKILL)
             process.wait()
+    assert run(load_config(scenario.config), until_caught_up=True).caught_up
     scenario.check()
-
-
-def _is_drained(scenario: Scenario) -> bool:
-    found = checkpoint.read(f"{scenario.base}/t")
-    last = {r.shard_id: str(r.sequence) for r in scenario.records()}
-    return found is not None and all(
-        int(found.position.shards[shard].sequence_number or 0) >= int(sequence) for shard, sequence in last.items()
-    )
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import ensure_callback_server_started, launch_gateway
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import StreamJoinError
@@ -71,11 +75,12 @@ def local_session(
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     packages = [HUDI_PACKAGE.format(version=hudi_version), *(S3A_PACKAGES if s3 else [])]
-    builder = SparkSession.builder.appName(app_name).master(f"local[{cores or '*'}]")
     parallelism = str(cores or os.cpu_count() or 2)
     ivy = Path.home() / ".ivy2"
     jars = fetched_jars(packages, ivy)
     laptop = {
+        "spark.app.name": app_name,
+        "spark.master": f"local[{cores or '*'}]",
         **({} if jars else {"spark.jars.packages": ",".join(packages), "spark.jars.ivy": str(ivy)}),
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         "spark.driver.host": "127.0.0.1",
@@ -95,10 +100,22 @@ def local_session(
         **(s3a_settings(os.environ) if s3 else {}),
         **(settings or {}),
     }
-    for key, value in laptop.items():
-        builder = builder.config(key, value)
     with class_path(jars):
-        return builder.getOrCreate()
+        _start_java(laptop)
+        return SparkSession.builder.config(map={**laptop}).getOrCreate()
+
+
+def _start_java(settings: Mapping[str, str]) -> None:
+    """Start Spark's Java, unless there is one, in a session of its own: signals to our process group don't reach it.
+
+    `timeout`, systemd, `docker stop` and a terminal signal the group; Java would end at once, with the batch in hand.
+    It still ends with this process, however that ends: by the end of its standard input, which the kernel closes then.
+    """
+    # pyspark has no public way to ask for its gateway, nor to say how it is started.
+    if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # noqa: SLF001
+        conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
+        gateway = launch_gateway(conf, {"start_new_session": True})  # type: ignore[no-untyped-call]
+        SparkContext._ensure_initialized(gateway=gateway)  # noqa: SLF001
 
 
 def job_session(app_name: str, *, s3: bool) -> SparkSession:
@@ -113,7 +130,32 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
     session = SparkSession.builder.getOrCreate()
     for key, value in SQL_SETTINGS.items():
         session.conf.set(key, value)
+    if session.conf.get("spark.submit.deployMode", None) == "client":
+        _pass_signals_on(session)
     return session
+
+
+class _ToThisProcess:
+    """Java's handler of a signal: sends it to this process."""
+
+    def handle(self, received: Any) -> None:
+        os.kill(os.getpid(), received.getNumber())
+
+    class Java:
+        implements: ClassVar = ["sun.misc.SignalHandler"]
+
+
+def _pass_signals_on(session: SparkSession) -> None:
+    """Let Java, which has started this process under spark-submit, leave it to this process when to end."""
+    gateway = session.sparkContext._gateway  # noqa: SLF001  (pyspark has no public way to it)
+    try:
+        ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
+        signals = gateway.jvm.sun.misc  # type: ignore[union-attr]
+        for name in ("INT", "TERM"):
+            signals.Signal.handle(signals.Signal(name), _ToThisProcess())
+    except (Py4JError, TypeError) as error:
+        # Not a part of Java, though HotSpot has had it since Java 1.2.
+        log.warning("Java ends at once when it gets a signal, with the batch in hand: %s", error)
 
 
 def fetched_jars(packages: Sequence[str], ivy: Path) -> tuple[Path, ...]:

@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -31,6 +32,8 @@ class StopRequest:
         self._event.wait(max(0.0, seconds))
 
 
+# `timeout` signals its child, then the child's group; Java under spark-submit passes on what this process has had too.
+_ONE_WISH_SECONDS = 0.5
 # After an abandoned batch: what cleaning up may take (giving the lock back, say) before the process just ends.
 _CLEAN_UP_SECONDS = 10.0
 
@@ -41,8 +44,9 @@ class _Ending:
     Whatever the batch had done by the time it is abandoned is either committed or will be done again: docs/delivery.md.
     """
 
-    def __init__(self, request: StopRequest, grace_seconds: float) -> None:
-        self._request, self._grace_seconds = request, grace_seconds
+    def __init__(self, request: StopRequest, grace_seconds: float, clock: Callable[[], float]) -> None:
+        self._request, self._grace_seconds, self._clock = request, grace_seconds, clock
+        self._asked_at = 0.0
         self._number = signal.SIGTERM
         self.is_abandoned = False
 
@@ -51,8 +55,10 @@ class _Ending:
         del frame
         self._number = signal.Signals(number)
         if self._request.made:
-            self._abandon("a second signal")
+            if self._clock() - self._asked_at >= _ONE_WISH_SECONDS:
+                self._abandon("a second signal")
             return
+        self._asked_at = self._clock()
         log.warning(
             "%s: stopping after the batch in hand, in %g s at most; once more stops at once",
             *(self._number.name, self._grace_seconds),
@@ -77,19 +83,22 @@ class _Ending:
 
 
 @contextmanager
-def stop_on_signals(grace_seconds: float = 60.0) -> Iterator[StopRequest]:
+def stop_on_signals(
+    grace_seconds: float = 60.0, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[StopRequest]:
     """Give a stop request that SIGINT and SIGTERM make; a second signal, or the end of the grace time, stops at once.
 
     Enter it after Spark has started: Spark's own handler for SIGINT would cancel the batch in hand.
 
     Args:
         grace_seconds: How long the batch in hand may take after the first signal.
+        clock: Seconds that never go back: what comes within half a second is one wish.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # a notebook's or a test's thread: signals belong to the main one
         return
-    ending = _Ending(request, grace_seconds)
+    ending = _Ending(request, grace_seconds, clock)
     handlers = {signal.SIGINT: ending.on_signal, signal.SIGTERM: ending.on_signal, signal.SIGALRM: ending.on_alarm}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:

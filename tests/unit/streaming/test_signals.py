@@ -19,10 +19,13 @@ def handlers_as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_a_wish_and_a_second_one_ends_at_once(number: signal.Signals) -> None:
-    with stop_on_signals() as stop:
+    times = iter([10.0, 10.4, 10.5])
+    with stop_on_signals(clock=lambda: next(times)) as stop:
         assert not stop.made
         os.kill(os.getpid(), number)
         assert stop.made
+        # `timeout` signals its child, and the child once more with its group.
+        os.kill(os.getpid(), number)
         with pytest.raises(SystemExit) as ended:
             os.kill(os.getpid(), number)
         assert ended.value.code == 128 + number
