@@ -23,7 +23,7 @@ from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
-from streamjoin.lock import TableLock
+from streamjoin.lock import Place, TableLock
 from streamjoin.spark.session import job_session
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
@@ -63,7 +63,7 @@ def run(
     table = BackfilledTable(settings, job=config.name, clock=clock)
     with (
         stop_on_signals(config.limits.grace_seconds) as stop,
-        TableLock(f"{base_path}/{FOLDER}/backfill", job=config.name),
+        TableLock(f"{base_path}/{FOLDER}/backfill", job=config.name, place=Place.of_backfill(base_path)),
     ):
         backfill = Backfill(
             name=config.name,
@@ -123,8 +123,9 @@ class Backfill:
             StreamJoinError: It can't go on; what was done so far stands.
         """
         self.table.open(self.spark)
-        with TableLock(self.dead_letters.base_path, job=self.name, wait_seconds=TURN_SECONDS):
-            repair(self.dead_letters.base_path)
+        letters = self.dead_letters.base_path
+        with TableLock(letters, job=self.name, place=Place.of_letters(letters), wait_seconds=TURN_SECONDS):
+            repair(letters)
         note = BackfillNote(self.table.table.base_path)
         noted = self._noted(note)
         self._id = noted.id

@@ -24,7 +24,7 @@ from streamjoin.errors import SourceError
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
-from streamjoin.lock import TableLock
+from streamjoin.lock import Place, TableLock
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.signals import StopRequest
@@ -166,6 +166,7 @@ class Writing:
             key_names=self.source.key_names,
             noted_us=noted.noted_us,
         )
-        with TableLock(self.dead_letters.base_path, job=self.job, wait_seconds=TURN_SECONDS) as lock:
+        path = self.dead_letters.base_path
+        with TableLock(path, job=self.job, place=Place.of_letters(path), wait_seconds=TURN_SECONDS) as lock:
             lock.check()
             self.dead_letters.write(letters, batch_id=span.batch_id)

@@ -12,6 +12,7 @@ from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
 from streamjoin.letters.job import PositionedJob
 from streamjoin.letters.table import DeadLetters
+from streamjoin.lock import Place
 from streamjoin.spark.session import job_session
 
 
@@ -34,6 +35,11 @@ class CaptureJob(PositionedJob):
     def positions(self) -> Journal:
         """Those of the journal."""
         return self.journal
+
+    @property
+    def place(self) -> Place:
+        """The journal."""
+        return Place.of_journal(self.journal.base_path)
 
     def open(self) -> None:
         """Make the job ready to start, or to start again: tables are opened when they are met.

@@ -65,6 +65,7 @@ class EnrichJob(PositionedJob):
         Raises:
             SinkError: A table can't be read or mended, or the lock is lost.
         """
+        self.check()
         self.writer.open()
         repair(self.dead_letters.base_path)
 

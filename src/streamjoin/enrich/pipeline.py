@@ -73,6 +73,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         counts = _count(batch, ordered, list(snapshots))
         check_complete(batch, counts.read)
         on_step("counted")
+        job.check()
         if counts.rejected:
             job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
         job.unread_letters.delete_outdated(batch, ordered.rejected)
@@ -148,7 +149,7 @@ def run(
     Args:
         config: A checked configuration.
         until_caught_up: End when every shard has been read to its tip.
-        max_batches: End after so many batches that were committed, also those without records.
+        max_batches: End after so many batches that had records.
         on_step: Called with each step of a batch that has been done.
 
     Raises:

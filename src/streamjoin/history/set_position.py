@@ -18,7 +18,7 @@ from streamjoin.history.entry import Entry, Positions
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
-from streamjoin.lock import TableLock
+from streamjoin.lock import Place, TableLock
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,9 @@ class PositionSetter:
         """
         # Before the lock, which would leave a folder where nothing is.
         self._newest()
-        with TableLock(self.positions.base_path, job=f"{self.job} (checkpoint set)") as lock:
+        path = self.positions.base_path
+        place = Place.of_table(path) if self.kind == "table" else Place.of_journal(path)
+        with TableLock(path, job=f"{self.job} (checkpoint set)", place=place) as lock:
             found, now = self._newest(), clock()
             position = self.place(found.position, now)
             changes = describe_change(found.position, position)

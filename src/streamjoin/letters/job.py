@@ -10,7 +10,7 @@ from typing import Self
 from streamjoin.history.entry import Positions
 from streamjoin.letters.table import DeadLetters
 from streamjoin.letters.unread import UnreadLetters
-from streamjoin.lock import TableLock
+from streamjoin.lock import Place, TableLock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +21,23 @@ class PositionedJob(ABC):
         name: The job's name.
         dead_letters: Where rejected records go.
         lock: Who may write where the positions are; None if no other process can.
+        letters_lock: Who may write the dead letters, likewise.
     """
 
     name: str
     dead_letters: DeadLetters
     lock: TableLock | None = None
+    letters_lock: TableLock | None = None
 
     @property
     @abstractmethod
     def positions(self) -> Positions:
         """Where the job's positions are."""
+
+    @property
+    def place(self) -> Place:
+        """What has the positions, as one is told who may not write it."""
+        return Place.of_table(self.positions.base_path)
 
     @cached_property
     def unread_letters(self) -> UnreadLetters:
@@ -47,18 +54,20 @@ class PositionedJob(ABC):
         Raises:
             SinkError: Another process holds one of them.
         """
+        letters = self.dead_letters.base_path
         holder = f"{self.name} ({purpose})" if purpose else self.name
         with (
-            TableLock(self.positions.base_path, job=holder) as lock,
-            TableLock(self.dead_letters.base_path, job=holder),
+            TableLock(self.positions.base_path, job=holder, place=self.place) as lock,
+            TableLock(letters, job=holder, place=Place.of_letters(letters)) as letters_lock,
         ):
-            yield replace(self, lock=lock)
+            yield replace(self, lock=lock, letters_lock=letters_lock)
 
     def check(self) -> None:
-        """Make sure that this process is the one that runs the job.
+        """Make sure that this process is the one that runs the job, before it writes.
 
         Raises:
-            SinkError: The lock is lost.
+            SinkError: A lock is lost.
         """
-        if self.lock is not None:
-            self.lock.check()
+        for lock in (self.lock, self.letters_lock):
+            if lock is not None:
+                lock.check()

@@ -41,7 +41,8 @@ class FileLock:
         except BlockingIOError as error:
             content = os.pread(descriptor, 10_000, 0)
             os.close(descriptor)
-            raise held(self._place, Holder.from_json(content), f"it has locked '{self._path}'") from error
+            evidence = f"it has locked '{self._path}'"
+            raise held(self._place, Holder.from_json(content), evidence, refused=self._holder) from error
         except OSError as error:
             os.close(descriptor)
             raise unusable(self._place, error) from error

@@ -17,7 +17,7 @@ class Holder:
     """A process that writes a table.
 
     Args:
-        job: The job's name.
+        job: The job's name, and what it does with the lock if it doesn't just run: "orders (redrive)".
         host: The machine's name; to be read by people, since containers may share one.
         pid: The process.
         started_at: When it took the lock, in ISO 8601.
@@ -64,6 +64,11 @@ class Holder:
             released: The holder has given it back.
         """
         return json.dumps({**asdict(self), "renewed": renewed, "released": released}, indent=1).encode()
+
+    @property
+    def job_name(self) -> str:
+        """The job's name alone."""
+        return self.job.rpartition(" (")[0] or self.job
 
     def is_dead(self) -> bool:
         """Tell whether the process has certainly ended. False also if nothing is known of it, as from elsewhere."""

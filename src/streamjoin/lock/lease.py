@@ -124,7 +124,8 @@ class Lease:
                     seconds, who = found.seconds or self._lease_seconds, found.holder or "another process"
                     log.info("%s: %s has it; watching for up to %.0f s whether it lives", name, who, seconds)
                 elif found.tag != watched.tag:
-                    raise held(self._store.place, found.holder, "its lease was renewed meanwhile")
+                    evidence = "its lease was renewed meanwhile"
+                    raise held(self._store.place, found.holder, evidence, refused=self._holder)
                 elif self._now() - since >= seconds:
                     log.warning("%s: %s did not renew its lease for %.0f s: taking it over", name, who, seconds)
                     self._claim(found)

@@ -34,23 +34,58 @@ class Place:
             instead="give this one another sink.hudi.base_path",
         )
 
+    @classmethod
+    def of_letters(cls, base_path: str) -> Self:
+        """Return the dead letters at a base path."""
+        return cls(
+            name=f"dead letters at '{base_path}'",
+            use="writes them",
+            rule="Two jobs can't write one table of dead letters",
+            instead="give this one another dead_letters.base_path",
+        )
+
+    @classmethod
+    def of_journal(cls, base_path: str) -> Self:
+        """Return the journal at a base path."""
+        return cls(
+            name=f"journal at '{base_path}'",
+            use="writes it",
+            rule="Two jobs can't have one journal",
+            instead="give this one another journal.base_path",
+        )
+
+    @classmethod
+    def of_backfill(cls, base_path: str) -> Self:
+        """Return the backfill of the table at a base path."""
+        return cls(
+            name=f"backfill of the table at '{base_path}'",
+            use="does it",
+            rule="A table is filled by one backfill at a time",
+            instead="wait until it has ended",
+        )
+
 
 class HeldError(SinkError):
     """Another process has the lock. Not raised for a lock that can't be read or written."""
 
 
-def held(place: Place, holder: Holder | None, evidence: str) -> HeldError:
+def held(place: Place, holder: Holder | None, evidence: str, *, refused: Holder) -> HeldError:
     """Return the error for a lock that another process has.
 
     Args:
         place: What is locked.
         holder: Who; None if that couldn't be read.
         evidence: How it is known.
+        refused: This process.
     """
     who = str(holder) if holder else "another process"
-    return HeldError(
-        f"{place.name}: {who} {place.use}: {evidence}. {place.rule}: stop that one first, or {place.instead}."
-    )
+    remedy = f"{place.rule}: stop that one first, or {place.instead}"
+    if holder and holder.job_name == refused.job_name:
+        remedy = (
+            f"It is the same job, of which one process alone may run, be it a redrive: wait until '{holder.job}' has "
+            f"ended, or stop it; then start '{refused.job}' again"
+        )
+    return HeldError(f"{place.name}: {who} {place.use}: {evidence}. {remedy}.")
 
 
 def lost(place: Place, holder: Holder | None, evidence: str) -> SinkError:

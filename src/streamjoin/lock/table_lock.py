@@ -36,6 +36,7 @@ class TableLock:
     Args:
         base_path: The table; it may not exist yet.
         job: The job's name, for the process that comes second.
+        place: What is locked. Default: a table.
         lease_seconds: On S3: how long a job that was killed keeps others out.
         wait_seconds: How long to wait for another process that has it, and is to give it back soon.
         clock: Seconds that never go back.
@@ -47,13 +48,14 @@ class TableLock:
         base_path: str,
         *,
         job: str,
+        place: Place | None = None,
         lease_seconds: float = LEASE_SECONDS,
         wait_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._wait_seconds, self._clock, self._pause = wait_seconds, clock, pause
-        place, holder = Place.of_table(base_path), Holder.here(job)
+        place, holder = place or Place.of_table(base_path), Holder.here(job)
         self._renewal: Renewal | None = None
         self._lock: _Lock
         if is_s3(base_path):
