@@ -67,12 +67,14 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
         yield from zip(*columns, strict=True)
 
 
+def json_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Yield the rows as objects of JSON."""
+    return (dict(zip(table.column_names, map(plain, row), strict=True)) for row in _rows(table))
+
+
 def as_json(table: pa.Table) -> str:
     """Return the rows as a JSON list of objects, one object a line."""
-    lines = (
-        json.dumps(dict(zip(table.column_names, map(plain, row), strict=True)), ensure_ascii=False)
-        for row in _rows(table)
-    )
+    lines = (json.dumps(row, ensure_ascii=False) for row in json_rows(table))
     body = ",\n".join(f"  {line}" for line in lines)
     return f"[\n{body}\n]" if body else "[]"
 

@@ -161,7 +161,7 @@ def run(
     Args:
         config: A checked configuration.
         until_caught_up: End when every shard has been read to its tip.
-        max_batches: End after so many batches that were committed, also those without records.
+        max_batches: End after so many batches that had records.
         on_step: Called with each step of a batch that has been done.
 
     Raises:

@@ -39,7 +39,7 @@ def run_redrive(
         StreamJoinError: It can't go on, or the job runs; what was re-driven so far stands.
     """
     prepared, spark = prepare(config, remembers_all=True)
-    with prepared.locked() as job:
+    with prepared.locked("redrive") as job:
         job.open()
         return Redrive(job, spark, BatchLimits.of(config.limits), partial(_process, job), on_step).run(letters)
 
@@ -48,7 +48,9 @@ def _process(job: CaptureJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> P
     """Write the rows of a chunk, and see which of its letters are rejected again."""
     del kept
     again = _RejectedAgain(job.dead_letters.base_path, job.dead_letters.table_name)
-    process_batch(replace(job, dead_letters=again), Batch(batch_id, chunk.records))
+    # Also with `ignore`: a letter that is left out is no row, and stays.
+    judged = replace(job, dead_letters=again, unlisted_tables="dead_letter")
+    process_batch(judged, Batch(batch_id, chunk.records))
     return Processed(chunk.reasons.keys() - again.ids, job.journal.append)
 
 

@@ -16,7 +16,8 @@ from streamjoin.rendering import OutputFormat
 
 app = typer.Typer(
     help="Kinesis events, joined with changing DynamoDB reference data, upserted into Apache Hudi exactly once.",
-    epilog="Exit codes: 0 done, 1 the job failed, 2 the configuration or the command line is wrong.",
+    epilog="Exit codes: 0 done; 2 what you wrote is wrong, in the configuration or on the command line; 1 all else: a "
+    "stream that isn't there, a service that doesn't answer, what others did while the job ran.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,7 +54,7 @@ def run(
     config: Config,
     until_caught_up: Annotated[bool, typer.Option("--until-caught-up", help="Stop when all is read.")] = False,
     max_batches: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many micro-batches; not of a backfill.")
+        int | None, typer.Option(min=1, help="Stop after so many micro-batches with records; not of a backfill.")
     ] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Load all tables first; job replicate only.")] = False,
 ) -> None:

@@ -1,11 +1,13 @@
 """What several commands take and print to."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from streamjoin.moments import in_utc
 
 Config = Annotated[str, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
 
@@ -13,10 +15,9 @@ Config = Annotated[str, typer.Argument(help="The job's YAML file.", metavar="CON
 def moment(text: str | datetime) -> datetime:
     """Read a time in ISO 8601; without a zone it is UTC."""
     try:
-        found = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    except ValueError:
+        return in_utc(text if isinstance(text, datetime) else datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"expected a time such as 2026-01-31T08:00:00Z, found {text!r}") from None  # noqa: EM102
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class TextOrJson(StrEnum):

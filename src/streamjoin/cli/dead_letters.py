@@ -1,5 +1,6 @@
 """`streamjoin dead-letters`: records that could not become rows, seen and fed in again."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
@@ -35,17 +36,25 @@ def list_(
     show_data: Annotated[bool, typer.Option("--show-data", help="What the records hold, too.")] = False,
     form: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = OutputFormat.TABLE,
 ) -> None:
-    """Show the newest dead letters of the job of CONFIG, and how many there are for each reason."""
+    """Show the newest dead letters of the job of CONFIG, and how many there are for each reason.
+
+    With --format json these counts are `by_reason` beside `dead_letters`; with csv they go to standard error.
+    """
     from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
-    from streamjoin.rendering import write  # noqa: PLC0415
+    from streamjoin.rendering import json_rows, write  # noqa: PLC0415
 
     base_path = _letters_of(config)
     chosen = LetterFilter.of(reason or (), since, until)
     console = terminal()
-    write(list_letters(base_path, chosen, limit=limit, show_data=show_data), form, console)
-    if form is OutputFormat.TABLE:
-        counts = count_by_reason(base_path, chosen)
-        console.print(f"In all: {sum(counts.values()):,}{_by_reason(counts)}")
+    letters = list_letters(base_path, chosen, limit=limit, show_data=show_data)
+    counts = count_by_reason(base_path, chosen)
+    if form is OutputFormat.JSON:
+        shown = {"total": sum(counts.values()), "by_reason": counts, "dead_letters": list(json_rows(letters))}
+        typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return
+    write(letters, form, console)
+    # Of CSV a program reads standard output, whose lines all have the same columns.
+    typer.echo(f"In all: {sum(counts.values()):,}{_by_reason(counts)}", err=form is OutputFormat.CSV)
 
 
 @app.command("redrive")

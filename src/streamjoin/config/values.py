@@ -29,7 +29,8 @@ RESERVED_COLUMNS: Final = frozenset(
 
 _SIZE: Final = re.compile(r"([0-9]+)\s*(B|[kK]B|MB|GB|KiB|MiB|GiB)?")
 _UNIT_BYTES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_S3_PATH: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^/].*")
+# Source: Amazon S3 user guide, "General purpose bucket naming rules".
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PATHS_ALLOWED: Final = "allowed: s3://bucket/prefix, file:/absolute/path, or a path on this machine"
 
 
@@ -152,7 +153,21 @@ def _moment(value: object) -> object:
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime):
         refuse("allowed: an ISO 8601 time such as 2026-01-31T00:00:00Z (UTC if no zone is given)")
-    return in_utc(value)
+    try:
+        return in_utc(value)
+    except OverflowError:
+        refuse("allowed: a time that is in the years 1 to 9999 in UTC too")
+
+
+def _check_s3(path: str) -> None:
+    bucket, _, prefix = path.removeprefix("s3://").partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        refuse(
+            f"'{bucket}' can't be a bucket's name; allowed: 3 to 63 lower case letters, digits, dots and hyphens, the "
+            "first and the last a letter or digit"
+        )
+    if not prefix or prefix.startswith("/"):
+        refuse("allowed: s3://bucket/prefix, with a prefix (the root of a bucket can't be a table)")
 
 
 def check_path(value: str) -> str:
@@ -163,8 +178,8 @@ def check_path(value: str) -> str:
         refuse(f"use s3:// instead of {word}://, which catalogs and Athena don't open")
     if word not in ("", "s3", "file") or not value.strip():
         refuse(_PATHS_ALLOWED)
-    if word == "s3" and not _S3_PATH.fullmatch(value):
-        refuse("allowed: s3://bucket/prefix, with a prefix (the root of a bucket can't be a table)")
+    if word == "s3":
+        _check_s3(value)
     if word == "file" and not re.match(r"file:(/|///)[^/]", value):
         refuse("allowed: file:/absolute/path")
     if re.search(r"[*?#{}\[\]\0-\x1f]", value) or value.startswith("~"):

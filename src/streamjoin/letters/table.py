@@ -6,7 +6,7 @@ from datetime import datetime
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -63,15 +63,18 @@ class DeadLetters:
         Columns in: those of a record, `reason`, `detail`.
         Columns out: the same, `dead_letter_id`, `dt` (day of arrival, UTC), `_ordering_us`.
         Delivery: at least once, before the batch's commit; a row is known by stream, shard and sequence numbers, so
-            that writing it again changes nothing.
+            that writing it again changes nothing. A record without a place is known by its batch and its content, and
+            of several that are alike in one batch by a number.
 
         Raises:
             SinkError: The write failed; the batch must not be committed.
         """
-        arrived = F.col(ARRIVED)
+        arrived, has_place = F.col(ARRIVED), F.col("sequence_number").isNotNull()
+        alike = F.row_number().over(Window.partitionBy(letter_id()).orderBy(REASON))
+        without_place = F.concat_ws("/", letter_id(), F.lit(batch_id), alike.cast("string"))
         rows = rejected.withColumns(
             {
-                ID_COLUMN: letter_id(),
+                ID_COLUMN: F.when(has_place, letter_id()).otherwise(without_place),
                 DAY_COLUMN: F.coalesce(F.date_format(arrived, "yyyyMMdd"), F.lit(NO_DAY)),
                 _WRITTEN_ORDER: F.coalesce(F.unix_micros(arrived), F.lit(0).cast("bigint")),
             }

@@ -1,6 +1,7 @@
 """A question to the tables of a job, or to one table.
 
-Shown is the newest committed row of every record key, with Hudi's five `_hoodie_…` columns, as Athena shows it.
+Shown is the newest committed row of every record key, with Hudi's five `_hoodie_…` columns, as Athena shows it. Not
+shown is `_hoodie_is_deleted`, by which a commit says which rows it deletes: no row that is there has it true.
 """
 
 import re
@@ -11,6 +12,7 @@ from streamjoin.errors import SinkError
 from streamjoin.query.reading import read_table
 from streamjoin.query.sql import run_sql_on
 from streamjoin.query.tables import QueryTables
+from streamjoin.records.change_columns import IS_DELETED
 
 
 def query(target: str | QueryTables, sql: str) -> pa.Table:
@@ -27,7 +29,7 @@ def query(target: str | QueryTables, sql: str) -> pa.Table:
         SinkError: There is no Hudi table, it can't be read, or DuckDB refuses the SQL.
     """
     tables = QueryTables.of_path(target) if isinstance(target, str) else target
-    found = {base_path: read_table(base_path) for base_path in _needed(tables, sql)}
+    found = {base_path: _shown(read_table(base_path)) for base_path in _needed(tables, sql)}
     by_name = {name: found[path] for name, path in tables.by_name.items() if path in found}
     try:
         return run_sql_on(by_name, sql)
@@ -38,6 +40,10 @@ def query(target: str | QueryTables, sql: str) -> pa.Table:
         known = ", ".join(sorted(tables.by_name)) or "none yet"
         message = f"{error}\nThe job has these tables: {known}"
         raise SinkError(message) from error
+
+
+def _shown(table: pa.Table) -> pa.Table:
+    return table.drop_columns([IS_DELETED]) if IS_DELETED in table.column_names else table
 
 
 def _needed(tables: QueryTables, sql: str) -> list[str]:

@@ -1,7 +1,8 @@
 """SQL on Arrow tables, by a DuckDB that reaches nothing else."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -17,6 +18,9 @@ _SEALED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
+
+
+_QUOTED: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\r\n]*""")
 
 
 def run_sql(table: pa.Table, names: Iterable[str], sql: str) -> pa.Table:
@@ -38,9 +42,28 @@ def run_sql_on(tables: Mapping[str, pa.Table], sql: str) -> pa.Table:
             connection.register(name, table)
         try:
             return _result(connection, sql)
+        except duckdb.ParserException as error:
+            raise _refused(error, _reserved(connection, tables, sql)) from error
         except duckdb.Error as error:
-            message = f"the query can't be answered: {str(error).strip()}"
-            raise SinkError(message) from error
+            raise _refused(error) from error
+
+
+def _refused(error: Exception, reserved: Sequence[str] = ()) -> SinkError:
+    message = f"the query can't be answered: {str(error).strip()}"
+    if reserved:
+        names = ", ".join(f'"{name}"' for name in reserved)
+        are = "is a reserved word" if len(reserved) == 1 else "are reserved words"
+        message = f"{message}\nAs the name of a column {names} {are} of SQL: write it in double quotes, as here."
+    return SinkError(message)
+
+
+def _reserved(connection: "duckdb.DuckDBPyConnection", tables: Mapping[str, pa.Table], sql: str) -> list[str]:
+    """Return the columns that `sql` names without quotes, though the name alone is another word of SQL."""
+    keywords = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+    words = {row[0] for row in connection.execute(keywords).fetchall()}
+    bare = {word.lower() for word in re.findall(r"\w+", _QUOTED.sub("", sql))}
+    columns = {name for table in tables.values() for name in table.column_names if f'"{name}"' not in sql}
+    return sorted(name for name in columns if name.lower() in words & bare)
 
 
 def _result(connection: "duckdb.DuckDBPyConnection", sql: str) -> pa.Table:

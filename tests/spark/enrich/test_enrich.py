@@ -3,8 +3,9 @@
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.enrich.job import EnrichJob
 from streamjoin.enrich.pipeline import process_batch
+from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.query import query
 from streamjoin.reference.followed.reference import Reference
@@ -147,12 +149,29 @@ def test_the_commit_names_position_ranges_reference_version_and_counts(spark: Sp
 
 def test_a_frame_that_is_not_from_a_stream_is_processed_by_its_batch_id(spark: SparkSession, tmp_path: Path) -> None:
     job = make_job(spark, tmp_path)
-    static = spark.createDataFrame([(bytearray(event("a")),), (bytearray(b"{"),), (bytearray(b"["),)], "data binary")
+    payloads = [event("a"), b"{", b"[", b"{"]
+    static = spark.createDataFrame([(bytearray(each),) for each in payloads], "data binary")
     for _ in range(2):
         report = process_batch(job, Batch("17", static))
-        assert (report.counts.kept, report.counts.rejected) == (1, 2)
+        assert (report.counts.kept, report.counts.rejected) == (1, 3)
     assert set(rows_of(job, "a")) == {"a"}
-    assert query(job.dead_letters.base_path, "select count(*) n from t").to_pylist() == [{"n": 2}]
+    # Two that are alike are two.
+    process_batch(job, Batch("18", static.where("data = '{'")))
+    counts = query(job.dead_letters.base_path, "select data, count(*) n from t group by data order by data")
+    assert [(bytes(row["data"]), row["n"]) for row in counts.to_pylist()] == [(b"[", 1), (b"{", 4)]
+
+
+class LostLock:
+    def check(self) -> None:
+        message = "it is another's"
+        raise SinkError(message)
+
+
+def test_a_job_that_lost_a_lock_writes_no_dead_letter(spark: SparkSession, tmp_path: Path) -> None:
+    job = replace(make_job(spark, tmp_path), letters_lock=cast(Any, LostLock()))
+    with pytest.raises(SinkError, match="it is another's"):
+        process_batch(job, batch_of(spark, 0, [Record("shard-0", 1, b"{")]))
+    assert not Path(job.dead_letters.base_path).exists()
 
 
 def test_fewer_records_than_the_ranges_say_stop_the_batch_before_the_commit(

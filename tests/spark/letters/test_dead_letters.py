@@ -88,12 +88,12 @@ def test_letters_come_back_as_the_records_that_they_were(spark: SparkSession, wr
     }
 
 
-def test_a_letter_is_known_by_its_place_or_its_content_alike_in_the_table_and_in_a_batch(
+def test_a_letter_is_known_by_its_place_alike_in_the_table_and_in_a_batch(
     spark: SparkSession, written: DeadLetters
 ) -> None:
-    letters = written.read(spark)
+    letters = written.read(spark).where("sequence_number is not null")
     in_a_batch = letters.select("dead_letter_id", F.struct(*RECORD_FIELDS).alias("_record"))
-    assert in_a_batch.where(letter_id("_record") == F.col("dead_letter_id")).count() == len(LETTERS)
+    assert in_a_batch.where(letter_id("_record") == F.col("dead_letter_id")).count() == len(LETTERS) - 1
 
 
 def test_where_no_letter_was_ever_written_there_are_none_to_read_or_to_delete(

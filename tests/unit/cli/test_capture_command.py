@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -112,6 +113,23 @@ def test_a_command_that_needs_a_position_refuses_a_backfill_and_says_why(command
 def test_dead_letters_of_either_job_are_listed(config, monkeypatch, tmp_path):
     monkeypatch.setenv("LAKE", str(tmp_path))
     assert "In all: 0" in invoke("dead-letters", "list", config).output
+
+
+def test_each_form_of_the_list_has_the_counts_by_reason_those_beyond_the_limit_too(monkeypatch):
+    listing = importlib.import_module("streamjoin.letters.listing")
+    monkeypatch.setattr(
+        listing, "list_letters", lambda *_, **__: pa.table({"reason": ["TOO_LARGE"], "data_bytes": [7]})
+    )
+    monkeypatch.setattr(listing, "count_by_reason", lambda *_: {"WRONG_TYPE": 3, "TOO_LARGE": 1})
+    said = "In all: 4 (1 TOO_LARGE, 3 WRONG_TYPE)\n"
+    assert invoke("dead-letters", "list", CAPTURE, "--limit", "1").stdout.endswith(said)
+    assert json.loads(invoke("dead-letters", "list", CAPTURE, "--format", "json").stdout) == {
+        "total": 4,
+        "by_reason": {"WRONG_TYPE": 3, "TOO_LARGE": 1},
+        "dead_letters": [{"reason": "TOO_LARGE", "data_bytes": 7}],
+    }
+    listed = invoke("dead-letters", "list", CAPTURE, "--format", "csv")
+    assert (listed.stdout.splitlines(), listed.stderr) == (["reason,data_bytes", "TOO_LARGE,7"], said)
 
 
 def test_dead_letters_of_a_capture_are_fed_in_again_by_its_own_redrive(monkeypatch):

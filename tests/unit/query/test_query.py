@@ -50,6 +50,34 @@ def test_wrong_sql_is_refused_in_the_words_of_the_engine():
         run_sql(TABLE, ["t"], "SELEC 1")
 
 
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("SELECT order FROM t", '"order" is a reserved word'),
+        ("SELECT uuid FROM t WHERE END = 'x' AND uuid <> 'group'", '"end" is a reserved word'),
+        ('SELECT max(At), "group" FROM t GROUP BY order', '"At", "order" are reserved words'),
+        ('SELECT "order", "end" FROM t WHERE At > 1', '"At" is a reserved word'),
+    ],
+)
+def test_a_reserved_word_that_is_a_columns_name_is_named_with_what_to_do(sql, named):
+    table = pa.table({name: ["x"] for name in ("uuid", "order", "end", "At", "group", "user")})
+    with pytest.raises(SinkError) as raised:
+        run_sql(table, ["t"], sql)
+    assert str(raised.value).endswith(f"As the name of a column {named} of SQL: write it in double quotes, as here.")
+
+
+def test_of_a_syntax_error_elsewhere_no_column_is_blamed():
+    with pytest.raises(SinkError) as raised:
+        run_sql(pa.table({"order": [1], "user": [1]}), ["t"], 'SELEC user, "order" FROM t')
+    assert "reserved" not in str(raised.value)
+
+
+def test_the_flag_by_which_rows_are_deleted_is_not_shown(monkeypatch):
+    there = pa.table({"_hoodie_record_key": ["a"], "id": ["a"], "_hoodie_is_deleted": [False]})
+    monkeypatch.setattr(sys.modules["streamjoin.query.query"], "read_table", lambda path: there)
+    assert query("somewhere", "SELECT * FROM t").to_pylist() == [{"_hoodie_record_key": "a", "id": "a"}]
+
+
 def test_a_statement_without_a_result_gives_an_empty_table():
     assert run_sql(TABLE, ["t"], "").num_columns == 0
     assert run_sql(TABLE, ["t"], "CREATE VIEW v AS SELECT 1").num_rows == 0

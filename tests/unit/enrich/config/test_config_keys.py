@@ -174,6 +174,8 @@ def test_a_required_key_that_is_missing_is_named(problems, removed, path):
         ("trigger.interval_seconds", "soon", "found 'soon'; allowed: a number"),
         ("source.kinesis.fail_on_data_loss", "maybe", "found 'maybe'; allowed: true or false"),
         ("source.kinesis.timestamp", "yesterday", "allowed: an ISO 8601 time"),
+        ("source.kinesis.timestamp", "0001-01-01T00:00:00+14:00", "a time that is in the years 1 to 9999 in UTC too"),
+        ("source.kinesis.timestamp", "9999-12-31T23:59:59-01:00", "a time that is in the years 1 to 9999 in UTC too"),
         ("source.kinesis.stream_arn", "arn:aws:s3:::x", "allowed: arn:aws:kinesis:<region>:<account>:stream/<name>"),
         ("source.kinesis.role_arn", "admin", "allowed: arn:aws:iam::<account>:role/<name>"),
         ("source.kinesis.region", "Ireland", "allowed: a region such as us-east-1"),
