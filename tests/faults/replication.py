@@ -1,11 +1,11 @@
 """DynamoDB tables and a control table in memory, and all that outlives a process of a replication job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from streamjoin.dms import SourceTable
+from streamjoin.dms import MappedTables, SourceTable
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.dynamodb.write.items import Delete, Put, WriteCounts
 from streamjoin.errors import ConfigError, SinkError
@@ -68,8 +68,11 @@ class Mappings:
             raise ConfigError([f"table '{table}': no primary key"])
         return Mapping(table, self.targets[table.name], table.name)
 
-    def for_tables(self, tables: Sequence[SourceTable]) -> list[Mapping]:
-        return [self.for_table(table) for table in tables]
+    def for_tables(self, tables: Iterable[SourceTable]) -> MappedTables:
+        return MappedTables(tuple(self.for_table(table) for table in tables), {})  # type: ignore[misc]
+
+    def names(self, schema: str, table: str) -> bool:
+        return True
 
 
 class Items:
@@ -83,7 +86,7 @@ class Items:
     def write(self, changes: Sequence[Put | Delete], *, conditional: bool) -> WriteCounts:
         newest: dict[tuple[str, str], Put | Delete] = {}
         for change in changes:
-            place = (change.table, change.key["key"]["S"])
+            place = (change.table, _key_text(change))
             if place not in newest or change.version >= newest[place].version:
                 newest[place] = change
         counts = WriteCounts(superseded=len(changes) - len(newest))
@@ -164,6 +167,8 @@ class World:
     ruleless: frozenset[str] = frozenset()
     orders: dict[str, int] = field(default_factory=dict)
     now_ms: float = 3_000.0
+    # Rules of a real file, in place of targets.
+    mappings: Any = None
 
     def job(self) -> ReplicateJob:
         """Return the job as a new process has it."""
@@ -174,7 +179,7 @@ class World:
         return ReplicateJob(
             name="job",
             server=self.server,  # type: ignore[arg-type]
-            routes=Routes(Mappings(self.targets, self.orders, self.ruleless), prepare),  # type: ignore[arg-type]
+            routes=Routes(self.mappings or Mappings(self.targets, self.orders, self.ruleless), prepare),
             writer=self.items,  # type: ignore[arg-type]
             control=self.control,  # type: ignore[arg-type]
             letters=self.letters,  # type: ignore[arg-type]
@@ -194,6 +199,11 @@ class World:
                 if row["v"]:
                     found[mapping.target_table][mapping.key(row)["key"]["S"]] = mapping.item(row)
         return found
+
+
+def _key_text(change: Put | Delete) -> str:
+    (value,) = change.key.values()
+    return str(next(iter(value.values())))
 
 
 def caught_up(world: World, **options: Any) -> None:

@@ -3,6 +3,15 @@
 from streamjoin.dms.item_mapping import ItemMapping
 from streamjoin.dms.rejected import RowRejected
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable, Value
-from streamjoin.dms.table_mappings import TableMappings
+from streamjoin.dms.table_mappings import MappedTables, TableMappings
 
-__all__ = ["ColumnKind", "ItemMapping", "RowRejected", "SourceColumn", "SourceTable", "TableMappings", "Value"]
+__all__ = [
+    "ColumnKind",
+    "ItemMapping",
+    "MappedTables",
+    "RowRejected",
+    "SourceColumn",
+    "SourceTable",
+    "TableMappings",
+    "Value",
+]

@@ -56,12 +56,14 @@ class SourceTable:
         name: Its own name.
         columns: In the table's order.
         primary_key: Column names in the key's order; empty if it has none.
+        problems: Why its rows can't be read from the binlog, a line each.
     """
 
     schema: str
     name: str
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
+    problems: tuple[str, ...] = ()
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from streamjoin.dms.item_mapping import ItemMapping
 from streamjoin.dms.mapping_file import read_rules
@@ -15,6 +15,18 @@ from streamjoin.dms.transformation import TransformationRule, first
 from streamjoin.errors import ConfigError
 
 _ONE_TARGET: Final = "DMS takes one table for each target table"
+
+
+class MappedTables(NamedTuple):
+    """What the rules make of tables.
+
+    Args:
+        mappings: Of those that can be mapped.
+        left_out: What is wrong with the others, a line each, by name (`schema.table`).
+    """
+
+    mappings: tuple[ItemMapping, ...]
+    left_out: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,28 @@ class TableMappings:
         actions = {rule.action for rule in self._selecting(schema, table)}
         return bool(actions) and "exclude" not in actions
 
+    def names(self, schema: str, table: str) -> bool:
+        """Tell whether a rule names a selected table by itself, and not by a wildcard alone."""
+        rules: list[SelectionRule | ObjectMappingRule] = [*self.selections, *self.object_mappings]
+        return any(
+            not rule.locator.is_wild and rule.locator.matches(schema, table, ignore_case=self.ignore_case)
+            for rule in rules
+        )
+
+    def unmatched(self, tables: Iterable[tuple[str, str]]) -> list[str]:
+        """Return which selection rules mean none of the tables (schema and name) of a server, a line each."""
+        there, problems = list(tables), []
+        for rule in self.selections:
+            if any(rule.locator.matches(*table, ignore_case=self.ignore_case) for table in there):
+                continue
+            near = [".".join(table) for table in there if rule.locator.matches(*table, ignore_case=True)]
+            if near:
+                found = f"it has '{rule.locator}', and the server '{near[0]}'"
+                problems.append(f"rule {rule.rule_id} means no table, because of case: {found}")
+            elif rule.action != "exclude":
+                problems.append(f"rule {rule.rule_id} selects no table: there is none for '{rule.locator}'")
+        return problems
+
     def load_order(self, schema: str, table: str) -> int:
         """Return the priority of a table's load: those of a higher one come first; 0 if no rule says so."""
         return max((rule.load_order for rule in self._selecting(schema, table)), default=0)
@@ -91,24 +125,32 @@ class TableMappings:
             raise ConfigError(problems, self.where)
         return mapping
 
-    def for_tables(self, tables: Iterable[SourceTable]) -> tuple[ItemMapping, ...]:
-        """Return how the rows of all selected tables become items.
+    def for_tables(self, tables: Iterable[SourceTable]) -> MappedTables:
+        """Return how the rows of all selected tables become items, and which of those that no rule names can't be.
 
         Raises:
-            ConfigError: The rules don't fit, or two tables would go into one; lists every problem of every table.
+            ConfigError: The rules don't fit a table that one names, or any table; or two tables would go into one.
+                Lists every problem of every table.
         """
-        found = [self._for_table(table, False) for table in tables]
-        mappings = tuple(mapping for mapping, _ in found if mapping)
-        problems = [problem for _, lines in found for problem in lines]
+        found = [(table, *self._for_table(table, False)) for table in tables]
+        mappings = tuple(mapping for _, mapping, _ in found if mapping)
+        problems, left_out = list[str](), dict[str, list[str]]()
+        for table, _, lines in found:
+            if lines and mappings and not self.names(table.schema, table.name):
+                left_out[str(table)] = lines
+            else:
+                problems += lines
         for target, count in Counter(mapping.target_table for mapping in mappings).items():
             if count > 1:
                 sources = ", ".join(f"'{mapping.source}'" for mapping in mappings if mapping.target_table == target)
                 problems.append(f"tables {sources}: all would become '{target}'; {_ONE_TARGET}")
         if problems:
             raise ConfigError(problems, self.where)
-        return mappings
+        return MappedTables(mappings, left_out)
 
     def _for_table(self, table: SourceTable, missing_as_null: bool) -> tuple[ItemMapping | None, list[str]]:
+        if table.problems:
+            return None, [f"table '{table}': {problem}" for problem in table.problems]
         rules = [rule for rule in self.object_mappings if self._fits(rule, table)]
         rule = rules[0] if rules else None
         fitting = [rule for rule in self.transformations if self._fits(rule, table)]

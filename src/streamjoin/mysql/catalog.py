@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
-from streamjoin.errors import SourceError
 from streamjoin.mysql.address import text
 from streamjoin.mysql.binlog.known_tables import SYSTEM_SCHEMAS
 from streamjoin.mysql.session import Session
@@ -40,55 +39,66 @@ _KINDS = {
 }
 
 
-def tables(session: Session, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
-    """Return the selected base tables, by schema and name.
+# Actions of a foreign key that change rows of the table that has it.
+_UNSEEN = {"CASCADE", "SET NULL", "SET DEFAULT"}
 
-    Raises:
-        SourceError: Some are of a kind, or have columns, that can't be replicated; lists all of them.
-    """
-    found = session.ask("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES ORDER BY 1, 2")
-    names, problems = defaultdict(list), []
-    for schema, name, kind in ((text(row[0]), text(row[1]), text(row[2])) for row in found):
-        if schema.lower() in SYSTEM_SCHEMAS or not selects(schema, name):
-            continue
-        if kind == "BASE TABLE":
-            names[schema].append(name)
-        elif kind == "SYSTEM VERSIONED":
-            problems.append(
-                f"'{schema}.{name}' is system-versioned: its binlog has rows of the past; exclude the table"
-            )
-    described = [table for schema in names for table in _describe(session, schema, names[schema], problems)]
-    if problems:
-        raise _refusal(session, problems)
-    return tuple(described)
+
+def names(session: Session) -> list[tuple[str, str]]:
+    """Return schema and name of all base tables, by these."""
+    return list(_kinds(session))
+
+
+def tables(session: Session, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
+    """Return the selected base tables, by schema and name; those that can't be replicated say why."""
+    selected = {place: kind for place, kind in _kinds(session).items() if selects(*place)}
+    problems: dict[tuple[str, str], list[str]] = defaultdict(list)
+    of_schema: dict[str, list[str]] = defaultdict(list)
+    for (schema, name), kind in selected.items():
+        of_schema[schema].append(name)
+        if kind != "BASE TABLE":
+            problems[schema, name].append("it is system-versioned: its binlog has rows of the past; exclude the table")
+    if selected:
+        _find_cascades(session, problems)
+    return tuple(table for schema in of_schema for table in _describe(session, schema, of_schema[schema], problems))
 
 
 def table(session: Session, schema: str, name: str) -> SourceTable | None:
-    """Return one base table; None if there is none of this name.
+    """Return one base table; None if there is none of this name."""
+    found = tables(session, lambda *place: place == (schema, name))
+    return found[0] if found else None
 
-    Raises:
-        SourceError: It has columns that can't be replicated.
+
+def _kinds(session: Session) -> dict[tuple[str, str], str]:
+    found = session.ask("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES ORDER BY 1, 2")
+    return {
+        (schema, name): kind
+        for schema, name, kind in (tuple(map(text, row)) for row in found)
+        if schema.lower() not in SYSTEM_SCHEMAS and kind in ("BASE TABLE", "SYSTEM VERSIONED")
+    }
+
+
+def _find_cascades(session: Session, problems: dict[tuple[str, str], list[str]]) -> None:
+    """Note the foreign keys by which the storage engine changes rows of tables, unseen by the binlog.
+
+    Source: dev.mysql.com/doc/refman/8.4/en/innodb-and-mysql-replication.html.
     """
-    kinds = session.ask(
-        "SELECT TABLE_TYPE FROM information_schema.TABLES "  # noqa: S608
-        f"WHERE TABLE_SCHEMA = {quoted_text(schema)} AND TABLE_NAME = {quoted_text(name)}"
+    rows = session.ask(
+        "SELECT constraint_schema, table_name, constraint_name, delete_rule, update_rule "
+        "FROM information_schema.referential_constraints ORDER BY 1, 2, 3"
     )
-    if not kinds or text(kinds[0][0]) != "BASE TABLE":
-        return None
-    problems: list[str] = []
-    described = _describe(session, schema, [name], problems)
-    if problems:
-        raise _refusal(session, problems)
-    return described[0] if described else None
+    for schema, name, key, on_delete, on_update in (tuple(map(text, row)) for row in rows):
+        both = (("DELETE", on_delete), ("UPDATE", on_update))
+        rules = [f"ON {what} {rule}" for what, rule in both if rule in _UNSEEN]
+        if rules:
+            problems[schema, name].append(
+                f"its foreign key '{key}' has {' and '.join(rules)}, and what that changes is not in the binlog; "
+                "exclude the table, or let the application change these rows (RESTRICT)"
+            )
 
 
-def _refusal(session: Session, problems: Sequence[str]) -> SourceError:
-    noun = "table" if len(problems) == 1 else "tables"
-    lines = [f"source '{session.address}': {len(problems)} selected {noun} can't be replicated", *problems]
-    return SourceError("\n  - ".join(lines))
-
-
-def _describe(session: Session, schema: str, names: Sequence[str], problems: list[str]) -> list[SourceTable]:
+def _describe(
+    session: Session, schema: str, names: Sequence[str], problems: dict[tuple[str, str], list[str]]
+) -> list[SourceTable]:
     wanted = f"TABLE_SCHEMA = {quoted_text(schema)} AND TABLE_NAME IN ({', '.join(map(quoted_text, names))})"
     columns: dict[str, list[SourceColumn]] = defaultdict(list)
     for row in session.ask(
@@ -98,16 +108,18 @@ def _describe(session: Session, schema: str, names: Sequence[str], problems: lis
         name, column, kind, declared = map(text, row)
         problem = _problem(kind.lower(), declared.lower())
         if problem:
-            problems.append(f"column '{column}' of '{schema}.{name}' {problem}; exclude the table")
-        else:
-            columns[name].append(SourceColumn(column, _KINDS[kind.lower()], declared))
+            problems[schema, name].append(f"column '{column}' {problem}; exclude the table")
+        columns[name].append(SourceColumn(column, _KINDS.get(kind.lower(), ColumnKind.BINARY), declared))
     keys: dict[str, list[str]] = defaultdict(list)
     for row in session.ask(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS "  # noqa: S608
         f"WHERE {wanted} AND INDEX_NAME = 'PRIMARY' ORDER BY TABLE_NAME, SEQ_IN_INDEX"
     ):
         keys[text(row[0])].append(text(row[1]))
-    return [SourceTable(schema, name, tuple(columns[name]), tuple(keys[name])) for name in _present(names, columns)]
+    return [
+        SourceTable(schema, name, tuple(columns[name]), tuple(keys[name]), tuple(problems.get((schema, name), ())))
+        for name in _present(names, columns)
+    ]
 
 
 def _present(names: Iterable[str], columns: dict[str, list[SourceColumn]]) -> list[str]:

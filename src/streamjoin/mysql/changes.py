@@ -45,13 +45,13 @@ class BinlogPosition:
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """One row inserted, updated or deleted.
+    """One row inserted, updated or deleted; or some rows of a table that has problems, without their values.
 
     Args:
         table: The table as it was then, by the binlog's own metadata.
         operation: What happened.
-        before: The old row; None with insert.
-        after: The new row; None with delete.
+        before: The old row; None with insert, and if the table has problems.
+        after: The new row; None with delete, and if the table has problems.
         position: The end of the row's event: file and offset order changes, `row` those of one event.
         row: Index in the event.
         changed_at_ms: When, by the server's clock (the binlog has whole seconds, MySQL 8 and its GTID events more).

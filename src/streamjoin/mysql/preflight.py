@@ -1,6 +1,7 @@
 """Whether a server's settings and a user's privileges allow a replication."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from streamjoin.errors import SourceError
 from streamjoin.mysql import catalog
@@ -20,19 +21,25 @@ _WANTED = {
     "binlog_row_image": ("FULL", "the binlog has only some columns of a row"),
     "binlog_row_metadata": ("FULL", "the binlog has neither names nor signs of columns"),
 }
-# Actions of a foreign key that change rows of the table that has it.
-_UNSEEN = {"CASCADE", "SET NULL", "SET DEFAULT"}
 
 
-def check(session: Session, selects: Callable[[str, str], bool]) -> None:
+TableFilter: TypeAlias = Callable[[str, str], bool]
+
+
+def check(session: Session, selects: TableFilter, requires: TableFilter) -> None:
     """Check everything and raise once.
+
+    Args:
+        session: The server.
+        selects: Whether a table is to be replicated.
+        requires: Whether a selected table that can't be is refused; what is wrong with another one is for the caller.
 
     Raises:
         SourceError: With a line for each problem, and the statements to run.
     """
     problems = _settings(session)
-    schemas, found = _tables(session, selects)
-    problems += found + _cascades(session, selects)
+    schemas, found = _tables(session, selects, requires)
+    problems += found
     denied = "the server writes no binlog" in " ".join(problems)
     privileges = [] if denied else _privileges(session)
     if privileges or not schemas:
@@ -77,48 +84,17 @@ def _is_replica(session: Session) -> bool:
         raise
 
 
-def _tables(session: Session, selects: Callable[[str, str], bool]) -> tuple[list[str], list[str]]:
+def _tables(session: Session, selects: TableFilter, requires: TableFilter) -> tuple[list[str], list[str]]:
     """Return the schemas of the selected tables, and what is wrong with these."""
-    schemas: set[str] = set()
-
-    def note(schema: str, name: str) -> bool:
-        selected = selects(schema, name)
-        if selected:
-            schemas.add(schema)
-        return selected
-
+    found = catalog.tables(session, selects)
     problems = []
-    try:
-        for table in catalog.tables(session, note):
-            problem = _unreadable(session, quoted_name(table.schema, table.name))
-            if problem:
-                problems.append(f"table '{table}' can't be read: {problem}")
-    except SourceError as error:
-        if error.retryable:
-            raise
-        problems.append(str(error).replace("\n", "\n    "))
-    return sorted(schemas), problems
-
-
-def _cascades(session: Session, selects: Callable[[str, str], bool]) -> list[str]:
-    """Return the foreign keys by which the storage engine changes rows of selected tables, unseen by the binlog.
-
-    Source: dev.mysql.com/doc/refman/8.4/en/innodb-and-mysql-replication.html.
-    """
-    rows = session.ask(
-        "SELECT constraint_schema, table_name, constraint_name, delete_rule, update_rule "
-        "FROM information_schema.referential_constraints ORDER BY 1, 2, 3"
-    )
-    problems = []
-    for schema, table, name, on_delete, on_update in (tuple(text(value) for value in row) for row in rows):
-        both = (("DELETE", on_delete), ("UPDATE", on_update))
-        rules = [f"ON {what} {rule}" for what, rule in both if rule in _UNSEEN]
-        if rules and selects(schema, table):
-            problems.append(
-                f"table '{schema}.{table}': its foreign key '{name}' has {' and '.join(rules)}, and what that changes "
-                "is not in the binlog; exclude the table, or let the application change these rows (RESTRICT)"
-            )
-    return problems
+    for table in found:
+        unreadable = _unreadable(session, quoted_name(table.schema, table.name))
+        if unreadable:
+            problems.append(f"table '{table}' can't be read: {unreadable}")
+        if requires(table.schema, table.name):
+            problems += [f"table '{table}': {problem}" for problem in table.problems]
+    return sorted({table.schema for table in found}), problems
 
 
 def _unreadable(session: Session, name: str) -> str | None:

@@ -34,13 +34,17 @@ class MysqlServer:
         """Close the connection; the next question opens another."""
         self._session.close()
 
-    def preflight(self, selects: Callable[[str, str], bool]) -> None:
+    def preflight(self, selects: Callable[[str, str], bool], requires: Callable[[str, str], bool]) -> None:
         """Check that the server's settings and the user's privileges allow a replication.
+
+        Args:
+            selects: Whether a table is to be replicated.
+            requires: Whether a selected table must not have problems.
 
         Raises:
             SourceError: They don't; lists everything, with what to run.
         """
-        preflight.check(self._session, selects)
+        preflight.check(self._session, selects, requires)
 
     def identity(self) -> str:
         """Return what tells this server from another one behind the same name."""
@@ -53,12 +57,12 @@ class MysqlServer:
         return self._session.folds_case
 
     def tables(self, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
-        """Return the selected base tables, never those of the server itself.
-
-        Raises:
-            SourceError: Some can't be replicated; says which columns, and to exclude them.
-        """
+        """Return the selected base tables, never those of the server itself; see their `problems`."""
         return catalog.tables(self._session, selects)
+
+    def table_names(self) -> list[tuple[str, str]]:
+        """Return schema and name of all base tables, never those of the server itself."""
+        return catalog.names(self._session)
 
     def table(self, schema: str, name: str) -> SourceTable | None:
         """Return one base table as it is now; None if there is none."""
@@ -104,11 +108,16 @@ class MysqlServer:
         """
         session = self._session
         by_gtid = positions.start_by(session, position, self._first_after) == StartBy.GTID
-        known = KnownTables(selects, tables, folds_case=self.folds_case())
+        known = KnownTables(selects, tables, self._look, folds_case=self.folds_case())
         decoder = BinlogDecoder(position, known, session.charsets(), is_mariadb=session.is_mariadb)
         dump = self._dump()
         dump.start(position, is_mariadb=session.is_mariadb, by_gtid=by_gtid)
         return ChangeStream(dump, decoder)
+
+    def _look(self, schema: str, name: str) -> SourceTable | None:
+        # On a connection of its own: another thread than the one that asks here reads the binlog.
+        with Session(self.address) as session:
+            return catalog.table(session, schema, name)
 
     def _dump(self) -> BinlogDump:
         return BinlogDump(self.address, _FIRST_SERVER_ID + secrets.randbelow(_FIRST_SERVER_ID))

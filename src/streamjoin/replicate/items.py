@@ -21,10 +21,12 @@ class Items:
         changes: Puts and deletes, in the order of the rows.
         rejected: Rows that can't be items. The item of what they were before, if any, is deleted: the target has what
             a full load would give.
+        left_out: Changes of tables that are left out.
     """
 
     changes: list[Put | Delete] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
+    left_out: int = 0
 
 
 def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int) -> Items:
@@ -32,6 +34,9 @@ def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int)
     items = Items()
     for change in rows:
         mapping = routes.mapping(change.table)
+        if mapping is None:
+            items.left_out += 1
+            continue
         version = version_of(generation, change.position, change.row)
         old = _key_or_none(mapping, change.before)
         new = None

@@ -1,6 +1,7 @@
 """The parts of a replication job, made from its configuration."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.letters import LetterFolder
 from streamjoin.replicate.routes import Routes
+
+log = logging.getLogger(__name__)
 
 _GENERATION: Final = 10**30
 _FILE: Final = 10**20
@@ -90,7 +93,9 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
     server = MysqlServer(mysql_address(config.source.mysql))
     if server.folds_case():
         mappings = mappings.ignoring_case()
-    server.preflight(mappings.selects)
+    for problem in mappings.unmatched(server.table_names()):
+        log.warning("%s: %s", config.table_mappings, problem)
+    server.preflight(mappings.selects, mappings.names)
     client = aws_client("dynamodb", target.region, target.role_arn)
     control = ControlTable(client, target.control_table, config.name, holder=Holder.here(config.name))
     control.ensure(create=target.create_tables)

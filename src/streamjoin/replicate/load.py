@@ -80,6 +80,9 @@ def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatc
             job.loaded[name] = job.state.position
             continue
         mapping = job.routes.current(table)
+        if mapping is None:
+            job.loaded[name] = now  # what its items were, stays
+            continue
         after_key = _after_key(mapping.source, progress)
         first: BinlogPosition | None = job.state.position if after_key else None
         for chunk in job.server.load(mapping.source, after_key, bounds):
@@ -87,7 +90,7 @@ def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatc
             first = first or chunk.position
             yield LoadBatch(mapping, chunk, conditional=chunk.position.order < now.order)  # 1, 2
         job.loaded[name] = first or job.state.position
-    delete_older(job, job.state.position, loading)  # 3
+    delete_older(job, job.state.position, [n for n in loading if n not in there or not job.routes.is_left_out(n)])  # 3
     on_step("older_deleted")
     job.save(replace(job.state, loading=None))  # 4
     on_step("load_saved")

@@ -77,6 +77,7 @@ def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str]
         "deletes": counts.deletes,
         "superseded": counts.superseded,
         "dead_letters": len(items.rejected),
+        "left_out": items.left_out,
         "lag_seconds": f"{lag_seconds:.2f}",
         "position": str(batch.position).replace(" ", ""),
         "replay": str(batch.is_replay).lower(),
@@ -128,7 +129,7 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
     position = job.server.position()
     tables = job.server.tables(job.routes.selects)
     job.routes.add(tables)
-    names = [str(table) for table in tables]
+    names = [name for table in tables if not job.routes.is_left_out(name := str(table))]
     if found is not None:
         # A table that was dropped since has no rows to load, but items to delete.
         names += [name for name in job.routes.named if name not in names]

@@ -1,16 +1,19 @@
 """Which target table the rows of each source table go to, and by which mapping."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from streamjoin.dms import ItemMapping, SourceTable, TableMappings
-from streamjoin.errors import ConfigError
+from streamjoin.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)
 
 
 class Routes:
     """Mappings of the tables that the job has met, each for the definition that was met last.
+
+    A table that can't be mapped is refused if a rule names it. If wildcards alone select it, it is left out, and its
+    items, if it has any, are left as they are: the other tables go on.
 
     Args:
         mappings: The file's rules.
@@ -20,6 +23,7 @@ class Routes:
     def __init__(self, mappings: TableMappings, prepare: Callable[[ItemMapping], None]) -> None:
         self._mappings, self._prepare = mappings, prepare
         self._found: dict[str, ItemMapping] = {}
+        self._left_out: dict[str, SourceTable] = {}
         self._prepared: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
         self._warned: set[str] = set()
 
@@ -31,10 +35,14 @@ class Routes:
         """Find the mappings of the tables as they are now, and prepare their targets.
 
         Raises:
-            ConfigError: Lists what is wrong with all of them.
+            ConfigError: Lists what is wrong with those that rules name, or with all if none is left.
             SinkError: A target table is missing, or has another key.
         """
-        for mapping in self._mappings.for_tables(tables):
+        found = {str(table): table for table in tables}
+        mapped = self._mappings.for_tables(found.values())
+        for name, problems in mapped.left_out.items():
+            self._leave_out(found[name], problems)
+        for mapping in mapped.mappings:
             self._add(mapping)
 
     @property
@@ -49,31 +57,39 @@ class Routes:
         """Return the tables as the rules want them to be loaded, one after the other."""
         return sorted(tables, key=lambda table: -self._mappings.load_order(table.schema, table.name))
 
-    def current(self, table: SourceTable) -> ItemMapping:
-        """Return how rows of `table`, as it is now, become items.
+    def current(self, table: SourceTable) -> ItemMapping | None:
+        """Return how rows of `table`, as it is now, become items; None if it is left out.
 
         Raises:
-            ConfigError: The rules don't fit the table.
+            SourceError: The rules don't fit the table, and one of them names it.
             SinkError: The target table is missing, or has another key.
         """
-        return self._add(self._mappings.for_table(table))
+        return self._mapping(table, missing_as_null=False)
 
-    def mapping(self, table: SourceTable) -> ItemMapping:
+    def mapping(self, table: SourceTable) -> ItemMapping | None:
         """Return how rows of `table`, as the binlog has it, become items; a column that it lacks counts as NULL.
 
         Raises:
-            ConfigError: The rules don't fit the table.
+            SourceError: The rules don't fit the table, and one of them names it.
             SinkError: The target table is missing, or has another key.
         """
-        found = self._found.get(str(table))
-        if found is not None and (found.source is table or found.source == table):
+        name = str(table)
+        found = self._found.get(name)
+        if name in self._left_out and (self._left_out[name] is table or self._left_out[name] == table):
+            return None
+        if found is not None and (found.source is table or found.source == table) and name not in self._left_out:
             return found
-        return self._add(self._mappings.for_table(table, missing_as_null=True))
+        return self._mapping(table, missing_as_null=True)
 
     @property
     def tables(self) -> tuple[SourceTable, ...]:
-        """The tables that are known."""
-        return tuple(mapping.source for mapping in self._found.values())
+        """The tables that are known, each as it was met last."""
+        found = {name: mapping.source for name, mapping in self._found.items()}
+        return tuple({**found, **self._left_out}.values())
+
+    def is_left_out(self, name: str) -> bool:
+        """Tell whether the table `name` (`schema.table`), as it was met last, is left out."""
+        return name in self._left_out
 
     def is_known(self, name: str) -> bool:
         """Tell whether a row or a definition of the table `name` (`schema.table`) was met."""
@@ -94,7 +110,30 @@ class Routes:
         """Return the names of the tables whose rows go to `target`."""
         return tuple(name for name, mapping in self._found.items() if mapping.target_table == target)
 
+    def _mapping(self, table: SourceTable, *, missing_as_null: bool) -> ItemMapping | None:
+        try:
+            mapping = self._mappings.for_table(table, missing_as_null=missing_as_null)
+        except ConfigError as error:
+            if self._mappings.names(table.schema, table.name):
+                remedy = "Change the table or the rules; if the table is right by now, start with --reload."
+                message = "\n  - ".join(
+                    [f"table '{table}' can't be replicated as it is here. {remedy}", *error.problems]
+                )
+                raise SourceError(message) from error
+            self._leave_out(table, error.problems)
+            return None
+        return self._add(mapping)
+
+    def _leave_out(self, table: SourceTable, problems: Sequence[str]) -> None:
+        if self._left_out.get(str(table)) != table:
+            log.warning(
+                "table '%s' is left out; the others go on, and its items, if it has any, are left as they are: %s",
+                *(table, "; ".join(problem.removeprefix(f"table '{table}': ") for problem in problems)),
+            )
+        self._left_out[str(table)] = table
+
     def _add(self, mapping: ItemMapping) -> ItemMapping:
+        self._left_out.pop(str(mapping.source), None)
         key = (mapping.target_table, tuple(mapping.key_types.items()))
         # The type of a key that isn't there yet isn't known; and no row of such a table becomes an item.
         if key not in self._prepared and not mapping.is_keyless:

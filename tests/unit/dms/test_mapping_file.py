@@ -92,7 +92,7 @@ def use(text):
         mappings = TableMappings.parse(text, "mappings.json")
         mappings.selects("shop", "person")
         mappings.for_table(source(), missing_as_null=True).item(TEXT_ROW)
-        mappings.for_tables([source(), source("other")])[0].item(TEXT_ROW)
+        mappings.for_tables([source(), source("other")]).mappings[0].item(TEXT_ROW)
     except (ConfigError, RowRejected) as error:
         assert str(error)
 

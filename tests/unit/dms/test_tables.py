@@ -94,8 +94,45 @@ def test_a_name_that_dynamodb_does_not_take_is_refused(name):
 
 def test_all_problems_of_all_tables_are_told_at_once():
     with pytest.raises(ConfigError) as error:
-        parsed(selection()).for_tables([source("a"), source("bbb", primary_key=()), source("ccc")])
+        rules = [selection("shop", name) for name in ("a", "bbb", "ccc")]
+        parsed(*rules).for_tables([source("a"), source("bbb", primary_key=()), source("ccc")])
     assert [line.partition(":")[0] for line in error.value.problems] == ["table 'shop.a'", "table 'shop.bbb'"]
+
+
+def test_a_table_that_only_a_wildcard_selects_is_left_out_with_its_reasons():
+    tables = [source("a"), source("bbb", primary_key=()), source("ccc")]
+    found = parsed(selection("shop", "ccc"), selection("%", "%")).for_tables(tables)
+    assert [mapping.source for mapping in found.mappings] == [tables[2]]
+    assert list(found.left_out) == ["shop.a", "shop.bbb"]
+    assert "it has no primary key" in found.left_out["shop.bbb"][0]
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_named"),
+    [
+        ([selection("shop", "%")], False),
+        ([selection("shop", "p[e]rson")], False),
+        ([selection("shop", "person")], True),
+        ([selection("shop", "person", "explicit")], True),
+        ([selection("shop", "%"), mapping()], True),
+        ([selection("shop", "%"), mapping("other")], False),
+    ],
+)
+def test_a_table_is_named_by_a_rule_without_wildcards(rules, is_named):
+    assert parsed(*rules).names("shop", "person") is is_named
+
+
+def test_selection_rules_that_mean_no_table_are_told():
+    mappings = parsed(
+        *(selection("shop", "per%"), selection("Shop", "%"), selection("shop", "city")),
+        *(selection("tmp", "%", "exclude"), selection("shop", "PERSON", "exclude")),
+    )
+    assert mappings.unmatched([("shop", "person"), ("shop", "order")]) == [
+        "rule 2 means no table, because of case: it has 'Shop.%', and the server 'shop.person'",
+        "rule 3 selects no table: there is none for 'shop.city'",
+        "rule 5 means no table, because of case: it has 'shop.PERSON', and the server 'shop.person'",
+    ]
+    assert mappings.ignoring_case().unmatched([("shop", "person"), ("shop", "city")]) == []
 
 
 def test_two_tables_of_one_name_do_not_go_into_one_target():

@@ -129,7 +129,7 @@ def test_settings_of_mysql_that_lose_columns_or_changes_are_named():
         }
     )
     with pytest.raises(SourceError) as error:
-        preflight.check(session, lambda schema, name: True)
+        preflight.check(session, lambda schema, name: True, lambda schema, name: True)
     for part in ("binlog_row_metadata isn't known", "JSON is logged in parts", "log_slave_updates is OFF",
                  "REPLICATION CLIENT is not granted", "TO 'reader'@'%';"):  # fmt: skip
         assert part in str(error.value)

@@ -179,7 +179,7 @@ def test_a_batch_is_one_line_of_the_log_without_values(world, server, caplog):
         caught_up(world)
     (line,) = [record.getMessage() for record in caplog.records if "changes=" in record.getMessage()]
     assert re.fullmatch(
-        r"job=job changes=2 puts=1 deletes=0 superseded=1 dead_letters=0 lag_seconds=2.00 "
+        r"job=job changes=2 puts=1 deletes=0 superseded=1 dead_letters=0 left_out=0 lag_seconds=2.00 "
         r"position=binlog\.000001:\d+ replay=true seconds=0\.\d{3}",
         line,
     )

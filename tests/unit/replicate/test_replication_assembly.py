@@ -25,7 +25,10 @@ class FakeServer:
     def folds_case(self) -> bool:
         return self.folds
 
-    def preflight(self, selects: Any) -> None:
+    def table_names(self) -> list[tuple[str, str]]:
+        return [("shop", "person")]
+
+    def preflight(self, selects: Any, requires: Any) -> None:
         self.selects = selects
         if not selects("shop", "person"):
             raise SourceError("no selected table is to be seen")
@@ -54,6 +57,8 @@ def test_rules_find_tables_of_a_server_without_case_however_they_are_spelled(
     assert routes.mapping(source()).target_table == "people"
 
 
-def test_rules_have_case_if_the_servers_names_have(config: ReplicateConfig) -> None:
+def test_rules_have_case_if_the_servers_names_have(config: ReplicateConfig, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SourceError, match="no selected table"):
         assemble(config)
+    expected = "rule 1 means no table, because of case: it has 'SHOP.PERSON', and the server 'shop.person'"
+    assert expected in caplog.text

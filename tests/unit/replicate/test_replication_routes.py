@@ -1,11 +1,12 @@
 """Routes by the rules of a real file."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from streamjoin.dms import RowRejected
-from streamjoin.errors import ConfigError
+from streamjoin.errors import ConfigError, SourceError
 from streamjoin.replicate.routes import Routes
 from tests.unit.dms.rules import TEXT_ROW, K, attribute, mapping, parsed, selection, source
 
@@ -21,7 +22,7 @@ def test_a_column_that_the_table_of_an_old_event_did_not_have_is_null() -> None:
     found, _ = routes(rule)
     assert found.mapping(source()).item(TEXT_ROW)["name"] == {"S": "Ada "}
     # As the table is now, the rules must fit it.
-    with pytest.raises(ConfigError, match="the table has no column 'nick'"):
+    with pytest.raises(SourceError, match=r"start with --reload(.|\n)*the table has no column 'nick'"):
         found.current(source())
 
 
@@ -35,13 +36,41 @@ def test_a_target_is_not_made_with_the_key_of_a_table_that_did_not_have_it_yet()
 
 
 def test_all_that_is_wrong_with_the_tables_is_told_at_the_start() -> None:
-    found, prepared = routes(mapping("person", "people"))
+    named = [selection("shop", name) for name in ("people", "keyless", "xx")]
+    found, prepared = routes(mapping("person", "people"), *named)
     with pytest.raises(ConfigError) as error:
-        found.add([source("people"), source("keyless", primary_key=()), source("x"), source()])
+        found.add([source("people"), source("keyless", primary_key=()), source("xx"), source()])
     assert [problem.partition(":")[0] for problem in error.value.problems] == [
-        *("table 'shop.people'", "table 'shop.keyless'", "table 'shop.x'"),
+        *("table 'shop.people'", "table 'shop.keyless'", "table 'shop.xx'"),
     ]
     assert prepared == []
+
+
+def test_what_wildcards_alone_select_is_named_and_left_out_if_it_can_not_be_mapped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unfit = [
+        source("keyless", primary_key=()),
+        source("pair", primary_key=("id", "first")),
+        source("xx"),
+        replace(source("cascading"), problems=("its foreign key 'of_t' has ON DELETE CASCADE",)),
+        source("people"),
+        source("taken", id=K.INTEGER, _binlog=K.TEXT),
+    ]
+    found, prepared = routes(mapping("person", "people"))
+    found.add([*unfit, source()])
+    found.add([*unfit, source()])
+    assert [each.target_table for each in prepared] == ["people"]
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition("' is left out; ")[0] for line in lines] == [f"table '{table}" for table in unfit]
+    assert [found.is_left_out(str(table)) for table in found.tables] == [False] + [True] * len(unfit)
+    assert [found.mapping(table) for table in unfit] == [None] * len(unfit)
+
+
+def test_a_start_with_nothing_that_can_be_mapped_is_refused() -> None:
+    found, _ = routes()
+    with pytest.raises(ConfigError, match="no primary key"):
+        found.add([source("keyless", primary_key=()), source("other", primary_key=())])
 
 
 def test_two_tables_for_one_target_are_refused_at_the_start() -> None:

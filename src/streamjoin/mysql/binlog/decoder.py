@@ -14,7 +14,6 @@ from streamjoin.dms.source_table import SourceTable
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import statements
 from streamjoin.mysql.binlog import rows as binlog_rows
-from streamjoin.mysql.binlog import table as binlog_table
 from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.dump import BinlogEvent
 from streamjoin.mysql.binlog.known_tables import KnownTables
@@ -200,16 +199,9 @@ class BinlogDecoder:
         if described not in self._parsed:
             if len(self._parsed) > 1000:
                 self._parsed.clear()
-            self._parsed[described] = self._layout(event.body)
+            self._parsed[described] = self._known.layout(event.body, self._charsets, is_mariadb=self._is_mariadb)
         self._layouts[number] = self._parsed[described]
         return []
-
-    def _layout(self, body: bytes) -> TableLayout | None:
-        place = binlog_table.table_name(body)
-        if not self._known.selects(*place):
-            return None
-        layout = binlog_table.parse(body, self._charsets, self._known.columns(*place), is_mariadb=self._is_mariadb)
-        return self._known.recognised(layout)
 
     def _rows(self, event: BinlogEvent) -> list[Change]:
         layout = self._layouts[binlog_rows.table_id(event.body)]

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from streamjoin.dms.source_table import SourceTable
+from streamjoin.mysql.binlog import table as binlog_table
+from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.table import TableLayout
 from streamjoin.mysql.statements import TableEffect
 
@@ -26,13 +28,19 @@ class KnownTables:
     Args:
         selects: Whether a table is to be replicated.
         tables: The selected ones at the start.
+        look: Asks the server for a table as it is now; None if there is none.
         folds_case: Names are the same in capitals (`lower_case_table_names` is not 0).
     """
 
     def __init__(
-        self, selects: Callable[[str, str], bool], tables: Iterable[SourceTable], *, folds_case: bool = False
+        self,
+        selects: Callable[[str, str], bool],
+        tables: Iterable[SourceTable],
+        look: Callable[[str, str], SourceTable | None] = lambda schema, name: None,
+        *,
+        folds_case: bool = False,
     ) -> None:
-        self._selects, self._folds_case = selects, folds_case
+        self._selects, self._look, self._folds_case = selects, look, folds_case
         self._tables = {(table.schema, table.name): table for table in tables}
         self._selected: dict[tuple[str, str], bool] = {}
 
@@ -48,12 +56,29 @@ class KnownTables:
             self._selected[key] = schema.lower() not in SYSTEM_SCHEMAS and self._selects(schema, name)
         return self._selected[key]
 
-    def columns(self, schema: str, name: str) -> tuple[str, ...]:
-        """Return the names of a table's columns; none if it isn't known."""
-        known = self._tables.get((schema, name))
-        return known.column_names if known else ()
+    def layout(self, body: bytes, charsets: Charsets, *, is_mariadb: bool) -> TableLayout | None:
+        """Return how rows are read that a table map event stands before; None if they aren't replicated.
 
-    def recognised(self, layout: TableLayout) -> TableLayout | None:
+        Args:
+            body: Of the event, without header and checksum.
+            charsets: Decoders by collation.
+            is_mariadb: The server is one.
+
+        Raises:
+            UnreadableTableError: The server's settings keep rows from being decoded.
+        """
+        place = binlog_table.table_name(body)
+        if not self.selects(*place):
+            return None
+        known = self._tables.get(place) or self._look(*place)
+        # What rows lack, or how they would be read wrong, nothing in the binlog tells.
+        if known is not None and known.problems:
+            self._tables[place] = known
+            return TableLayout(known, ())
+        listed = known.column_names if known else ()
+        return self._recognised(binlog_table.parse(body, charsets, listed, is_mariadb=is_mariadb))
+
+    def _recognised(self, layout: TableLayout) -> TableLayout | None:
         """Return a layout with the table object that is known already, if it is the same table; None for a sequence."""
         table = layout.table
         if table.column_names == _SEQUENCE:

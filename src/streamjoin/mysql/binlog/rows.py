@@ -54,10 +54,15 @@ def rows(
         changed_at_ms: When its transaction was.
         first_row: Index of its first row.
 
+    Returns:
+        The rows; of a table with problems one change without any.
+
     Raises:
         UnreadableTableError: The event has only some of the columns.
     """
     operation, has_extra, compressed = _KINDS[kind]
+    if layout.table.problems:
+        return [RowChange(layout.table, operation, None, None, position, first_row, changed_at_ms)]
     reader = Bytes(body, 8)
     if has_extra:
         reader.take(reader.number(2) - 2)

@@ -78,7 +78,11 @@ _KEY, _KEY_PREFIXES, _MEMBER_DEFAULT_CHARSET, _MEMBER_COLUMN_CHARSET = 8, 9, 10,
 
 
 class UnreadableTableError(ValueError):
-    """A table's rows can't be decoded; the text says why and what to change."""
+    """A server's settings keep rows from being decoded; the text says why and what to change."""
+
+
+class _UnreadableTypeError(ValueError):
+    """A column's values can't be decoded."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class TableLayout:
 
     Args:
         table: The table.
-        readers: Of all columns of a row image, also of those that the table hides.
+        readers: Of all columns of a row image, also of those that the table hides; none if the table has problems.
     """
 
     table: SourceTable
@@ -136,26 +140,36 @@ def parse(body: bytes, charsets: Charsets, listed: Collection[str], *, is_mariad
         is_mariadb: The server is one.
 
     Raises:
-        UnreadableTableError: Names are missing, or a column is of a type that can't be decoded.
+        UnreadableTableError: Names are missing.
     """
-    reader = Bytes(body, 8)
-    schema = reader.take(reader.number(1)).decode()
-    reader.take(1)
-    name = reader.take(reader.number(1)).decode()
-    reader.take(1)
+    schema, name = table_name(body)
+    try:
+        return _parse(schema, name, body, charsets, listed, is_mariadb=is_mariadb)
+    except _UnreadableTypeError as error:
+        problem = str(error)
+    except (UnicodeDecodeError, IndexError, KeyError, struct.error) as error:
+        problem = f"its description in the binlog can't be read ({type(error).__name__}); exclude the table"
+    return TableLayout(SourceTable(schema, name, (), (), (problem,)), ())
+
+
+def _parse(
+    schema: str, name: str, body: bytes, charsets: Charsets, listed: Collection[str], *, is_mariadb: bool
+) -> TableLayout:
+    # Two names, each with its length in front and a zero behind it.
+    reader = Bytes(body, 8 + len(schema.encode()) + 2 + len(name.encode()) + 2)
     types = reader.take(reader.packed())
     metadata = Bytes(reader.take(reader.packed()))
     unknown = sorted(set(types) - set(ColumnType))
     if unknown:
-        message = f"table '{schema}.{name}' has a column of the type number {unknown[0]}, which isn't known: exclude it"
-        raise UnreadableTableError(message)
+        message = f"a column has the type number {unknown[0]}, which isn't known; exclude the table"
+        raise _UnreadableTypeError(message)
     columns = [_raw_column(kind, metadata) for kind in types]
     reader.take((len(columns) + 7) // 8)
     key = _read_optional(reader, columns, is_mariadb=is_mariadb)
     if any(not column.name for column in columns):
         message = f"the binlog has no column names of '{schema}.{name}' here: set binlog_row_metadata=FULL"
         raise UnreadableTableError(message)
-    described = [_describe(f"{schema}.{name}", column, charsets) for column in columns]
+    described = [_describe(column, charsets) for column in columns]
     visible = tuple(source for source, _ in described if source.name in listed or not _HIDDEN.fullmatch(source.name))
     table = SourceTable(schema, name, visible, tuple(columns[index].name for index in key))
     readers = tuple(ColumnReader(1 << index, source.name, decode) for index, (source, decode) in enumerate(described))
@@ -216,12 +230,12 @@ def _read_collations(block: Bytes, columns: Sequence[_RawColumn], *, with_defaul
         columns[index].collation = block.packed()
 
 
-def _describe(table: str, column: _RawColumn, charsets: Charsets) -> tuple[SourceColumn, Decoder]:
+def _describe(column: _RawColumn, charsets: Charsets) -> tuple[SourceColumn, Decoder]:
     try:
         kind, decode = _reader_of(column, charsets)
-    except UnreadableTableError as error:
-        message = f"column '{column.name}' of '{table}' {error}: exclude the table"
-        raise UnreadableTableError(message) from error
+    except _UnreadableTypeError as error:
+        message = f"column '{column.name}' {error}; exclude the table"
+        raise _UnreadableTypeError(message) from error
     declared = ColumnType.name_of(column.type) + (" unsigned" if column.unsigned else "")
     return SourceColumn(column.name, kind, declared), decode
 
@@ -259,7 +273,7 @@ def _reader_of(column: _RawColumn, charsets: Charsets) -> tuple[ColumnKind, Deco
     }
     if kind not in simple:
         message = f"has the type {ColumnType.name_of(kind)}, which can't be read from the binlog"
-        raise UnreadableTableError(message)
+        raise _UnreadableTypeError(message)
     return simple[kind]()
 
 
@@ -280,5 +294,5 @@ def _text_of(column: _RawColumn, charsets: Charsets) -> Callable[[bytes], str]:
     decode = charsets.decoder(column.collation)
     if decode is None:
         message = f"has the collation {column.collation}, whose character set can't be read"
-        raise UnreadableTableError(message)
+        raise _UnreadableTypeError(message)
     return decode

@@ -188,9 +188,11 @@ def test_changes_missing_from_the_binlog_are_an_error():
         changes(Binlog().add(26, b"\1\0"))
 
 
-def test_an_unknown_type_of_column_names_the_table():
-    with pytest.raises(SourceError, match=r"'shop\.t'.*number 99.*exclude"):
-        changes(Binlog().add(TABLE_MAP, table_map([(99, b"")], ["x"])))
+def test_rows_of_a_table_with_an_unknown_type_are_one_change_that_says_why_they_are_not_read():
+    binlog = Binlog().add(TABLE_MAP, table_map([(99, b"")], ["x"])).add(WRITE_V2, rows_v2(1, b"??", b"?"))
+    (found,) = [change for change in changes(binlog) if isinstance(change, RowChange)]
+    assert (str(found.table), found.before, found.after) == ("shop.t", None, None)
+    assert found.table.problems == ("a column has the type number 99, which isn't known; exclude the table",)
 
 
 def test_names_in_capitals_are_the_stored_ones_if_the_server_says_so():

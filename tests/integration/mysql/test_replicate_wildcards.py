@@ -1,0 +1,78 @@
+# ruff: noqa: S608  (statements of a test's own database)
+"""A whole database under one wildcard, on a real MariaDB server and DynamoDB tables of the emulator."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamjoin.entry import parse_job
+from streamjoin.replicate.config import ReplicateConfig
+from streamjoin.replicate.pipeline import run
+from tests.integration.mysql.conftest import Database
+
+
+def test_a_table_under_a_wildcard_that_cant_be_mapped_keeps_no_other_from_going_on(
+    database: Database,
+    dynamodb: Any,
+    tmp_path: Path,
+    fresh_name: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    stock, pair, name = (fresh_name(each).replace("-", "_") for each in ("stock", "pair", "job"))
+    (tmp_path / "mappings.json").write_text(f"""
+    {{"rules": [{{"rule-type": "selection", "rule-id": "1", "rule-name": "1", "rule-action": "include",
+      "object-locator": {{"schema-name": "{database.name}", "table-name": "%"}}}}]}}""")
+    address = database.address
+    mysql = {"host": address.host, "port": address.port, "user": address.user, "password": address.password}
+    config = parse_job({
+        "job": "replicate",
+        "name": name,
+        "source": {"mysql": mysql},
+        "table_mappings": str(tmp_path / "mappings.json"),
+        "target": {"dynamodb": {"region": "us-east-1", "control_table": f"{name}_control"}},
+    })  # fmt: skip
+    assert isinstance(config, ReplicateConfig)
+
+    def left_out() -> set[str]:
+        """Run the job to the binlog's end; return which tables were named."""
+        caplog.clear()
+        run(config, until_caught_up=True)
+        lines = [message for message in caplog.messages if "is left out; " in message]
+        named = [line.split("'")[1].partition(".")[2] for line in lines]
+        assert len(named) == len(set(named)), lines
+        return set(named)
+
+    def items() -> dict[str, Any]:
+        return {item["id"]["N"]: item["v"]["N"] for item in dynamodb.scan(TableName=stock)["Items"]}
+
+    database.run(f"CREATE TABLE {stock} (id INT PRIMARY KEY, v INT)", f"INSERT INTO {stock} VALUES (1, 1)")
+    database.run(f"CREATE TABLE {pair} (a INT, b INT, PRIMARY KEY (a, b))", "CREATE TABLE u (id UUID PRIMARY KEY)")
+    database.run(f"CREATE TABLE child (id INT PRIMARY KEY, s INT REFERENCES {stock} (id) ON DELETE CASCADE)")
+    assert left_out() == {pair, "u", "child"}
+    assert items() == {"1": "1"}
+
+    database.run(
+        f"CREATE TABLE scratch AS SELECT * FROM {stock}",
+        f"UPDATE {stock} SET v = 2",
+        "DROP TABLE scratch",
+        f"INSERT INTO {pair} VALUES (1, 2)",
+        "INSERT INTO u VALUES (UUID())",
+        "INSERT INTO child VALUES (1, 1)",
+        "CREATE TABLE old (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+        "CREATE TABLE new_u (id INT PRIMARY KEY, a INET6, c VARCHAR(100) COMPRESSED)",
+        "INSERT INTO new_u VALUES (1, '::1', 'x')",
+        "DROP TABLE new_u",
+        f"CREATE TABLE later (id INT PRIMARY KEY, s INT REFERENCES {stock} (id) ON UPDATE SET NULL)",
+        "INSERT INTO later VALUES (1, 1)",
+    )
+    assert left_out() == {pair, "u", "child", "scratch", "new_u", "later", "old"}
+    assert items() == {"1": "2"}
+    assert left_out() == {pair, "u", "child", "later", "old"}
+    database.run(f"ALTER TABLE {pair} DROP PRIMARY KEY, ADD PRIMARY KEY (a)", f"UPDATE {stock} SET v = 3")
+    left_out()
+    assert items() == {"1": "3"}
+    assert [item["a"] for item in dynamodb.scan(TableName=pair)["Items"]] == [{"N": "1"}]
