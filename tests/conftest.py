@@ -69,8 +69,6 @@ def spark(class_archive: None, stack: "LocalStack") -> "Iterator[SparkSession]":
 def cheapen(session: Any) -> None:
     """Leave out what a commit of ten rows pays for most, and needs for nothing."""
     jvm = session.sparkContext._jvm
-    # pyspark looks for this class in ten packages, on 260 jars, for each `F.col`.
-    jvm.functions = jvm.functions
     # Hudi sends all of Hadoop's settings with each task; two thirds are YARN's and MapReduce's. Each of these classes,
     # when it is loaded, brings back all of them: so they come first.
     jvm.org.apache.hadoop.mapred.JobConf()

@@ -13,6 +13,7 @@ from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query
 from tests.e2e.job_file import JobFile
 from tests.oracle import EVENT_SCHEMA, Record, expected_table
+from tests.small_tables import ONE_BUCKET
 
 COUNTRIES = {"India": "IN-India", "USA": "US-USA"}
 BAD = [b"", b"{", b"\xff", b"[1]", b'{"id": "x", "at": "1/1/10", "amount": "7"}', b'{"id": "y", "at": "13/1/12"}']
@@ -81,6 +82,7 @@ class Scenario(JobFile):
                     "table_name": "t",
                     "record_key": ["id"],
                     "ordering": {"column": "at", "format": "M/d/yy"},
+                    "options": dict(ONE_BUCKET),
                 }
             },
             "dead_letters": {"base_path": f"{self.base}/dead"},

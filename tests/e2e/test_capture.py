@@ -19,6 +19,7 @@ from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query, read_table
 from streamjoin.verify import verify_journal
 from tests.e2e.job_file import JobFile, wait_for
+from tests.small_tables import ONE_BUCKET
 
 ITEMS_BEFORE = 300
 
@@ -52,9 +53,9 @@ class Shop:
         arn = kinesis.describe_stream_summary(StreamName="shop-changes")["StreamDescriptionSummary"]["StreamARN"]
         for name in self.changes:
             self.dynamodb.enable_kinesis_streaming_destination(TableName=name, StreamArn=arn)
-        orders = {"base_path": f"{folder}/orders", "table_name": "orders", "record_key": ["id"]}
+        orders = {"base_path": f"{folder}/orders", "table_name": "orders", "record_key": ["id"], "options": ONE_BUCKET}
         self.entry = {"table_name": "shop_orders", "schema": "id string, n bigint", "sink": {"hudi": orders}}
-        template = {"base_path": f"{folder}/changes/{{table}}", "table_name": "{table}_changes"}
+        template = {"base_path": f"{folder}/changes/{{table}}", "table_name": "{table}_changes", "options": ONE_BUCKET}
         self.capture = Job(
             folder,
             "capture",

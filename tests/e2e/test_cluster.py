@@ -57,7 +57,8 @@ def test_executors_killed_while_they_read_and_while_they_write_change_nothing(
     stack: LocalStack, tmp_path: Path, python: str, wheel: str
 ) -> None:
     # More than driver threads would read, so that executors do; the second batch has what the first one leaves.
-    scenario = Scenario(tmp_path, "cluster", changes={"limits.max_records_per_batch": FIRST_RECORDS})
+    changes = {"limits.max_records_per_batch": FIRST_RECORDS, "sink.hudi.options": {}}
+    scenario = Scenario(tmp_path, "cluster", changes=changes)
     scenario.put(events(ALL_RECORDS - LATE_RECORDS, seed=11))
     table, log = f"{scenario.base}/t", tmp_path / "submit.log"
     with ExitStack() as running:

@@ -20,9 +20,8 @@ from streamjoin.shards.position import Position, PositionKind, ShardPosition, Sh
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
 from tests.oracle import EVENT_SCHEMA, Expected, Record
+from tests.small_tables import ONE_BUCKET
 
-# Each is a file of a commit of ten rows; the default of four is what whole jobs have.
-TWO_BUCKETS = {"hoodie.bucket.index.num.buckets": "2"}
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -49,7 +48,7 @@ def make_job(
         schema=parse_schema(schema),
         references=references,
         partition_by=(),
-        table=HudiTable(str(folder / "t"), "t", ("id",), ORDERING_COLUMN, table_type=table_type, options=TWO_BUCKETS),
+        table=HudiTable(str(folder / "t"), "t", ("id",), ORDERING_COLUMN, table_type=table_type, options=ONE_BUCKET),
         dead_letters=DeadLetters(str(folder / "dead"), "dead"),
         **{"output": OutputSettings(), "ordering": OrderingSettings(column="at", format="M/d/yy"), **parts},
     )

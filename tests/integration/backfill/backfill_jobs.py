@@ -18,7 +18,11 @@ from streamjoin.query import read_table
 KEYS = {"PK": "S", "SK": "S"}
 WATERMARK_MS = 1_562_148_836_036
 BEFORE = {"attribute": "updatedat", "before": WATERMARK_MS}
-RECEIPTS = [dict(item) for item in SAMPLES[SampleName.RECEIPTS].items(60, seed=3)]
+# Of three days, not of fifty: each day is a file of each commit.
+RECEIPTS = [
+    {**item, "createdAt": f"2019-07-{index % 3 + 1:02}{item['createdAt'][10:]}"}
+    for index, item in enumerate(SAMPLES[SampleName.RECEIPTS].items(60, seed=3))
+]
 OLD = [item for item in RECEIPTS if item["updatedat"] < WATERMARK_MS]
 COLUMNS = ("receiptid", "updated_at", "total", "payment", "dt")
 BY_DAY = {"name": "dt", "from": "createdAt", "format": "yyyyMMdd"}

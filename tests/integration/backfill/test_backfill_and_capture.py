@@ -61,7 +61,8 @@ def test_whatever_changes_while_a_backfill_runs_ends_right(
         if done not in seen:
             seen.add(done)
             change(dynamodb, filled, slice(STEPS.index(done), STEPS.index(done) + 1))
-            if begins == "before":
+            # Not at each step: two times in a row changes come before it goes on.
+            if begins == "before" and STEPS.index(done) % 3 == 1:
                 catch_up(captured)
 
     # A commit a segment, if the table has rows already.

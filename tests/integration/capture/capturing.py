@@ -18,6 +18,7 @@ from streamjoin.query import query
 from streamjoin.streaming.runner import RunSummary
 from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source
+from tests.small_tables import ONE_BUCKET
 
 _counter = itertools.count()
 
@@ -116,6 +117,7 @@ class Capture:
 def entry(name: str, base: str, *, layout: str = "current", **changes: Any) -> dict[str, Any]:
     """Return a table's part of the configuration; `hudi` has more keys of its sink."""
     hudi = {"base_path": f"{base}/{name}", "table_name": "t_" + name.replace("-", "_"), **changes.pop("hudi", {})}
+    hudi["options"] = {**ONE_BUCKET, **hudi.get("options", {})}
     return {"table_name": name, "layout": layout, "schema": SCHEMA, "sink": {"hudi": hudi}, **changes}
 
 

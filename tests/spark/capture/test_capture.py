@@ -27,7 +27,8 @@ from streamjoin.verify import verify_journal
 from tests.capture_oracle import Source, Told, changelog
 from tests.change_samples import kinesis_record, pipe_record
 from tests.oracle import Record
-from tests.spark.harness import TWO_BUCKETS, CrashError, batch_of, crash_at
+from tests.small_tables import ONE_BUCKET
+from tests.spark.harness import CrashError, batch_of, crash_at
 
 _example = itertools.count()
 
@@ -52,7 +53,7 @@ def entry(base: Path, name: str, layout: str = "current", **changes: Any) -> dic
         "hudi": {
             "base_path": str(base / name),
             "table_name": f"t_{name}",
-            "options": TWO_BUCKETS,
+            "options": ONE_BUCKET,
             **changes.pop("hudi", {}),
         }
     }
