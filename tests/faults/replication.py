@@ -7,7 +7,7 @@ from typing import Any
 
 from streamjoin.dms import MappedTables, SourceTable
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
-from streamjoin.dynamodb.write.items import Delete, Put, WriteCounts
+from streamjoin.dynamodb.write.items import JOB_ATTRIBUTE, Delete, Put, WriteCounts
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.replicate.control_state import ControlState
@@ -80,6 +80,7 @@ class Items:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, tuple[dict[str, Any], int]]] = {}
+        self.owners: dict[str, str] = {}
         self.meanwhile: Callable[[str], None] = nothing
         self.conditional_writes = self.plain_writes = 0
 
@@ -109,15 +110,35 @@ class Items:
             counts += WriteCounts.of([change])
         return counts
 
-    def delete_older(self, table: str, version: int) -> int:
-        older = [key for key, (_, found) in self.tables[table].items() if found < version]
+    def delete_older(self, table: str, version: int, mark: str | None) -> int:
+        older = [key for key, (item, found) in self.tables[table].items() if found < version and job_of(item) == mark]
         for key in older:
             self.meanwhile("delete")
             del self.tables[table][key]
         return len(older)
 
     def content(self) -> dict[str, dict[str, dict[str, Any]]]:
-        return {name: {key: item for key, (item, _) in items.items()} for name, items in self.tables.items()}
+        return {
+            name: {key: {n: v for n, v in item.items() if n != JOB_ATTRIBUTE} for key, (item, _) in items.items()}
+            for name, items in self.tables.items()
+        }
+
+
+def job_of(item: dict[str, Any]) -> str | None:
+    return item.get(JOB_ATTRIBUTE, {}).get("S")
+
+
+@dataclass
+class Owners:
+    """Targets of one job: the first that asks owns a table."""
+
+    job: str
+    owners: dict[str, str]
+    is_new = True
+    marked = frozenset[str]()
+
+    def mark(self, table: str) -> str | None:
+        return None if self.owners.setdefault(table, self.job) == self.job else self.job
 
 
 class Control:
@@ -169,6 +190,7 @@ class World:
     now_ms: float = 3_000.0
     # Rules of a real file, in place of targets.
     mappings: Any = None
+    name: str = "job"
 
     def job(self) -> ReplicateJob:
         """Return the job as a new process has it."""
@@ -177,10 +199,11 @@ class World:
             self.items.tables.setdefault(mapping.target_table, {})
 
         return ReplicateJob(
-            name="job",
+            name=self.name,
             server=self.server,  # type: ignore[arg-type]
             routes=Routes(self.mappings or Mappings(self.targets, self.orders, self.ruleless), prepare),
             writer=self.items,  # type: ignore[arg-type]
+            targets=Owners(self.name, self.items.owners),  # type: ignore[arg-type]
             control=self.control,  # type: ignore[arg-type]
             letters=self.letters,  # type: ignore[arg-type]
             limits=BatchLimits(self.records, 10_000),

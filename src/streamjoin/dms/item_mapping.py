@@ -8,15 +8,14 @@ from typing import Any, Final
 from streamjoin.dms.condition import Condition
 from streamjoin.dms.document import Document, Row, Scalar
 from streamjoin.dms.item_size import MAX_ITEM_BYTES, item_bytes, utf8_bytes
-from streamjoin.dms.object_mapping import RESERVED_ATTRIBUTE
+from streamjoin.dms.object_mapping import RESERVED_ATTRIBUTES
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.dms.source_table import SourceTable
 
 # Source: DynamoDB's limits for the values of a partition key and of a sort key.
 _MAX_PARTITION_KEY_BYTES: Final = 2048
 _MAX_SORT_KEY_BYTES: Final = 1024
-# The version that the sink adds: its name, and a number of 38 digits.
-_RESERVED_BYTES: Final = item_bytes({RESERVED_ATTRIBUTE: {"N": "9" * 38}})
+_RESERVED_BYTES: Final = item_bytes(RESERVED_ATTRIBUTES)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from streamjoin.dms.document_json import read_document, read_scalar
 from streamjoin.dms.node import Node
 from streamjoin.dms.selection import Locator, read_locator
 
-RESERVED_ATTRIBUTE: Final = "_binlog"
+# What an item's writer adds: its version and, in a table of several jobs, its job; and how long these may be.
+RESERVED_ATTRIBUTES: Final = {"_binlog": {"N": "9" * 38}, "_binlog_job": {"S": "x" * 255}}
 DOCUMENT_ATTRIBUTE: Final = "_doc"
 
 _ACTIONS: Final = ("map-record-to-record", "map-record-to-document")
@@ -95,7 +96,7 @@ def _read_keys(parameters: Node) -> tuple[str | None, str | None]:
     for key, name in zip(keys, (partition_key, sort_key), strict=True):
         if name and len(name.encode()) > _MAX_KEY_NAME_BYTES:
             parameters.refuse(key, f"has {len(name.encode())} bytes; allowed: up to {_MAX_KEY_NAME_BYTES}")
-        if name == RESERVED_ATTRIBUTE:
+        if name in RESERVED_ATTRIBUTES:
             parameters.refuse(key, _reserved(name))
     return partition_key, sort_key
 
@@ -110,7 +111,7 @@ def _read_attributes(parameters: Node, into_document: bool) -> dict[str, Documen
             continue
         if name in attributes:
             mapping.refuse("target-attribute-name", f"'{name}' is mapped twice")
-        if name == RESERVED_ATTRIBUTE:
+        if name in RESERVED_ATTRIBUTES:
             mapping.refuse("target-attribute-name", _reserved(name))
         if into_document and name == DOCUMENT_ATTRIBUTE:
             mapping.refuse("target-attribute-name", f"'{name}' is what map-record-to-document makes of the columns")
@@ -136,4 +137,4 @@ def _read_attribute(mapping: Node) -> Document | None:
 
 
 def _reserved(name: str) -> str:
-    return f"'{name}' is where streamjoin keeps an item's place in the binlog; use another name"
+    return f"'{name}' is where streamjoin keeps what it knows of an item; use another name"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from streamjoin.dms.document import Document, MapOf, Scalar, misfits
-from streamjoin.dms.object_mapping import DOCUMENT_ATTRIBUTE, RESERVED_ATTRIBUTE, ObjectMappingRule
+from streamjoin.dms.object_mapping import DOCUMENT_ATTRIBUTE, RESERVED_ATTRIBUTES, ObjectMappingRule
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
 from streamjoin.dms.template import Template
 from streamjoin.dms.transformation import TransformationRule, first
@@ -83,10 +83,10 @@ class TableAttributes:
             names[name] = column
             if not name:
                 self.problems.append(f"column '{column}' becomes an attribute without a name")
-            if name == RESERVED_ATTRIBUTE and not (self.rule and self.rule.into_document):
+            if name in RESERVED_ATTRIBUTES and not (self.rule and self.rule.into_document):
                 self.problems.append(
-                    f"column '{column}' becomes the attribute '{name}', where streamjoin keeps an item's place in the "
-                    "binlog; put it in exclude-columns, or rename it with a transformation rule"
+                    f"column '{column}' becomes the attribute '{name}', where streamjoin keeps what it knows of an "
+                    "item; put it in exclude-columns, or rename it with a transformation rule"
                 )
 
     def _check_columns(self, mapped: dict[str, Document]) -> None:

@@ -14,7 +14,7 @@ from streamjoin.dms.table_attributes import TableAttributes
 from streamjoin.dms.transformation import TransformationRule, first
 from streamjoin.errors import ConfigError
 
-_ONE_TARGET: Final = "DMS takes one table for each target table"
+_ONE_TARGET: Final = "DMS takes one table for each target table; a job for each table can share it"
 
 
 class MappedTables(NamedTuple):

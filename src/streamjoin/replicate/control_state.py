@@ -48,12 +48,14 @@ class ControlState:
         generation: Of the items' versions: grows with each load from the start, and with another server.
         server: Which server the position belongs to.
         loading: For each table of a full load, named `schema.table`, how far it has come; None when it is over.
+        marked: The target tables in which the job's items have its name.
     """
 
     position: BinlogPosition
     generation: int
     server: str
     loading: Mapping[str, LoadProgress] | None = None
+    marked: frozenset[str] = frozenset()
 
     def to_item(self) -> dict[str, dict[str, str]]:
         """Return the state's attributes."""
@@ -66,6 +68,8 @@ class ControlState:
         if self.loading is not None:
             loading = {table: progress.to_json_values() for table, progress in self.loading.items()}
             item["loading"] = {"S": json.dumps(loading)}
+        if self.marked:
+            item["marked"] = {"S": json.dumps(sorted(self.marked))}
         return item
 
     @classmethod
@@ -86,6 +90,7 @@ class ControlState:
             generation=int(item["generation"]["N"]),
             server=item["server"]["S"],
             loading=loading,
+            marked=frozenset(json.loads(item["marked"]["S"])) if "marked" in item else frozenset(),
         )
 
 

@@ -19,6 +19,7 @@ from streamjoin.lock.refusal import Place
 from streamjoin.replicate.control_state import ControlState
 
 KEY: Final = "job"
+_OWNER: Final = "owner_job"
 # How long another process waits before it takes over from one that doesn't say that it lives.
 LEASE_SECONDS: Final = 30.0
 
@@ -121,13 +122,22 @@ class ControlItem:
         }
 
     def _errors_of(self, operation: str) -> AbstractContextManager[None]:
-        return TableErrors(
-            SinkError,
-            f"control table '{self._table_name}' in region '{self._client.meta.region_name}'",
-            "target.dynamodb.{}",
-            missing="Set target.dynamodb.create_tables: true, or create the table with the partition key 'job' (S).",
-            throttled="Raise the table's capacity, or make it one that is billed on demand.",
-        ).of(f"{operation} of job '{self._job}'")
+        return _errors(self._client, self._table_name).of(f"{operation} of job '{self._job}'")
+
+
+def _errors(client: ControlClient, table_name: str) -> TableErrors:
+    return TableErrors(
+        SinkError,
+        f"control table '{table_name}' in region '{client.meta.region_name}'",
+        "target.dynamodb.{}",
+        missing="Set target.dynamodb.create_tables: true, or create the table with the partition key 'job' (S).",
+        throttled="Raise the table's capacity, or make it one that is billed on demand.",
+    )
+
+
+def _target_key(target: str) -> dict[str, dict[str, str]]:
+    # No job's name has a slash.
+    return {KEY: {"S": f"target/{target}"}}
 
 
 class ControlTable:
@@ -157,7 +167,9 @@ class ControlTable:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client, self._table_name, self._clock, self._pause = client, table_name, clock, pause
+        self._client, self._table_name, self._job = client, table_name, job
+        self._clock, self._pause = clock, pause
+        self._errors = _errors(client, table_name)
         self._item = ControlItem(client, table_name, job)
         self._lease = Lease(self._item, holder, lease_seconds, now=clock, pause=pause)
 
@@ -180,6 +192,36 @@ class ControlTable:
         """
         found = self._item.read()
         return ControlState.from_item(found.beside) if found else None
+
+    def owner(self, target: str) -> str | None:
+        """Return the job whose items of a target table don't say of which job they are; None if none is noted.
+
+        Raises:
+            SinkError: The table can't be read.
+        """
+        with self._errors.of(f"GetItem of target '{target}'"):
+            request = {"TableName": self._table_name, "Key": _target_key(target), "ConsistentRead": True}
+            found = self._client.get_item(**request).get("Item")
+        return str(found[_OWNER]["S"]) if found else None
+
+    def own(self, target: str) -> bool:
+        """Note this job as the owner of a target table; tell whether no other one was faster.
+
+        Raises:
+            SinkError: The table can't be written.
+        """
+        with self._errors.of(f"PutItem of target '{target}'"):
+            try:
+                self._client.put_item(
+                    TableName=self._table_name,
+                    Item={**_target_key(target), _OWNER: {"S": self._job}},
+                    ConditionExpression=f"attribute_not_exists({_OWNER})",
+                )
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        return True
 
     def acquire(self) -> ControlState | None:
         """Take the lease, and return the job's state; None if it has none. Watches a lease that is there.

@@ -1,12 +1,13 @@
 """Rows to changes of items: pure, but for the targets that a new table's mapping makes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from streamjoin.dms import ItemMapping
 from streamjoin.dms.rejected import RowRejected
 from streamjoin.dynamodb.service import Item
-from streamjoin.dynamodb.write.items import Delete, Put, PutCondition
+from streamjoin.dynamodb.write.items import JOB_ATTRIBUTE, Delete, Put, PutCondition
 from streamjoin.mysql.changes import BinlogPosition, LoadedChunk, Row, RowChange
 from streamjoin.replicate.job import version_of
 from streamjoin.replicate.letters import RejectedRow
@@ -29,7 +30,11 @@ class Items:
     left_out: int = 0
 
 
-def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int) -> Items:
+# Of a target table: what its items have in `JOB_ATTRIBUTE`; None: nothing.
+Mark: TypeAlias = Callable[[str], str | None]
+
+
+def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int, mark: Mark) -> Items:
     """Return what changed rows make of items: an update of key columns deletes the old item and puts the new one."""
     items = Items()
     for change in rows:
@@ -42,7 +47,7 @@ def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int)
         new = None
         if change.after is not None:
             try:
-                key, item = mapping.key(change.after), mapping.item(change.after)
+                key, item = mapping.key(change.after), _item(mapping, change.after, mark)
                 new = Put(mapping.target_table, key, item, version, _condition_of_changes(mapping))
             except RowRejected as error:
                 items.rejected.append(RejectedRow.of_change(change, error))
@@ -53,7 +58,9 @@ def items_of_changes(rows: Iterable[RowChange], routes: Routes, generation: int)
     return items
 
 
-def items_of_chunk(chunk: LoadedChunk, mapping: ItemMapping, generation: int, since: BinlogPosition) -> Items:
+def items_of_chunk(
+    chunk: LoadedChunk, mapping: ItemMapping, generation: int, since: BinlogPosition, mark: Mark
+) -> Items:
     """Return the items of loaded rows.
 
     Args:
@@ -61,16 +68,23 @@ def items_of_chunk(chunk: LoadedChunk, mapping: ItemMapping, generation: int, si
         mapping: Of their table.
         generation: Of the load.
         since: From where the binlog is followed after the load, or later, but not later than the chunk's own position.
+        mark: As `Targets.mark`.
     """
     items = Items()
     version = version_of(generation, chunk.position)
     condition = _condition_of_load(mapping, version_of(generation, since))
     for row in chunk.rows:
         try:
-            items.changes.append(Put(mapping.target_table, mapping.key(row), mapping.item(row), version, condition))
+            item = _item(mapping, row, mark)
+            items.changes.append(Put(mapping.target_table, mapping.key(row), item, version, condition))
         except RowRejected as error:
             items.rejected.append(RejectedRow.of_load(mapping.source, row, chunk.position, error))
     return items
+
+
+def _item(mapping: ItemMapping, row: Row, mark: Mark) -> Item:
+    item, job = mapping.item(row), mark(mapping.target_table)
+    return item if job is None else {**item, JOB_ATTRIBUTE: {"S": job}}
 
 
 def _condition_of_changes(mapping: ItemMapping) -> PutCondition | None:

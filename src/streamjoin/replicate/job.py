@@ -5,14 +5,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, translated
-from streamjoin.dms import ItemMapping
 from streamjoin.dynamodb.write.items import ItemWriter
-from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SourceError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.lock.holder import Holder
@@ -22,6 +20,7 @@ from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.letters import LetterFolder
 from streamjoin.replicate.routes import Routes
+from streamjoin.replicate.targets import Targets
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +38,7 @@ class ReplicateJob:
         server: Where rows come from.
         routes: How the rows of each table become items, and of which table.
         writer: What writes items.
+        targets: Whose items the target tables have.
         control: Where the position is kept, and the right to write.
         letters: Where rows go that can't be items; None: the first one stops the job.
         limits: Bounds of a batch, and of a chunk of a full load.
@@ -54,6 +54,7 @@ class ReplicateJob:
     server: MysqlServer
     routes: Routes
     writer: ItemWriter
+    targets: Targets
     control: ControlTable
     letters: LetterFolder | None
     limits: BatchLimits
@@ -64,6 +65,7 @@ class ReplicateJob:
 
     def save(self, state: ControlState) -> None:
         """Write `state` to the control table."""
+        state = replace(state, marked=self.targets.marked)
         self.control.save(state)
         self.state = state
 
@@ -99,15 +101,14 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
     client = aws_client("dynamodb", target.region, target.role_arn)
     control = ControlTable(client, target.control_table, config.name, holder=Holder.here(config.name))
     control.ensure(create=target.create_tables)
-
-    def prepare(mapping: ItemMapping) -> None:
-        ensure_table(client, mapping.target_table, mapping.key_types, create=target.create_tables)
-
+    writer = ItemWriter(client, check=control.check)
+    targets = Targets(client, control, config.name, writer, create=target.create_tables)
     return ReplicateJob(
         name=config.name,
         server=server,
-        routes=Routes(mappings, prepare),
-        writer=ItemWriter(client, check=control.check),
+        routes=Routes(mappings, targets.prepare),
+        writer=writer,
+        targets=targets,
         control=control,
         letters=LetterFolder(config.dead_letters.base_path) if config.dead_letters else None,
         limits=BatchLimits.of(config.limits),

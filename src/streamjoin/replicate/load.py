@@ -107,7 +107,7 @@ def process_rows(job: ReplicateJob, batch: LoadBatch, on_step: Callable[[str], N
     started = time.monotonic()
     chunk, name = batch.chunk, str(batch.mapping.source)
     since = min(job.state.position, chunk.position, key=lambda place: place.order)
-    items = items_of_chunk(chunk, batch.mapping, job.state.generation, since)  # 1
+    items = items_of_chunk(chunk, batch.mapping, job.state.generation, since, job.targets.mark)  # 1
     write_letters(job.letters, items.rejected)
     counts = job.writer.write(items.changes, conditional=batch.conditional)
     on_step("chunk_written")
@@ -160,7 +160,8 @@ def delete_older(job: ReplicateJob, position: BinlogPosition, names: Iterable[st
     """
     for target, name in _targets(job, names).items():
         try:
-            deleted = job.writer.delete_older(target, version_of(job.state.generation, position))
+            version = version_of(job.state.generation, position)
+            deleted = job.writer.delete_older(target, version, job.targets.mark(target))
         except SinkError as error:
             if error.retryable or job.routes.is_known(name):
                 raise

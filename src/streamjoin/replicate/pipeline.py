@@ -57,7 +57,7 @@ def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str]
     """
     started = time.monotonic()
     on_step("taken")
-    items = items_of_changes(batch.rows, job.routes, job.state.generation)  # 1
+    items = items_of_changes(batch.rows, job.routes, job.state.generation, job.targets.mark)  # 1
     write_letters(job.letters, items.rejected)  # 2
     on_step("letters_written")
     counts = job.writer.write(items.changes, conditional=batch.is_replay)  # 3
@@ -117,6 +117,8 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
         SinkError: Another process runs the job.
     """
     found = job.control.acquire()
+    job.targets.is_new = found is None
+    job.targets.marked |= found.marked if found else frozenset()
     server = job.server.identity()
     if found is not None and found.server == server and not reload:
         job.routes.add(job.server.tables(job.routes.selects))

@@ -95,7 +95,7 @@ def test_a_put_needs_its_own_condition_too_and_an_item_that_it_keeps_is_not_dele
     changes = [replace(put(table, n, LATE + 5, size=60), condition=short) for n in (1, 2, 3, 4)]
     assert writer.write(changes, conditional=True) == WriteCounts(puts=2, superseded=2)
     assert versions(client, table) == {1: LATE + 5, 2: LATE, 3: LATE + 9, 4: LATE + 5}
-    assert writer.delete_older(table, LATE) == 0
+    assert writer.delete_older(table, LATE, None) == 0
     # What a plain write replaces may be newer, but its own condition counts.
     assert writer.write(changes, conditional=False) == WriteCounts(puts=1, superseded=3)
     assert versions(client, table) == {1: LATE + 5, 2: LATE, 3: LATE + 5, 4: LATE + 5}
@@ -115,7 +115,7 @@ def test_older_items_are_deleted_from_all_pages_and_those_of_others_stay(client:
     # 4 MB: pages have 1.
     writer.write([put(table, n, LATE + n, size=20_000) for n in range(200)], conditional=False)
     client.put_item(TableName=table, Item=key(9_999))
-    assert writer.delete_older(table, LATE + 180) == 180
+    assert writer.delete_older(table, LATE + 180, None) == 180
     assert set(versions(client, table)) == {*range(180, 200), 9_999}
 
 

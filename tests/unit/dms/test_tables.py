@@ -78,13 +78,14 @@ def test_no_row_has_a_key_if_all_columns_that_make_it_were_not_there_yet(attribu
     assert mappings.for_table(source(), missing_as_null=True).is_keyless is is_keyless
 
 
-def test_a_column_of_the_name_that_the_sink_needs_is_refused_unless_it_gets_another():
-    table = source(id=K.INTEGER, _binlog=K.TEXT)
-    assert "column '_binlog' becomes the attribute '_binlog', where streamjoin keeps" in problems(table, selection())
-    excluding = parsed(selection(), mapping(exclude_columns=["_binlog"]))
-    assert excluding.for_table(table).item({"id": 1, "_binlog": "x"}) == {"id": {"N": "1"}}
-    renaming = parsed(selection(), column_rule("rename", "_binlog", value="log"))
-    assert renaming.for_table(table).item({"id": 1, "_binlog": "x"})["log"] == {"S": "x"}
+@pytest.mark.parametrize("name", ["_binlog", "_binlog_job"])
+def test_a_column_of_a_name_that_the_sink_needs_is_refused_unless_it_gets_another(name):
+    table = source(**{"id": K.INTEGER, name: K.TEXT})
+    assert f"column '{name}' becomes the attribute '{name}', where streamjoin keeps" in problems(table, selection())
+    excluding = parsed(selection(), mapping(exclude_columns=[name]))
+    assert excluding.for_table(table).item({"id": 1, name: "x"}) == {"id": {"N": "1"}}
+    renaming = parsed(selection(), column_rule("rename", name, value="log"))
+    assert renaming.for_table(table).item({"id": 1, name: "x"})["log"] == {"S": "x"}
 
 
 @pytest.mark.parametrize("name", ["ab", "two words", "x" * 256])

@@ -66,7 +66,7 @@ def test_a_target_that_never_was_does_not_stop_the_job(world, server, caplog):
     caught_up(world)
     server.drop("city")
 
-    def refuse(table: str, version: int) -> int:
+    def refuse(table: str, version: int, mark: str | None) -> int:
         raise SinkError(f"table '{table}': there is none")
 
     world.items.delete_older = refuse

@@ -52,7 +52,9 @@ def test_rules_find_tables_of_a_server_without_case_however_they_are_spelled(
     config: ReplicateConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeServer, "folds", True)
-    routes = assemble(config).routes
+    job = assemble(config)
+    job.control.acquire()
+    routes = job.routes
     assert routes.selects("shop", "person")
     assert routes.mapping(source()).target_table == "people"
 

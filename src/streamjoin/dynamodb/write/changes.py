@@ -10,6 +10,9 @@ from streamjoin.dynamodb.service import Item
 VERSION_ATTRIBUTE: Final = "_binlog"
 """The attribute, a number, that says how new an item is."""
 
+JOB_ATTRIBUTE: Final = "_binlog_job"
+"""The attribute, a text, that says which job an item is of; one without it is of the table's owner."""
+
 # Source: docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _VERSIONS: Final = 10**38
 

@@ -15,6 +15,7 @@ from streamjoin.dynamodb.table import TableDescription
 from streamjoin.dynamodb.threads import in_threads
 from streamjoin.dynamodb.write.calls import ItemCalls, ItemClient, WriteCounts
 from streamjoin.dynamodb.write.changes import (
+    JOB_ATTRIBUTE,
     VERSION_ATTRIBUTE,
     Delete,
     ItemChange,
@@ -25,7 +26,16 @@ from streamjoin.dynamodb.write.changes import (
 )
 from streamjoin.dynamodb.write.requests import BATCH, TRANSACTION, divide
 
-__all__ = ["VERSION_ATTRIBUTE", "Delete", "ItemChange", "ItemWriter", "Put", "PutCondition", "WriteCounts"]
+__all__ = [
+    "JOB_ATTRIBUTE",
+    "VERSION_ATTRIBUTE",
+    "Delete",
+    "ItemChange",
+    "ItemWriter",
+    "Put",
+    "PutCondition",
+    "WriteCounts",
+]
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +101,15 @@ class ItemWriter:
     ) -> WriteCounts:
         return sum(in_threads(write_part, parts, self._threads, "items"), WriteCounts())
 
-    def delete_older(self, table: str, version: int) -> int:
-        """Delete the items that are older than `version`; return how many.
+    def delete_older(self, table: str, version: int, mark: str | None) -> int:
+        """Delete a job's items that are older than `version`; return how many.
 
         Items without a version were written by another program: they stay, and a warning says how many there are.
+
+        Args:
+            table: The table's name.
+            version: Of what stays.
+            mark: What the job's items have in `JOB_ATTRIBUTE`; None if they don't have it.
 
         Raises:
             SinkError: Items may be left that are older.
@@ -103,10 +118,10 @@ class ItemWriter:
         for page in self._pages(table):
             older = []
             for item in page:
-                found = item.pop(VERSION_ATTRIBUTE, {}).get("N")
+                found, job = item.pop(VERSION_ATTRIBUTE, {}).get("N"), item.pop(JOB_ATTRIBUTE, {}).get("S")
                 if found is None:
                     others += 1
-                elif Decimal(found) < version:
+                elif job == mark and Decimal(found) < version:
                     older.append(Delete(table, item, version))
             deleted += self.write(older, conditional=True).deletes
         if others:
@@ -118,8 +133,17 @@ class ItemWriter:
             )
         return deleted
 
+    def has_unmarked(self, table: str) -> bool:
+        """Tell whether a table has items with a version that don't say of which job they are.
+
+        Raises:
+            SinkError: The table can't be read.
+        """
+        items = chain.from_iterable(self._pages(table))
+        return any("N" in item.get(VERSION_ATTRIBUTE, {}) and JOB_ATTRIBUTE not in item for item in items)
+
     def _pages(self, table: str) -> Iterator[list[dict[str, Any]]]:
-        """Read keys and versions of all items, page by page."""
+        """Read keys, versions and jobs of all items, page by page."""
         tries = self._calls.new_tries()
 
         def call(operation: str, made: Callable[..., Mapping[str, Any]], **request: Any) -> Mapping[str, Any]:
@@ -130,6 +154,6 @@ class ItemWriter:
             return answer
 
         key = TableDescription.of(table, call("DescribeTable", self._client.describe_table, TableName=table)).key_types
-        request = {"TableName": table, "ConsistentRead": True, **projection([VERSION_ATTRIBUTE, *key])}
+        request = {"TableName": table, "ConsistentRead": True, **projection([VERSION_ATTRIBUTE, JOB_ATTRIBUTE, *key])}
         for page in scan_pages(partial(call, "Scan", self._client.scan), request):
             yield [dict(item) for item in page.items]

@@ -125,7 +125,7 @@ def test_an_item_that_a_condition_keeps_gets_the_version_that_says_so_if_it_is_o
             "theirs": None,
         }
         assert {item["price"]["N"] for item in kept.values()} == {"5"}
-    assert writer(client).delete_older(TABLE, 3) == 0
+    assert writer(client).delete_older(TABLE, 3, None) == 0
 
 
 def test_puts_of_one_item_keep_their_order_in_any_number_of_threads() -> None:

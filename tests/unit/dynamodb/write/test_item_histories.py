@@ -161,7 +161,7 @@ def test_whatever_fails_what_is_older_is_deleted_and_nothing_else(
     fail(client, found)
     for _ in range(len(found) + 1):
         try:
-            writer(client).delete_older("orders", version)
+            writer(client).delete_older("orders", version, None)
         except SinkError as error:
             assert error.retryable
     client.delete_item(TableName="orders", Key={"id": {"N": "99"}})

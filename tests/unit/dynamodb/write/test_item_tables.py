@@ -1,11 +1,12 @@
 """Making the tables that items are written to, and deleting what is old in them, on fake tables."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from streamjoin.dynamodb.write.items import ItemWriter, Put
+from streamjoin.dynamodb.write.items import JOB_ATTRIBUTE, ItemWriter, Put
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError
 from tests.faults.items import LOST, THROTTLED, FakeTables, Fault
@@ -120,9 +121,9 @@ def test_items_that_are_older_are_deleted_from_all_pages() -> None:
     client = FakeTables({"countries": KEY}, page_items=7)
     writer(client).write([put(n, 10 * n) for n in range(50)], conditional=False)
     client.fail(THROTTLED, THROTTLED)
-    assert writer(client).delete_older("countries", 300) == 30
+    assert writer(client).delete_older("countries", 300, None) == 30
     assert sorted(item["code"]["S"] for item in client.items("countries")) == [f"{n:03}" for n in range(30, 50)]
-    assert writer(client).delete_older("countries", 300) == 0
+    assert writer(client).delete_older("countries", 300, None) == 0
     asked = sum(len(each["TransactItems"]) for each in client.made("TransactWriteItems"))
     # A page with one older item is a call without a transaction.
     assert asked + len(client.made("DeleteItem")) == 30
@@ -135,10 +136,23 @@ def test_items_without_a_version_stay_and_are_counted(caplog: pytest.LogCaptureF
     client.put_item(TableName="countries", Item=theirs)
     client.put_item(TableName="countries", Item={**theirs, "code": {"S": "b"}, "_binlog": {"S": "text"}})
     writer(client).write([put(1, 1)], conditional=False)
-    assert writer(client).delete_older("countries", 2) == 1
+    assert writer(client).delete_older("countries", 2, None) == 1
     assert len(client.items("countries")) == 2
     (warning,) = (each for each in caplog.records if each.levelno == logging.WARNING)
     assert warning.getMessage().startswith("table 'countries': 2 items without a number '_binlog'")
+
+
+def test_what_is_older_is_deleted_of_one_job_alone() -> None:
+    client = FakeTables({"countries": KEY})
+    marked = [replace(p, item={**p.item, JOB_ATTRIBUTE: {"S": "b"}}) for p in (put(2, 1), put(3, 9))]
+    writer(client).write([put(1, 1), *marked], conditional=False)
+    assert writer(client).has_unmarked("countries")
+    assert writer(client).delete_older("countries", 5, "b") == 1
+    assert writer(client).delete_older("countries", 20, "c") == 0
+    assert writer(client).delete_older("countries", 5, None) == 1
+    assert [item["code"]["S"] for item in client.items("countries")] == ["003"]
+    client.put_item(TableName="countries", Item={"code": {"S": "a"}, "countryname": {"S": "b"}})
+    assert not writer(client).has_unmarked("countries")
 
 
 def test_an_item_that_became_newer_after_it_was_scanned_stays() -> None:
@@ -152,7 +166,7 @@ def test_an_item_that_became_newer_after_it_was_scanned_stays() -> None:
         return Fault()
 
     client.next_fault = next_fault
-    assert writer(client).delete_older("countries", 5) == 1
+    assert writer(client).delete_older("countries", 5, None) == 1
     assert [item["code"]["S"] for item in client.items("countries")] == ["002"]
 
 
@@ -160,5 +174,5 @@ def test_a_table_that_can_not_be_scanned_is_an_error() -> None:
     client = FakeTables({"countries": KEY})
     client.next_fault = lambda operation: THROTTLED if operation == "Scan" else Fault()
     with pytest.raises(SinkError, match="Scan was throttled") as raised:
-        writer(client).delete_older("countries", 5)
+        writer(client).delete_older("countries", 5, None)
     assert raised.value.retryable
