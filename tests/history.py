@@ -30,6 +30,7 @@ class JobHistory:
         self.position = Position("orders", {})
         self.version = 1
         self.letters: dict[str, tuple[str, ...]] = {}
+        self.stream_of: dict[str, str] = {}
 
     def start(self, *shards: str) -> None:
         horizon = ShardPosition(PositionKind.TRIM_HORIZON)
@@ -111,8 +112,11 @@ class JobHistory:
         self._commit({"batch_id": batch_id, **metadata, **extra})
 
     def letter_table(self) -> pa.Table:
-        rows = [dict(zip(LETTER_COLUMNS, letter, strict=True)) for letter in self.letters.values()]
-        return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in LETTER_COLUMNS]))
+        rows = [
+            {**dict(zip(LETTER_COLUMNS, letter, strict=True)), "stream": self.stream_of.get(letter[0], "orders")}
+            for letter in self.letters.values()
+        ]
+        return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in (*LETTER_COLUMNS, "stream")]))
 
     def _range(self, shard: str, count: int, drained: bool, lost: int) -> ShardRange:
         place = self.position.shards.get(shard)

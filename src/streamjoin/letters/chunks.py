@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from streamjoin.history.entry import Entry
 from streamjoin.kinesis.stream import BatchLimits
-from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, ID_COLUMN, REASON
+from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, ID_COLUMN, REASON, stream_name
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters
 from streamjoin.schema.columns import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
@@ -82,10 +82,7 @@ class LetterChunks:
 
     def _meant(self) -> DataFrame:
         """Return the letters that are meant, marked if they lie after the position."""
-        # Two jobs may share a place for their dead letters by mistake. Records of a Kinesis stream have its name, those
-        # of a table's own stream its ARN.
-        names = self.position.stream.rpartition("/")[2], self.position.stream
-        found = self.dead_letters.read(self.spark).where(F.col("stream").isin(*names) & _condition(self.letters))
+        found = _of_stream(self.dead_letters.read(self.spark), self.position).where(_condition(self.letters))
         places = self.spark.createDataFrame(
             [
                 (shard_id, place.kind.value, place.sequence_number, place.timestamp_ms)
@@ -109,12 +106,17 @@ def with_new_shards(
         entries: Gives all commits of the job, which know which shards were ever read.
         position: The job's.
     """
-    found = dead_letters.read(spark).where(F.col("shard_id").isNotNull())
+    found = _of_stream(dead_letters.read(spark), position)
     shards = {str(row[0]) for row in found.select("shard_id").distinct().collect()}
     new = shards - position.shards.keys()
     if new:
         new -= {read.shard_id for entry in entries() for read in entry.ranges}
     return Position(position.stream, {**position.shards, **dict.fromkeys(new, TRIM_HORIZON)})
+
+
+def _of_stream(letters: DataFrame, position: Position) -> DataFrame:
+    """Return those of the position's stream: several jobs may have one place for theirs, and shards of one name."""
+    return letters.where(F.col("stream") == stream_name(position.stream))
 
 
 def _condition(letters: LetterFilter) -> Column:

@@ -16,6 +16,11 @@ DAY_COLUMN: Final = "dt"
 NO_DAY: Final = "00000000"
 
 
+def stream_name(stream: str) -> str:
+    """Return what letters call the stream of a position: the name of a Kinesis stream, the ARN of a table's own."""
+    return stream if ":table/" in stream else stream.rpartition("/")[2]
+
+
 def has_commit(base_path: str) -> bool:
     """Say whether dead letters were ever written; a table without a commit can't be read.
 

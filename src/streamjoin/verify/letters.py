@@ -11,7 +11,7 @@ from streamjoin.letters.columns import ID_COLUMN, REASON, has_commit
 from streamjoin.query import read_table
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
 
-_COLUMNS = [ID_COLUMN, "shard_id", "sequence_number", REASON]
+_COLUMNS = [ID_COLUMN, "stream", "shard_id", "sequence_number", REASON]
 
 Span = tuple[int, int]
 
@@ -45,32 +45,33 @@ class Letters:
 
     Args:
         reasons: Their reasons, in the order of `ShardLetters.totals`.
-        shards: By shard.
+        shards: By stream and shard: several jobs may have one place for theirs, and shards of one name.
         total: How many.
     """
 
     reasons: tuple[str, ...]
-    shards: Mapping[str, ShardLetters]
+    shards: Mapping[tuple[str, str], ShardLetters]
     total: int
 
     @classmethod
     def of(cls, table: pa.Table) -> "Letters":
         """Sort dead letters into their places.
 
-        Columns in: `shard_id`, `sequence_number`, `reason`; those without a number came from a frame, not a stream.
+        Columns in: `stream`, `shard_id`, `sequence_number`, `reason`; those without a number came from a frame.
         """
         table = table.filter(pc.is_valid(table["sequence_number"]))
         reasons = tuple(sorted({str(reason) for reason in pc.unique(table[REASON]).to_pylist()}))
         padded = pc.utf8_lpad(table["sequence_number"].cast(pa.string()), SEQUENCE_NUMBER_DIGITS, "0")
-        table = table.select(["shard_id", REASON]).append_column("number", padded)
-        table = table.sort_by([("shard_id", "ascending"), ("number", "ascending")])
+        table = table.select(["stream", "shard_id", REASON]).append_column("number", padded)
+        table = table.sort_by([("number", "ascending")])
         found = {}
-        for shard_id in map(str, pc.unique(table["shard_id"]).to_pylist()):
-            mine = table.filter(pc.equal(table["shard_id"], pa.scalar(shard_id)))
+        for place in table.group_by(["stream", "shard_id"]).aggregate([]).to_pylist():
+            stream, shard_id = place["stream"], place["shard_id"]
+            mine = table.filter((pc.field("stream") == stream) & (pc.field("shard_id") == shard_id))
             codes = pc.index_in(mine[REASON], pa.array(reasons, pa.string())).to_numpy()
             totals = np.zeros((mine.num_rows + 1, len(reasons)), np.int64)
             np.add.at(totals, (np.arange(1, mine.num_rows + 1), codes), 1)
-            found[shard_id] = ShardLetters(
+            found[stream, shard_id] = ShardLetters(
                 np.array(mine["number"].to_pylist(), dtype=f"S{SEQUENCE_NUMBER_DIGITS}"), totals.cumsum(axis=0)
             )
         return cls(reasons, found, table.num_rows)

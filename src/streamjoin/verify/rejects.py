@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streamjoin.history.entry import Entry
-from streamjoin.letters.columns import ID_COLUMN, REASON
+from streamjoin.letters.columns import ID_COLUMN, REASON, stream_name
 from streamjoin.shards.position import PositionKind, sequence_order
 from streamjoin.verify.chain import Chain, Rewound
 from streamjoin.verify.counts import by_reason
@@ -35,7 +35,7 @@ class RejectCheck:
     that is about to be committed, or will be read again.
 
     Args:
-        table: The dead letters. Columns in: `dead_letter_id`, `shard_id`, `sequence_number`, `reason`.
+        table: The dead letters. Columns in: `dead_letter_id`, `stream`, `shard_id`, `sequence_number`, `reason`.
         intents: Redrives that were not finished.
     """
 
@@ -48,6 +48,7 @@ class RejectCheck:
         is_intended = pc.is_in(self.table[ID_COLUMN], pa.array(intended, pa.string()))
         self._intended = self.table.filter(is_intended)
         self._letters = Letters.of(self.table.filter(pc.invert(is_intended)))
+        self._streams: set[str] = set()
         self._is_claimed = {s: np.zeros(len(found.numbers), bool) for s, found in self._letters.shards.items()}
         self._differences: list[_Difference] = []
         self._redriven: Counter[str] = Counter()
@@ -63,16 +64,17 @@ class RejectCheck:
         self._redriven.update(by_reason(entry.counts, "redriven_by_reason"))
         if entry.batch_id in self.intents:
             self._done.add(entry.batch_id)
+        self._streams.add(stream_name(entry.position.stream))
         missing = Counter(by_reason(entry.counts, "rejected_by_reason"))
         places = []
         for each in entry.ranges:
             if each.first is None or each.last is None:
                 continue
             places.append((each.shard_id, each.first, each.last))
-            letters = self._letters.shards.get(each.shard_id)
-            if letters is not None:
+            for place in self._letters.shards.keys() & {(stream, each.shard_id) for stream in self._streams}:
+                letters = self._letters.shards[place]
                 begin, end = letters.span(each.first, each.last)
-                self._is_claimed[each.shard_id][begin:end] = True
+                self._is_claimed[place][begin:end] = True
                 found = letters.totals[end] - letters.totals[begin]
                 missing.subtract({self._letters.reasons[i]: int(found[i]) for i in np.flatnonzero(found)})
         differing = {reason: count for reason, count in missing.items() if count}
@@ -133,7 +135,9 @@ class RejectCheck:
 
     def _unclaimed(self, chain: Chain) -> Iterator[Violation]:
         """Yield dead letters that no commit's ranges hold, although the position is past them."""
-        for shard_id, letters in sorted(self._letters.shards.items()):
+        for (stream, shard_id), letters in sorted(self._letters.shards.items()):
+            if stream not in self._streams:
+                continue
             read = chain.last.position.shards.get(shard_id) if chain.last else None
             last = read.sequence_number if read is not None else None
             if shard_id in chain.drained or (read is not None and read.kind is PositionKind.DRAINED):
@@ -143,7 +147,7 @@ class RejectCheck:
             else:
                 continue
             begin, end = span
-            orphans = np.flatnonzero(~self._is_claimed[shard_id][begin:end])
+            orphans = np.flatnonzero(~self._is_claimed[stream, shard_id][begin:end])
             if len(orphans):
                 first, last = letters.number(int(orphans[0])), letters.number(int(orphans[-1]))
                 yield _wrong(

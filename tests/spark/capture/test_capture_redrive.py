@@ -178,3 +178,12 @@ def test_before_the_first_start_there_is_nothing_to_feed_in(captured: Captured, 
     config = parse_job({**values, "journal": {"base_path": str(tmp_path / "another")}})
     assert isinstance(config, CaptureConfig)
     assert run_redrive(config).tried == 0
+
+
+def test_letters_of_tables_that_are_to_be_ignored_by_now_stay_for_no_row_was_made_of_them(captured: Captured) -> None:
+    captured.batch(captured.config(), change("receipts", "r1", 1, 1))
+    ignoring = captured.config().model_copy(update={"unlisted_tables": "ignore"})
+    report = run_redrive(ignoring)
+    assert (report.redriven, report.stayed) == ({}, {"UNLISTED_TABLE": 1})
+    assert captured.letters() == {"UNLISTED_TABLE": 1}
+    assert captured.violations() == []

@@ -190,6 +190,7 @@ numbers = st.integers(0, 10**56 - 1)
 def test_letters_of_a_range_are_counted_as_numbers(letters: list[tuple[int, str]], first: int, last: int) -> None:
     table = pa.table(
         {
+            "stream": pa.array(["orders"] * len(letters), pa.string()),
             "shard_id": pa.array(["s"] * len(letters), pa.string()),
             "sequence_number": pa.array([str(number) for number, _ in letters], pa.string()),
             "reason": pa.array([reason for _, reason in letters], pa.string()),
@@ -199,7 +200,7 @@ def test_letters_of_a_range_are_counted_as_numbers(letters: list[tuple[int, str]
     if not letters:
         assert found.shards == {}
         return
-    shard = found.shards["s"]
+    shard = found.shards["orders", "s"]
     begin, end = shard.span(str(first), str(last))
     counted = dict(zip(found.reasons, (shard.totals[end] - shard.totals[begin]).tolist(), strict=True))
     expected = [reason for number, reason in letters if first <= number <= last]
@@ -215,3 +216,22 @@ def test_drained_and_unread_shards_decide_which_letters_belong_to_no_commit(job:
     job.letters["y"] = ("y", "b", "9", "NOT_UTF8")
     assert job.position.shards["b"] == ShardPosition(PositionKind.TRIM_HORIZON)
     assert texts(prove_it()) == ["shard 'a': 1 dead letters from 9 to 9 are in no commit's range"]
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_letters_of_another_stream_in_shards_of_the_same_names_are_another_jobs(
+    job: JobHistory, prove_it: Prove, is_gone: bool
+) -> None:
+    rejecting(job)
+    job.letters["x"] = ("x", "a", "9", "WRONG_TYPE")
+    job.letters["y"] = ("y", "b", "2", "NOT_UTF8")
+    job.stream_of = {"x": "receipts", "y": "receipts"}
+    if is_gone:
+        # Nor does one of them stand for one of this stream.
+        del job.letters["orders/a/9/0"]
+    report = prove_it()
+    assert report.dead_letters == 4 - is_gone
+    assert [
+        "it rejected 1 records with reason WRONG_TYPE that are not among the dead letters" in text
+        for text in texts(report)
+    ] == [True] * is_gone
