@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from pyspark.sql import functions as F
@@ -13,7 +13,7 @@ from streamjoin.aws.storage import open_path
 from streamjoin.backfill.config.backfill import BackfillTableSettings
 from streamjoin.capture.backfill_note import Noted
 from streamjoin.capture.changes.layouts import to_rows
-from streamjoin.capture.changes.schema import found_columns, widened
+from streamjoin.capture.changes.schema import found_columns
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import SinkError
 from streamjoin.hudi import write as hudi
@@ -81,9 +81,7 @@ class BackfilledTable(CapturedTable):
             SinkError: The table can't be rewritten.
         """
         if self.layout.undeclared == "evolve":
-            found = widened(self.layout.columns, found_columns(changes, self.layout))
-            columns = self._widen(changes.frame.sparkSession, found, batch_id)
-            self.layout = replace(self.layout, columns=columns)
+            self._widen(changes.frame.sparkSession, found_columns(changes, self.layout), batch_id)
 
     def judged(self, changes: Events) -> Events:
         """Make rows of items, each of which is there once; columns that aren't known yet are not looked for."""

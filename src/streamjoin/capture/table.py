@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import open_path
 from streamjoin.capture.changes.layouts import mark_latest, table_rows, to_rows
 from streamjoin.capture.changes.schema import columns_in_table, found_columns, widened
 from streamjoin.capture.config.tables import CaptureTableSettings
+from streamjoin.capture.fitting import differs, fitted, is_same
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.owner import Owner
 from streamjoin.errors import SchemaError
@@ -27,7 +28,7 @@ from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import SUPERSEDED_COLUMN, Events
 from streamjoin.schema.ddl import type_text
-from streamjoin.spark.schema import to_arrow, to_spark, to_spark_type
+from streamjoin.spark.schema import to_arrow, to_spark
 
 # How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
 TURN_SECONDS: Final = 3600.0
@@ -115,8 +116,7 @@ class CapturedTable:
         """
         if self.layout.undeclared == "evolve":
             found = found_columns(changes, self.layout)
-            columns = self._widen(changes.frame.sparkSession, widened(self.layout.columns, found), batch_id)
-            self.layout = replace(self.layout, columns=columns)
+            self._widen(changes.frame.sparkSession, found, batch_id)
         rows = mark_latest(to_rows(changes, self.layout), self.layout)
         return self._without_late(rows)
 
@@ -157,12 +157,10 @@ class CapturedTable:
         spark = rows.sparkSession
         with self.turn() as lock:
             self._take_ownership()
-            if self._newest_instant() != self._newest:
-                # The other writer's, whose columns may be more.
-                self._learn(spark)
+            self._catch_up(spark)
             found = to_arrow(rows.schema)
             target = self._fitting(found)
-            if self._columns is not None and _differs(self._columns, target):
+            if self._columns is not None and differs(self._columns, target):
                 lock.check()
                 evolution.widen(spark, self.table, to_spark(target), commit_metadata=metadata)
             if removed is not None and self.tombstones is not None:
@@ -170,7 +168,7 @@ class CapturedTable:
             on_step("tombstones_written")
             lock.check()
             deletion = [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []
-            fitted = rows.select(*(_fitted(each, found) for each in target), *deletion)
+            fitted = rows.select(*(fitted(each, found) for each in target), *deletion)
             hudi.upsert(fitted, self.table, commit_metadata=metadata, parallelism=parallelism)
             self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
@@ -183,15 +181,20 @@ class CapturedTable:
         elif self._owner is not None:
             self._owner.check(self.table.base_path)
 
-    def _widen(self, spark: SparkSession, wanted: pa.Schema, batch_id: str) -> pa.Schema:
-        """Give the table's columns the types of `wanted`, columns of attributes; return those that they have then."""
+    def _widen(self, spark: SparkSession, found: pa.Schema, batch_id: str) -> None:
+        """Give layout and table the columns that were found, as far as the values that are there have a place in them.
+
+        What the table's other writer has added meanwhile stays.
+        """
         known = {field.name: field for field in self.layout.columns}
 
-        def is_there(field: "pa.Field[Any]") -> bool:
+        def is_taken(field: "pa.Field[Any]") -> bool:
             before = known.get(field.name)
-            return before is None or _is_same(field, before) or self._grow(spark, field, batch_id)
+            return before is None or is_same(field, before) or self._grow(spark, field, batch_id)
 
-        return pa.schema([field if is_there(field) else known[field.name] for field in wanted])
+        wanted = widened(self.layout.columns, found)
+        taken = pa.schema([field for field in wanted if is_taken(field)])
+        self.layout = replace(self.layout, columns=widened(self.layout.columns, taken))
 
     def _grow(self, spark: SparkSession, field: "pa.Field[Any]", batch_id: str) -> bool:
         """Give one column of the table another type; return False if a value that is in it has no place there.
@@ -201,11 +204,12 @@ class CapturedTable:
         column, growth = self.layout.column_of(field.name), (field.name, type_text(field.type))
         if growth in self._refused:
             return False
-        if self._columns is None or column not in self._columns.names:
-            return True
-        target = pa.schema([each.with_type(field.type) if each.name == column else each for each in self._columns])
         try:
             with self.turn():
+                self._catch_up(spark)
+                if self._columns is None or column not in self._columns.names:
+                    return True
+                target = widened(self._columns, pa.schema([pa.field(column, field.type)]))
                 evolution.widen(spark, self.table, to_spark(target), commit_metadata={"batch_id": batch_id})
                 self._learn(spark)
         except SchemaError as error:
@@ -225,6 +229,11 @@ class CapturedTable:
         is_late = F.coalesce((F.col(ORDER) <= F.col(_TOMBSTONE)) & ~is_own, F.lit(False))
         marked = joined.withColumn(SUPERSEDED_COLUMN, F.col(SUPERSEDED_COLUMN) | is_late)
         return Events(marked.drop(f"{_TOMBSTONE}_key", _TOMBSTONE))
+
+    def _catch_up(self, spark: SparkSession) -> None:
+        """Take in what the table's other writer has committed: its columns may be more."""
+        if self._newest_instant() != self._newest:
+            self._learn(spark)
 
     def _learn(self, spark: SparkSession) -> None:
         """Take in the table's columns; those of attributes that were found earlier belong to the layout."""
@@ -252,12 +261,12 @@ class CapturedTable:
         if self._columns is None:
             return pa.schema(new)
         there = {field.name: field for field in self._columns}
-        asked = [field for field in new if field.name in there and not _is_same(field, there[field.name])]
+        asked = [field for field in new if field.name in there and not is_same(field, there[field.name])]
         grown = widened(self._columns, pa.schema(asked))
         # Either type may be the wider one: the table's, if the other writer has met larger values.
         reached = widened(pa.schema(asked), pa.schema([there[field.name] for field in asked]))
         for field in reached:
-            if not _is_same(field, grown.field(field.name)):
+            if not is_same(field, grown.field(field.name)):
                 raise self._misfit(there[field.name], rows.field(field.name))
         return pa.schema([*grown, *(field for field in new if field.name not in there)])
 
@@ -278,20 +287,3 @@ class CapturedTable:
         )
         # Columns that were found may be those of the other writer when the table is opened again.
         return SchemaError(message, retryable=self.layout.undeclared == "evolve")
-
-
-def _is_same(one: "pa.Field[Any]", other: "pa.Field[Any]") -> bool:
-    # Whether nested values may be null isn't told by all that read a table.
-    return type_text(one.type) == type_text(other.type)
-
-
-def _differs(old: pa.Schema, new: pa.Schema) -> bool:
-    """Say whether a column that is there gets another type."""
-    return any(not _is_same(old.field(field.name), field) for field in new if field.name in old.names)
-
-
-def _fitted(field: "pa.Field[Any]", rows: pa.Schema) -> Column:
-    found = F.col(f"`{field.name}`") if field.name in rows.names else F.lit(None)
-    if field.name in rows.names and _is_same(rows.field(field.name), field):
-        return found
-    return found.cast(to_spark_type(field.type)).alias(field.name)

@@ -214,11 +214,28 @@ def test_columns_of_the_tables_other_writer_become_null_in_rows_that_lack_them(
     ]
 
 
+def test_a_column_grows_beside_what_the_tables_other_writer_has_changed_meanwhile(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    one, other = (job_of(tmp_path, entry(tmp_path, "now", schema="id string", undeclared="evolve")) for _ in range(2))
+    streams = Stream(spark), Stream(spark)
+    process_batch(one, streams[0].batch([insert("now", "a", 1, n=1, k=1)]))
+    process_batch(other, streams[1].batch([insert("now", "b", 2, n=Decimal("1.5"), m="x", Name="B")]))
+    report = process_batch(one, streams[0].batch([insert("now", "c", 3, n=2, k=10**20, m=5, NAME="d", Name="C")]))
+    assert (report.counts.kept, report.counts.rejected) == (1, 0)
+    rows = query(str(tmp_path / "now"), "select id, n, k, m, Name from t order by id").to_pylist()
+    assert [(row["id"], float(row["n"]), row["k"] and int(row["k"]), row["m"], row["Name"]) for row in rows] == [
+        *(("a", 1, 1, None, None), ("b", 1.5, None, "x", "B"), ("c", 2, 10**20, "5", "C"))
+    ]
+
+
 def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     begun, stream = Position("s", {"s-0": TRIM_HORIZON}), Stream(spark)
-    source: Any = SimpleNamespace(first=lambda noted: begun, check_position=lambda position: None)
+    source: Any = SimpleNamespace(
+        first=lambda noted: begun, check_position=lambda position: None, key_of_data_loss=None
+    )
 
     def start(schema: str) -> CaptureJob:
         job = job_of(tmp_path, entry(tmp_path, "now", schema=schema))
