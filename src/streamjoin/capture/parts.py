@@ -123,14 +123,18 @@ def _judged(changes: Events, names: Sequence[str]) -> Events:
 
 
 def _verdicts(events: Events, name: Column, is_removed: Column) -> DataFrame:
+    # Of a change that is in no part: the table that isn't listed.
+    name = F.when(F.col(REASON_COLUMN) == RejectReason.UNLISTED_TABLE, F.col(TABLE)).otherwise(name)
     columns = [name.alias(_NAME), F.col(REASON_COLUMN), F.col(SUPERSEDED_COLUMN), is_removed.alias(_IS_REMOVED)]
     return events.frame.select(*columns)
 
 
 def _counts(rows: Sequence[Row], *, ignores_unlisted: bool) -> BatchCounts:
     tables: dict[str, TableCounts] = {}
-    rejected: Counter[str] = Counter()
+    rejected, unlisted = Counter[str](), dict[str, int]()
     for name, reason, records, superseded, removed in rows:
+        if reason == RejectReason.UNLISTED_TABLE:
+            unlisted[name] = records
         if reason is not None:
             rejected[reason] += records
         else:
@@ -140,6 +144,7 @@ def _counts(rows: Sequence[Row], *, ignores_unlisted: bool) -> BatchCounts:
         kept=sum(table.kept for table in tables.values()),
         superseded=sum(table.superseded for table in tables.values()),
         ignored=rejected.pop(RejectReason.UNLISTED_TABLE, 0) if ignores_unlisted else 0,
+        ignored_tables=unlisted if ignores_unlisted else {},
         rejected=rejected.total(),
         rejected_by_reason=dict(rejected),
         removed=sum(table.removed for table in tables.values()),

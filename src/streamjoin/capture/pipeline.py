@@ -14,6 +14,7 @@ from streamjoin.capture.backfill_note import noted_moment
 from streamjoin.capture.changes.read import read_changes
 from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.capture.job import CaptureJob, prepare
+from streamjoin.capture.left_out import check_left_out
 from streamjoin.capture.parts import Part, divide
 from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.errors import StreamJoinError
@@ -202,6 +203,7 @@ def starting_point(job: CaptureJob, source: ChangeSource, spark: SparkSession) -
             job.journal.append(_entry("start", position, None, BatchCounts()))
             return position
         source.check_position(newest.position)
+        check_left_out(job, key=source.key_of_data_loss)
         job.unread_letters.find(spark, newest.position)
         return newest.position
 

@@ -36,6 +36,10 @@ _US_PER_MS: Final = 1000
 class ChangeSource(Protocol):
     """Where changes come from."""
 
+    @property
+    def key_of_data_loss(self) -> str | None:
+        """The key below which `fail_on_data_loss` is true; None: lost changes are only warned of."""
+
     def check(self) -> None:
         """Make sure that it is there and may be read.
 
@@ -82,6 +86,11 @@ class KinesisChanges:
         self._settings, self._clock = settings, clock
         self._stream = Stream.from_config(settings)
 
+    @property
+    def key_of_data_loss(self) -> str | None:
+        """That of a Kinesis stream."""
+        return "source.kinesis" if self._settings.fail_on_data_loss else None
+
     def check(self) -> None:
         """Ask for the stream's shards."""
         kinesis.stream_client(self._stream).shards()
@@ -108,7 +117,7 @@ class KinesisChanges:
         _check_held(
             f"stream '{self._stream.name}'",
             *(noted, now_ms, kept_ms),
-            key="source.kinesis" if self._settings.fail_on_data_loss else None,
+            key=self.key_of_data_loss,
         )
 
 
@@ -133,6 +142,11 @@ class TableChanges:
         # Started at its tip by `first`: a position can't name the tip of a shard that has given nothing yet.
         self._begun: TableStream | None = None
 
+    @property
+    def key_of_data_loss(self) -> str | None:
+        """That of a table's own stream."""
+        return "source.dynamodb_stream" if self._settings.fail_on_data_loss else None
+
     def check(self) -> None:
         """Ask for the table and its stream."""
         self._begin(at_tip=False)
@@ -143,7 +157,7 @@ class TableChanges:
             _check_held(
                 f"stream of table '{self._settings.table_name}'",
                 *(noted, round(self._clock() * 1000), RETENTION_MS),
-                key="source.dynamodb_stream" if self._settings.fail_on_data_loss else None,
+                key=self.key_of_data_loss,
             )
         self._begun = self._begin(at_tip=self._settings.starting_position == "LATEST" and noted is None)
         return self._begun.position

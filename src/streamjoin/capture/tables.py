@@ -89,13 +89,17 @@ class CapturedTables:
         Raises:
             SinkError: A path is neither local nor on S3.
         """
-        for table_name in self._listed:
-            settings = settings_of_table(self._config, table_name)
-            if settings is not None:
-                yield settings.sink.hudi.base_path
+        yield from (base_path for _, base_path in self.listed_paths())
         for table in self._config.tables:
             if table.table_name == ALL_OTHERS:
                 yield from made_by(table.sink.hudi.base_path, begun=True).values()
+
+    def listed_paths(self) -> Iterator[tuple[str, str]]:
+        """Yield the DynamoDB tables that the configuration names, and where each is in the lake."""
+        for table_name in self._listed:
+            settings = settings_of_table(self._config, table_name)
+            if settings is not None:
+                yield table_name, settings.sink.hudi.base_path
 
     def _oldest_letter_us(self, spark: SparkSession) -> int:
         """Return when the oldest change arrived that may be fed in again: a removal that counted then may be newer."""

@@ -31,7 +31,8 @@ class BatchCounts:
         rejected: Dead letters.
         rejected_by_reason: The same, by reason.
         unmatched: Kept events without a row in a reference, by its name.
-        ignored: Changes of tables that are not captured; of `job: capture`, as the next two.
+        ignored: Changes of tables that are not captured; of `job: capture`, as the next three.
+        ignored_tables: The same, by the name of the DynamoDB table.
         removed: Rows deleted.
         tables: What became of each table, by the name of the DynamoDB table.
     """
@@ -43,6 +44,7 @@ class BatchCounts:
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     unmatched: Mapping[str, int] = field(default_factory=dict)
     ignored: int = 0
+    ignored_tables: Mapping[str, int] = field(default_factory=dict)
     removed: int = 0
     tables: Mapping[str, TableCounts] = field(default_factory=dict)
 
@@ -50,6 +52,7 @@ class BatchCounts:
         """Return the counts as they stand in the commit."""
         captured = {
             "ignored": self.ignored,
+            "ignored_tables": dict(self.ignored_tables),
             "removed": self.removed,
             "tables": {name: asdict(table) for name, table in self.tables.items()},
         }

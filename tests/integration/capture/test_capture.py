@@ -11,6 +11,7 @@ from hudi import HudiReadOptions, HudiTableBuilder
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.history.journal import Journal
 from streamjoin.query import query
 from tests.change_samples import kinesis_record, pipe_record
 from tests.integration.capture.capturing import Capture, Captured, entry, live, told
@@ -147,6 +148,10 @@ def test_changes_of_unlisted_tables_are_ignored_and_counted(
     with caplog.at_level("INFO"):
         job.run()
     assert "read=3 kept=1 superseded=0 rejected=0 ignored=2 kept.listed=1" in caplog.text
+    # Whoever lists it later is told what is missing.
+    newest = Journal(f"{base}/dead_journal").newest()
+    assert newest is not None
+    assert newest.counts["ignored_tables"] == {"other": 2}
     assert not Path(base, "dead", ".hoodie").exists()
     job.check_proof()
 
