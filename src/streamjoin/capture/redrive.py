@@ -13,7 +13,7 @@ from streamjoin.capture.pipeline import process_batch
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk
 from streamjoin.letters.listing import LetterFilter
-from streamjoin.letters.redrive import Processed, Redrive, RedriveReport
+from streamjoin.letters.redrive import Processed, Redrive, RedriveReport, rejected_again
 from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.streaming.batch import Batch
 
@@ -51,7 +51,7 @@ def _process(job: CaptureJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> P
     # Also with `ignore`: a letter that is left out is no row, and stays.
     judged = replace(job, dead_letters=again, unlisted_tables="dead_letter")
     process_batch(judged, Batch(batch_id, chunk.records))
-    return Processed(chunk.reasons.keys() - again.ids, job.journal.append)
+    return Processed(chunk.reasons.keys() - rejected_again(chunk.reasons.keys(), again.ids), job.journal.append)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def assemble(
         dead_letters=DeadLetters(config.dead_letters.base_path, f"{settings.table_name}_dead_letters"),
         version_columns=version_columns(config),
         rewriting=rewriting_plan(config),
-        payload=_payload_format(config.payload),
+        payload=payload_format(config.payload),
     )
 
 
@@ -197,7 +197,8 @@ def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: 
     return found
 
 
-def _payload_format(payload: PayloadSettings) -> PayloadFormat:
+def payload_format(payload: PayloadSettings) -> PayloadFormat:
+    """Return what `payload` says of a record's data, but for its columns."""
     return PayloadFormat(
         name=payload.format,
         delimiter=payload.delimiter or ",",
@@ -205,6 +206,8 @@ def _payload_format(payload: PayloadSettings) -> PayloadFormat:
         avro_schema=payload.schema_file.schema if payload.schema_file else None,
         avro_writer_schemas=tuple(file.schema for file in payload.writer_schema_files),
         max_unpacked_bytes=payload.max_unpacked_bytes,
+        records=payload.records,
+        path=payload.path,
     )
 
 

@@ -10,7 +10,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.enrich.assembly import check_services, prepare, resolve_schema
+from streamjoin.enrich.assembly import check_services, payload_format, prepare, resolve_schema
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.rewrite import rewrite
@@ -63,7 +63,8 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     started = time.monotonic()
     on_step("read")
     parallelism = follow_size(batch)
-    events = decode(batch.records, job.schema, job.payload)  # 1
+    # What read a stream has taken its records apart; a frame from elsewhere has them whole.
+    events = decode(batch.records, job.schema, job.payload, is_split=batch.position is not None)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
     with ExitStack() as kept:
         kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
@@ -156,7 +157,7 @@ def run(
         StreamJoinError: The job can't go on; every commit made so far stands.
     """
     schema = resolve_schema(config)
-    stream = Stream.from_config(config.source.kinesis)
+    stream = Stream.from_config(config.source.kinesis, payload_format(config.payload).splitter(schema))
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     described = check_services(config, stream)
     prepared, spark = prepare(config, schema, described)

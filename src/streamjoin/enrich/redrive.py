@@ -17,7 +17,7 @@ from streamjoin.enrich.rows import join, order, table_rows, version_literals
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk
 from streamjoin.letters.listing import LetterFilter
-from streamjoin.letters.redrive import Processed, Redrive, RedriveReport
+from streamjoin.letters.redrive import Processed, Redrive, RedriveReport, rejected_again
 from streamjoin.letters.table import letter_id
 from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
@@ -82,9 +82,14 @@ def _process(job: EnrichJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> Pr
     kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
     ordered = order(job, join(events, job.references, snapshots))
     kept.enter_context(persisted(ordered.frame))
-    accepted = ordered.frame.where(F.col(REASON_COLUMN).isNull()).select(letter_id(RECORD_COLUMN))
-    back = {str(row[0]) for row in accepted.collect()}
-    if not back:
+    verdicts = ordered.frame.select(letter_id(RECORD_COLUMN), F.col(REASON_COLUMN).isNull()).collect()
+    stay = rejected_again(chunk.reasons.keys(), (event for event, is_kept in verdicts if not is_kept))
+    back = chunk.reasons.keys() - stay
+    rows = _without_older(job, table_rows(job, ordered).withColumns(version_literals(job, snapshots)))
+    # A letter of a whole record may have good events beside the bad one for which it stays.
+    is_partly_kept = not stay.isdisjoint(rejected_again(chunk.reasons.keys(), (e for e, is_kept in verdicts if is_kept)))
+    has_rows = bool(back) or (is_partly_kept and not rows.isEmpty())
+    if not has_rows:
         # No commit names them: the next one tells what reading them consumed.
         for reference in followed(job):
             snapshot = snapshots[reference.name]
@@ -92,11 +97,10 @@ def _process(job: EnrichJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> Pr
                 reference.unreported(snapshot)
 
     def commit(metadata: Mapping[str, str]) -> None:
-        rows = table_rows(job, ordered).withColumns(version_literals(job, snapshots))
-        job.writer.commit(_without_older(job, rows), metadata, parallelism=parallelism)
+        job.writer.commit(rows, metadata, parallelism=parallelism)
 
-    versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()} if back else {}
-    return Processed(back, commit, job.writer.record, versions)
+    versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()} if has_rows else {}
+    return Processed(back, commit, job.writer.record, versions, has_rows=has_rows)
 
 
 def _without_older(job: EnrichJob, rows: DataFrame) -> DataFrame:

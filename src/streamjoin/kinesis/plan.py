@@ -1,8 +1,9 @@
 """What a batch is to read from a Kinesis stream: values only, small enough to travel to executors."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -43,6 +44,9 @@ class StartSettings(Protocol):
     def timestamp(self) -> datetime | None: ...  # noqa: D102
 
 
+Split: TypeAlias = Callable[[Sequence[bytes]], list[list[bytes]]]
+
+
 @dataclass(frozen=True)
 class Stream:
     """A Kinesis stream and how it is read.
@@ -53,6 +57,7 @@ class Stream:
         region: Default: the SDK's.
         role_arn: A role to assume for it.
         fail_on_data_loss: Stop when the stream no longer holds the position; else record the lost range and go on.
+        split: Takes the payloads of one record apart: gives for each those that it holds. Default: itself.
     """
 
     name: str
@@ -60,9 +65,10 @@ class Stream:
     region: str | None = None
     role_arn: str | None = None
     fail_on_data_loss: bool = True
+    split: Split | None = None
 
     @classmethod
-    def from_config(cls, settings: StreamSettings) -> "Stream":
+    def from_config(cls, settings: StreamSettings, split: Split | None = None) -> "Stream":
         """Return the stream of `source.kinesis`; its region is the ARN's when only that says it."""
         arn = settings.stream_arn
         name = settings.stream_name or (arn.rpartition("/")[2] if arn else "")
@@ -70,7 +76,7 @@ class Stream:
             problem = "source.kinesis: neither stream_name nor stream_arn; give one of them"
             raise ConfigError([problem])
         region = settings.region or (arn.split(":")[3] if arn else None)
-        return cls(name, arn, region, settings.role_arn, settings.fail_on_data_loss)
+        return cls(name, arn, region, settings.role_arn, settings.fail_on_data_loss, split)
 
     @property
     def identity(self) -> str:

@@ -59,7 +59,8 @@ class ShardReading:
         self._client, self._read = client, read
         self._at = read.start
         memory = client.memory.get(read.shard_id)
-        self._taken = Taken(client.stream.name, read.shard_id, memory.seen if memory else (0, 0, 0))
+        seen = memory.seen if memory else (0, 0, 0)
+        self._taken = Taken(client.stream.name, read.shard_id, seen, client.stream.split)
         self._requests = 0
         self._drained = False
         self._behind_ms: int | None = None

@@ -1,4 +1,4 @@
-"""What a batch takes of one shard: whole stream records, unpacked, as many as the limits allow."""
+"""What a batch takes of one shard: whole stream records, unpacked and taken apart, as many as the limits allow."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from streamjoin.kinesis import kpl
-from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.kinesis.plan import BatchLimits, Split
 from streamjoin.schema.columns import RECORD_SCHEMA
 
 
@@ -18,24 +18,26 @@ class Taken:
         stream: The stream's name.
         shard_id: The shard.
         last_seen: `seen` of the shard's last batch.
+        split: Takes the payloads of one stream record apart.
 
     Attributes:
         batches: With the columns of `schema.RECORD_SCHEMA`.
         first: Sequence number of the first stream record; None when none was taken.
         last: Likewise of the last one.
         outer_records: How many stream records they are.
-        rows: How many user records.
+        rows: How many user records, or what they were taken apart into.
         bytes: Payload bytes of these.
         last_arrived_ms: When the last one arrived, in milliseconds since the epoch; None when none was taken.
     """
 
-    def __init__(self, stream: str, shard_id: str, last_seen: tuple[int, int, int]) -> None:
+    def __init__(self, stream: str, shard_id: str, last_seen: tuple[int, int, int], split: Split | None = None) -> None:
         self.batches: list[pa.RecordBatch] = []
         self.first: str | None = None
         self.last: str | None = None
         self.last_arrived_ms: int | None = None
         self.outer_records = self.rows = self.bytes = 0
         self._stream, self._shard_id, self._last_seen = stream, shard_id, last_seen
+        self._split = split
 
     @property
     def seen(self) -> tuple[int, int, int]:
@@ -63,7 +65,7 @@ class Taken:
         rows: list[tuple[str, int, str, int, bytes]] = []
         taken = 0
         for record in records:
-            users = kpl.unpack(record["PartitionKey"], record["Data"])
+            users = self._unpacked(record)
             size = sum(len(user.data) for user in users)
             is_over = self.rows + len(users) > limits.records or self.bytes + size > limits.bytes
             # The first record of a batch is always taken, or a large one would stop the shard for ever.
@@ -79,8 +81,17 @@ class Taken:
             taken += 1
         if taken:
             self.last_arrived_ms = arrival_ms(records[taken - 1])
+        # Records may hold nothing: control messages, say.
+        if rows:
             self.batches.append(self._batch(rows))
         return taken
+
+    def _unpacked(self, record: dict[str, Any]) -> list[kpl.UserRecord]:
+        users = kpl.unpack(record["PartitionKey"], record["Data"])
+        if self._split is None:
+            return users
+        parts = self._split([user.data for user in users])
+        return [user._replace(data=part) for user, mine in zip(users, parts, strict=True) for part in mine]
 
     def _batch(self, rows: list[tuple[str, int, str, int, bytes]]) -> pa.RecordBatch:
         numbers, sub_numbers, keys, arrivals_us, data = zip(*rows, strict=True)

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -54,15 +54,18 @@ class Processed:
 
     Args:
         back: The ids of the letters that are rejected no longer.
-        commit: Makes it count, given what the entry says; called if there are any.
+        commit: Makes it count, given what the entry says; called if there are any, or rows.
         record: What follows the commit, and is made up for by the next start.
         references: The metadata of each reference's snapshot, by name.
+        has_rows: Whether there is something to commit even if all letters stay: a letter of a whole record stays for
+            one of its events.
     """
 
     back: Set[str]
     commit: Callable[[Mapping[str, str]], object]
     record: Callable[[], None] = lambda: None
     references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    has_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class Redrive:
             processed = self.process(chunk, batch_id, kept)  # 1
             self.on_step("processed")
             back = sorted(processed.back)
-            if back:
+            if back or processed.has_rows:
                 reasons = Counter(chunk.reasons[letter] for letter in back)
                 self._intents.write(batch_id, back)  # 2
                 self.on_step("intended")
@@ -165,6 +168,29 @@ class Redrive:
         self.job.check()
         tasks = tasks_for(self.spark, len(letters))
         self.job.dead_letters.delete(self.spark, letters, batch_id=batch_id, parallelism=tasks)
+
+
+def rejected_again(letters: Set[str], rejected: Iterable[str]) -> set[str]:
+    """Return which letters stay: those that have a rejected event, by itself or among others.
+
+    Args:
+        letters: The ids of the letters that were fed in.
+        rejected: The ids of the events that were rejected: `stream/shard/number/sub`. A letter of a whole record may
+            have several by now, which count on from its own `sub`.
+    """
+    subs: dict[str, list[int]] = {}
+    for letter in letters:
+        record, slash, sub = letter.rpartition("/")
+        if slash:
+            subs.setdefault(record, []).append(int(sub))
+    stay = set[str]()
+    for event in rejected:
+        record, _, sub = event.rpartition("/")
+        if event in letters:
+            stay.add(event)
+        else:
+            stay.update(f"{record}/{first}" for first in subs.get(record, ()) if first <= int(sub))
+    return stay
 
 
 def _metadata(batch_id: str, newest: Entry, processed: Processed, reasons: Counter[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.text import without_mark
 from streamjoin.records.values import (
     Parse,
     Rejected,
@@ -45,18 +46,9 @@ class CsvDecoder:
 
     def __call__(self, payload: bytes) -> list[Any] | Rejected:
         """Return the row's values in the order of the schema, or why there is none."""
-        if not payload.strip(b"\r\n"):
-            return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
-        try:
-            # One text, not its lines: so a line end within quotes belongs to its field, and a second row is an error.
-            (fields,) = csv.reader([payload.decode()], delimiter=self._delimiter, strict=True)
-        except UnicodeDecodeError as error:
-            return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8: {error.reason}")
-        except csv.Error as error:
-            return Rejected(RejectReason.MALFORMED_CSV, f"not one row: {error}")
-        if len(fields) != len(self._columns):
-            detail = f"expected {len(self._columns)} fields, one a column, found {len(fields)}"
-            return Rejected(RejectReason.MALFORMED_CSV, detail)
+        fields = self._fields(payload)
+        if isinstance(fields, Rejected):
+            return fields
         row = []
         for (name, parse), text in zip(self._columns, fields, strict=True):
             try:
@@ -64,6 +56,24 @@ class CsvDecoder:
             except WrongTypeError as error:
                 return Rejected(RejectReason.WRONG_TYPE, f"column '{name}': {error}")
         return row
+
+    def _fields(self, payload: bytes) -> list[str] | Rejected:
+        content = without_mark(payload)
+        if isinstance(content, Rejected):
+            return content
+        if not content.strip(b"\r\n"):
+            return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
+        try:
+            # One text, not its lines: so a line end within quotes belongs to its field, and a second row is an error.
+            (fields,) = csv.reader([content.decode()], delimiter=self._delimiter, strict=True)
+        except UnicodeDecodeError as error:
+            return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8: {error.reason}")
+        except csv.Error as error:
+            return Rejected(RejectReason.MALFORMED_CSV, f"not one row: {error}")
+        if len(fields) != len(self._columns):
+            detail = f"expected {len(self._columns)} fields, one a column, found {len(fields)}"
+            return Rejected(RejectReason.MALFORMED_CSV, detail)
+        return fields
 
 
 def _parser(name: str, data_type: pa.DataType) -> Parse:

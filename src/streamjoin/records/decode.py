@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
+from streamjoin.records.splitting import split_batch
 from streamjoin.spark.schema import RECORD_STRUCT, declared, to_spark
 
 _EVENT: Final = "_event"
@@ -18,17 +19,26 @@ _JSON: Final = PayloadFormat()
 _MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
 
 
-def decode(records: DataFrame, schema: str | pa.Schema | T.StructType, payload: PayloadFormat = _JSON) -> Events:
+def decode(
+    records: DataFrame,
+    schema: str | pa.Schema | T.StructType,
+    payload: PayloadFormat = _JSON,
+    *,
+    is_split: bool = False,
+) -> Events:
     """Decode the payloads of `records` in the executors.
 
     Columns in: `data` (binary); the other columns of a record if they are known.
     Columns out: those of `schema`; `_record`. Reasons: EMPTY_PAYLOAD, MALFORMED_COMPRESSION, TOO_LARGE, WRONG_TYPE; of
-    text NOT_UTF8; of json MALFORMED_JSON, NOT_AN_OBJECT; of csv MALFORMED_CSV; of avro MALFORMED_AVRO, UNKNOWN_SCHEMA.
+    text NOT_UTF8; of json MALFORMED_JSON, NOT_AN_OBJECT, NO_EVENT; of csv MALFORMED_CSV; of avro MALFORMED_AVRO,
+    UNKNOWN_SCHEMA. A row for each event: with `payload.records` many, `data` of `_record` has that event alone, and
+    `sub_sequence_number` counts the record's events.
 
     Args:
         records: A frame as `read_kinesis` gives it, or any with a column `data`.
         schema: The events' columns, as DDL text, Arrow's schema or Spark's.
         payload: What the payloads are.
+        is_split: Whether their reader has taken those with several events apart already.
 
     Raises:
         SchemaError: The schema can't be parsed, or has a type that the format can't have.
@@ -45,7 +55,7 @@ def decode(records: DataFrame, schema: str | pa.Schema | T.StructType, payload: 
             T.StructField(DETAIL_COLUMN, T.StringType()),
         ]
     )
-    decoded = records.mapInArrow(_batch_decoder(columns, payload), out)
+    decoded = records.mapInArrow(_batch_decoder(columns, payload, is_split=is_split), out)
     decoded = decoded.select(f"{_EVENT}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
     return Events(decoded)
 
@@ -61,12 +71,15 @@ def record_struct(found: T.StructType) -> Column:
 
 
 def _batch_decoder(
-    schema: pa.Schema, payload: PayloadFormat
+    schema: pa.Schema, payload: PayloadFormat, *, is_split: bool
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
+    splitter = None if is_split else payload.splitter(schema)
+
     def decode_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         decoder = PayloadDecoder(schema, payload)
         for batch in batches:
-            yield from decode_batch(batch, decoder, schema)
+            for part in [batch] if splitter is None else split_batch(batch, splitter.parts):
+                yield from decode_batch(part, decoder, schema)
 
     return decode_batches
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from streamjoin.errors import SchemaError
+from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.records.avro.rows import AvroDecoder
 from streamjoin.records.avro.schema import AvroSchema
 from streamjoin.records.compression import Unpacker
 from streamjoin.records.csv import CsvDecoder
 from streamjoin.records.json import JsonDecoder
+from streamjoin.records.json_path import JsonPath
+from streamjoin.records.splitting import MAX_EVENTS, Splitter
+from streamjoin.records.text import without_mark
 from streamjoin.records.values import Rejected
 
 __all__ = ["PayloadDecoder", "PayloadFormat", "Rejected"]
@@ -30,6 +34,8 @@ class PayloadFormat:
         avro_schema: Of avro, the schema that the columns are of.
         avro_writer_schemas: Of avro, older schemas, read as `avro_schema`.
         max_unpacked_bytes: What is larger, once gzip or zstd is undone, is rejected.
+        records: Whether a payload of json or csv may have several events.
+        path: Of json, where in a document the event is, such as `detail`; with many `logEvents[*].message` too.
     """
 
     name: Literal["json", "csv", "avro"] = "json"
@@ -38,10 +44,27 @@ class PayloadFormat:
     avro_schema: AvroSchema | None = None
     avro_writer_schemas: tuple[AvroSchema, ...] = ()
     max_unpacked_bytes: int = 10 * 1024 * 1024
+    records: Literal["one", "many"] = "one"
+    path: str | None = None
+
+    def splitter(self, schema: pa.Schema) -> Splitter | None:
+        """Return what takes a payload with several events apart; None: each has one.
+
+        Args:
+            schema: The event's columns.
+
+        Raises:
+            SchemaError: The format has one event a payload, always.
+        """
+        if self.records == "one":
+            return None
+        if self.name == "avro":
+            raise SchemaError("payloads of avro: expected records 'one', found 'many'")
+        return Splitter(self.name, self.path, tuple(schema.names), self.delimiter, self.max_unpacked_bytes)
 
 
 class PayloadDecoder:
-    """Decodes payloads, compressed or not, to rows of one schema.
+    """Decodes payloads of one event each, compressed or not, to rows of one schema.
 
     Args:
         schema: The event's columns.
@@ -52,7 +75,12 @@ class PayloadDecoder:
     """
 
     def __init__(self, schema: pa.Schema, payload: PayloadFormat = PayloadFormat()) -> None:
-        self._decode = _decoder(schema, payload)
+        decode, splitter = _decoder(schema, payload), payload.splitter(schema)
+        if splitter is not None:
+            decode = _OneOfMany(decode, splitter)
+        elif payload.path is not None:
+            decode = _AtPath(decode, JsonPath(payload.path, many=False))
+        self._decode = decode
         # Plain Avro may begin with any bytes, the text of the others with none of a compression's.
         self._may_be_plain = payload.name == "avro"
         self._unpack = Unpacker(payload.max_unpacked_bytes)
@@ -68,6 +96,44 @@ class PayloadDecoder:
             return content if isinstance(row, Rejected) else row
         self.decoded_bytes += len(content)
         return self._decode(content)
+
+
+class _AtPath:
+    """Decodes the event that a document has at a path."""
+
+    def __init__(self, decode: Decode, path: JsonPath) -> None:
+        self._decode, self._path = decode, path
+
+    def __call__(self, content: bytes) -> list[Any] | Rejected:
+        text = without_mark(content)
+        if isinstance(text, Rejected) or not text.strip():
+            return self._decode(content)
+        event = next(self._path.events(text), None)
+        if event is None:
+            return Rejected(RejectReason.NO_EVENT, "it is a control message, and has no event")
+        return event.content if isinstance(event.content, Rejected) else self._decode(event.content)
+
+
+class _OneOfMany:
+    """Decodes the one event that is left of a payload with several once it was taken apart."""
+
+    def __init__(self, decode: Decode, splitter: Splitter) -> None:
+        self._decode, self._splitter = decode, splitter
+
+    def __call__(self, content: bytes) -> list[Any] | Rejected:
+        row = self._decode(content) if self._splitter.path is None else None
+        text = without_mark(content)
+        if isinstance(row, list) or isinstance(text, Rejected) or not text.strip():
+            return self._decode(content) if row is None else row
+        events = list(islice(self._splitter.events(text), 2))
+        if len(events) != 1:
+            return Rejected(
+                RejectReason.TOO_LARGE,
+                f"expected at most {MAX_EVENTS} events in a record, together not larger than "
+                f"payload.max_unpacked_bytes, {self._splitter.max_unpacked_bytes}",
+            )
+        found = events[0].content
+        return found if isinstance(found, Rejected) else self._decode(found)
 
 
 def _decoder(schema: pa.Schema, payload: PayloadFormat) -> Decode:

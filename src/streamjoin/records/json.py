@@ -11,6 +11,8 @@ import msgspec
 import pyarrow as pa
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.json_path import malformed
+from streamjoin.records.text import without_mark
 from streamjoin.records.values import (
     Parse,
     Rejected,
@@ -62,22 +64,23 @@ class JsonDecoder:
         return row
 
 
-def _attributes(payload: bytes) -> dict[str, msgspec.Raw] | Rejected:
+def _attributes(payload: bytes, *, may_have_mark: bool = True) -> dict[str, msgspec.Raw] | Rejected:
     """Return the JSON text of each attribute."""
-    if not payload.strip():
-        return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
     try:
         # The parser doesn't look into strings that aren't asked for.
         payload.decode()
         return _OBJECT.decode(payload)
-    except UnicodeDecodeError as error:
-        return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8: {error.reason}")
     except msgspec.ValidationError as error:
         return Rejected(RejectReason.NOT_AN_OBJECT, str(error))
-    except msgspec.DecodeError as error:
-        return Rejected(RejectReason.MALFORMED_JSON, str(error))
-    except RecursionError:
-        return Rejected(RejectReason.MALFORMED_JSON, "JSON is nested too deeply")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        content = without_mark(payload)
+        if isinstance(content, Rejected):
+            return content
+        if not content.strip():
+            return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
+        if may_have_mark and content is not payload:
+            return _attributes(content, may_have_mark=False)
+        return malformed(payload, error)
 
 
 def _converters(fields: "Iterable[pa.Field[Any]]") -> list[tuple[str, Convert]]:

@@ -39,10 +39,10 @@ class Batch:
         return sum(r.records for r in self.ranges)
 
     def is_due(self, idle_seconds: float) -> bool:
-        """Tell whether the batch is to be committed: it has records, or shards to report, or it is time."""
+        """Tell whether the batch is to be committed: it is past a record, or has shards to report, or it is time."""
         # A shard's end must be in a commit too, or the next commit's position doesn't follow from its ranges.
-        is_told = any(r.lost or r.drained for r in self.ranges)
-        return self.count > 0 or is_told or idle_seconds > _IDLE_COMMIT_SECONDS
+        is_told = any(r.lost or r.drained or r.last is not None for r in self.ranges)
+        return is_told or idle_seconds > _IDLE_COMMIT_SECONDS
 
 
 def batch_id_of(ranges: Iterable[ShardRange]) -> str:

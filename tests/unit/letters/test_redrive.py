@@ -14,7 +14,7 @@ from streamjoin.history.journal import Journal
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.job import PositionedJob
-from streamjoin.letters.redrive import Redrive
+from streamjoin.letters.redrive import Redrive, rejected_again
 from streamjoin.letters.table import DeadLetters
 from streamjoin.shards.position import Position
 
@@ -88,3 +88,12 @@ def test_an_intent_that_is_not_whole_is_an_error_only_if_its_commit_happened(
 def test_before_the_first_start_nothing_is_fed_in(tmp_path: Path) -> None:
     report = resumed(FakeLetters("d", "d"), Journal(str(tmp_path / "journal"))).run()
     assert (report.tried, report.waiting) == (0, 0)
+
+
+def test_a_letter_stays_while_one_of_its_events_is_rejected() -> None:
+    letters = {"s/a/7/0", "s/a/9/0", "s/a/9/5", "arn:aws:x/s/b/9/2", "no-place"}
+    # Of the record 9 of shard a, the letter 0 was whole: its events count on from it.
+    assert rejected_again(letters, ["s/a/9/1", "arn:aws:x/s/b/9/2"]) == {"s/a/9/0", "arn:aws:x/s/b/9/2"}
+    assert rejected_again(letters, ["s/a/9/7"]) == {"s/a/9/0", "s/a/9/5"}
+    assert rejected_again(letters, ["s/a/9/5", "no-place"]) == {"s/a/9/5", "no-place"}
+    assert rejected_again(letters, []) == set()

@@ -20,6 +20,7 @@ from streamjoin.config.stages import (
 )
 from streamjoin.config.values import Choice, ColumnName, ColumnNames, Matching, SizeBytes, Text, VersionColumns
 from streamjoin.enrich.config.avro_file import AvroFile, AvroFilePath
+from streamjoin.records.json_path import PATH
 
 
 class SourceSettings(Stage):
@@ -35,12 +36,22 @@ class PayloadSettings(Stage):
     format: Annotated[
         Literal["json", "csv", "avro"],
         Choice(
-            json="One JSON object a record.",
-            csv="One row of CSV a record, its fields in the order of `schema`.",
-            avro="One Avro record a record, single-object or plain.",
+            json="JSON objects.",
+            csv="Rows of CSV, their fields in the order of `schema`.",
+            avro="Avro records, single-object or plain.",
         ),
     ] = "json"
     """Format of the payload."""
+    records: Annotated[
+        Literal["one", "many"],
+        Choice(
+            one="A record is one event.",
+            many="A record has any number of them: JSON values one after the other, an array, or lines of CSV.",
+        ),
+    ] = "one"
+    """How many events a record may have; with format json or csv."""
+    path: Annotated[str, Matching(PATH, "names with dots between them, [*] behind one for each element")] | None = None
+    """Where in a JSON document the event is, such as detail, or with many logEvents[*].message; text is JSON again."""
     # Never None once it is checked: json and csv need it, avro has it from schema_file.
     schema_: Annotated[pa.Schema | GlueCatalogSchema, SchemaForms(catalog=True)] = Field(  # type: ignore[assignment]
         default=None, alias="schema"

@@ -10,6 +10,7 @@ from streamjoin.enrich.config.avro_file import AvroFile
 from streamjoin.enrich.config.enrich import PayloadSettings
 from streamjoin.errors import SchemaError
 from streamjoin.records.avro.resolution import RowReader
+from streamjoin.records.json_path import EACH
 from streamjoin.schema.ddl import type_text
 
 _FORMATS_OF: Final = {
@@ -17,6 +18,7 @@ _FORMATS_OF: Final = {
     "writer_schema_files": "avro",
     "delimiter": "csv",
     "null_text": "csv",
+    "path": "json",
 }
 
 
@@ -28,6 +30,10 @@ def payload_problems(payload: PayloadSettings) -> Iterator[str]:
         value = getattr(payload, key)
         if payload.format != allowed and value not in (None, []) and not isinstance(value, Unset):
             yield f"payload.{key}: allowed with format {allowed} only; found {payload.format}"
+    if payload.records == "many" and payload.format == "avro":
+        yield "payload.records: found many; with avro allowed: one"
+    if payload.records == "one" and isinstance(payload.path, str) and EACH in payload.path:
+        yield f"payload.path: found '{payload.path}'; {EACH} needs payload.records many"
     if payload.format == "avro":
         yield from _avro(payload)
     elif payload.schema_ is None:

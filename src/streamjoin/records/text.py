@@ -1,0 +1,36 @@
+"""What a payload of text may begin with, and what it is if it isn't UTF-8."""
+
+import codecs
+from typing import Final
+
+from streamjoin.errors import RejectReason
+from streamjoin.records.values import Rejected
+
+BYTE_ORDER_MARK: Final = "\ufeff"
+# The longer ones first: UTF-32's begins like UTF-16's.
+_OTHER_MARKS: Final = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+def without_mark(content: bytes) -> bytes | Rejected:
+    """Return text without its byte order mark, which is no content; rejected if it is in UTF-16 or UTF-32.
+
+    Without a mark these are known by the zero byte beside their first letter, if that is one of ASCII.
+    """
+    if content.startswith(codecs.BOM_UTF8):
+        return content[len(codecs.BOM_UTF8) :]
+    for mark, name in _OTHER_MARKS.items():
+        if content.startswith(mark):
+            return _not_utf8(name)
+    first, second = content[:1], content[1:2]
+    if second and (first == b"\0") != (second == b"\0"):
+        return _not_utf8("UTF-32" if content[2:4] == b"\0\0" else "UTF-16")
+    return content
+
+
+def _not_utf8(found: str) -> Rejected:
+    return Rejected(RejectReason.NOT_UTF8, f"expected text in UTF-8, found {found}")
