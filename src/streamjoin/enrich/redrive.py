@@ -87,7 +87,9 @@ def _process(job: EnrichJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> Pr
     back = chunk.reasons.keys() - stay
     rows = _without_older(job, table_rows(job, ordered).withColumns(version_literals(job, snapshots)))
     # A letter of a whole record may have good events beside the bad one for which it stays.
-    is_partly_kept = not stay.isdisjoint(rejected_again(chunk.reasons.keys(), (e for e, is_kept in verdicts if is_kept)))
+    is_partly_kept = not stay.isdisjoint(
+        rejected_again(chunk.reasons.keys(), (e for e, is_kept in verdicts if is_kept))
+    )
     has_rows = bool(back) or (is_partly_kept and not rows.isEmpty())
     if not has_rows:
         # No commit names them: the next one tells what reading them consumed.
