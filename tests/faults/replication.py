@@ -1,6 +1,7 @@
 """DynamoDB tables and a control table in memory, and all that outlives a process of a replication job."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -147,7 +148,7 @@ class Control:
     def __init__(self) -> None:
         self.stored: dict[str, Any] = {}
         self.saved: list[ControlState] = []
-        self.is_lost = False
+        self.is_lost = self.is_renewed = False
 
     def acquire(self) -> ControlState | None:
         return ControlState.from_item(self.stored)
@@ -160,6 +161,12 @@ class Control:
     def check(self) -> None:
         if self.is_lost:
             raise SinkError("the lease is another's")
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        self.is_renewed = True
+        yield
+        self.is_renewed = False
 
     def release(self) -> None:
         pass
@@ -227,6 +234,18 @@ class World:
 def _key_text(change: Put | Delete) -> str:
     (value,) = change.key.values()
     return str(next(iter(value.values())))
+
+
+class Pauses(StopRequest):
+    """Notes how long each pause would be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self.seconds.append(seconds)
 
 
 def caught_up(world: World, **options: Any) -> None:

@@ -1,8 +1,8 @@
 """The control table: for each replication, how far it has come and which process runs it."""
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -14,7 +14,7 @@ from streamjoin.dynamodb.table import TableErrors
 from streamjoin.dynamodb.write.tables import MakingClient, ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
-from streamjoin.lock.lease import Entry, Lease
+from streamjoin.lock.lease import Entry, Lease, Renewal
 from streamjoin.lock.refusal import Place
 from streamjoin.replicate.control_state import ControlState
 
@@ -246,6 +246,16 @@ class ControlTable:
             SinkError: As `save`.
         """
         self._lease.keep()
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """Renew the lease in the background until the block ends, however long another service doesn't answer."""
+        renewal = Renewal(self._lease)
+        renewal.start()
+        try:
+            yield
+        finally:
+            renewal.stop()
 
     def release(self) -> None:
         """Give the lease back if it is still ours; never raises."""

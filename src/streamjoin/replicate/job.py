@@ -21,6 +21,8 @@ from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.letters import LetterFolder
 from streamjoin.replicate.routes import Routes
 from streamjoin.replicate.targets import Targets
+from streamjoin.streaming.attempts import with_attempts
+from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +116,17 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
         limits=BatchLimits.of(config.limits),
         interval_seconds=config.trigger.interval_seconds,
     )
+
+
+def assembled(config: ReplicateConfig, stop: StopRequest) -> ReplicateJob:
+    """Return `assemble(config)`, tried again with pauses while the server or DynamoDB is away.
+
+    Raises:
+        StreamJoinError: As `assemble`, if that doesn't pass, or did not pass in time.
+    """
+    found: list[ReplicateJob] = []
+    with_attempts(lambda: found.append(assemble(config)), stop, lambda: len(found))
+    return found[0]
 
 
 @contextmanager

@@ -47,6 +47,15 @@ class LoadBatch:
 
 
 def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatch]:
+    """Yield what `_load` does, with the lease renewed meanwhile: one chunk may take longer than it lasts."""
+    if job.state.loading is not None:
+        with job.control.renewing():
+            yield from _load(job, job.state.loading, on_step)
+
+
+def _load(
+    job: ReplicateJob, loading: Mapping[str, LoadProgress], on_step: Callable[[str], None]
+) -> Iterator[LoadBatch]:
     """Load the tables that the job's state says are to be loaded; each batch is to be processed before the next.
 
     1. chunks: the rows of each table become items, in the order of its primary key. Each item is as new as the binlog's
@@ -61,14 +70,13 @@ def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatc
 
     Args:
         job: The job's parts.
+        loading: The job's state, of the load.
         on_step: Called with the name of each step that has been done.
     """
-    if job.state.loading is None:
-        return
     # Nothing that was written before is newer; and a table that isn't listed after it is gone by then.
     now = job.server.position()
     there = {str(table): table for table in job.server.tables(job.routes.selects)}
-    loading = _whole_targets(job, there, job.state.loading)
+    loading = _whole_targets(job, there, loading)
     if loading != job.state.loading:
         job.save(replace(job.state, loading=loading))
     for name in loading.keys() - there.keys():

@@ -17,7 +17,7 @@ from streamjoin.replicate.changes import ChangeBatch, TableChange, follow
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.items import items_of_changes
-from streamjoin.replicate.job import ReplicateJob, assemble, released
+from streamjoin.replicate.job import ReplicateJob, assembled, released
 from streamjoin.replicate.letters import write_letters
 from streamjoin.replicate.load import LoadBatch, delete_older, load, process_rows
 from streamjoin.streaming.pace import Pace
@@ -197,7 +197,7 @@ def run(
     """
     until = Until(caught_up=until_caught_up, batches=max_batches)
     with stop_on_signals(config.limits.grace_seconds) as stop:
-        job = assemble(config)
+        job = assembled(config, stop)
         with released(job):
             return replicate(job, stop, until, reload=reload, on_step=on_step)
 

@@ -1,6 +1,7 @@
 """The control table, on a fake table and by a fake clock; its lease: `test_lock_lease`."""
 
 import json
+import threading
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from streamjoin.lock.holder import Holder
 from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.control_table import ControlTable
-from tests.faults.items import LOST, FakeTables
+from tests.faults.items import LOST, NONE, FakeTables
 from tests.faults.sink import FakeTime
 
 TABLE, JOB = "streamjoin_replication", "country"
@@ -118,6 +119,17 @@ def test_an_item_of_the_state_before_is_taken_over_after_its_time_and_written_wi
     one.release()
     (written,) = tables.items(TABLE)
     assert set(written) == {name for name in ITEM_BEFORE if not name.startswith("lease_")}
+
+
+def test_the_lease_is_renewed_in_the_background_until_the_block_ends() -> None:
+    tables = client()
+    one = ControlTable(tables, TABLE, JOB, holder=Holder.here(JOB), lease_seconds=0.05)
+    one.acquire()
+    renewed = threading.Event()
+    tables.next_fault = lambda operation: renewed.set() or NONE  # type: ignore[func-returns-value]
+    with one.renewing():
+        assert renewed.wait(30)
+    assert "lease-renewal" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_save_whose_answer_was_lost_may_be_repeated() -> None:

@@ -9,7 +9,7 @@ from streamjoin.replicate.pipeline import STEPS, replicate
 from streamjoin.streaming.attempts import MAX_ATTEMPTS
 from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
-from tests.faults.replication import Control, caught_up, dying_at, fill
+from tests.faults.replication import Control, Pauses, caught_up, dying_at, fill
 from tests.services.replication_server import Crash, nothing
 
 
@@ -221,16 +221,6 @@ def test_a_run_goes_on_and_saves_its_position_while_other_tables_change_without_
     assert takes < 600
 
 
-class Pauses(StopRequest):
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def wait(self, seconds: float) -> None:
-        if seconds > 0:
-            self.seconds.append(seconds)
-
-
 def test_an_error_that_passes_is_tried_again_from_what_was_saved(world, server):
     fill(server, "country", *range(7))
     failing = iter([False, True, False, False, True, True])
@@ -244,6 +234,14 @@ def test_an_error_that_passes_is_tried_again_from_what_was_saved(world, server):
     replicate(world.job(), stop, Until(caught_up=True))
     assert world.items.content() == world.expected()
     assert stop.seconds == [1.0, 1.0, 2.0]
+
+
+def test_the_lease_is_renewed_while_tables_are_loaded(world, server):
+    fill(server, "country", *range(7))
+    renewed: set[tuple[str, bool]] = set()
+    server.meanwhile = lambda step: renewed.add((step, world.control.is_renewed))
+    caught_up(world)
+    assert renewed == {("select", True), ("take", False)}
 
 
 def test_an_error_that_does_not_pass_ends_the_run(world, server):

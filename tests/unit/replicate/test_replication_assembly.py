@@ -1,7 +1,7 @@
 """What a replication is made of before it begins."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -9,8 +9,9 @@ from streamjoin.entry import parse_job
 from streamjoin.errors import SourceError
 from streamjoin.replicate import job as replication_job
 from streamjoin.replicate.config import ReplicateConfig
-from streamjoin.replicate.job import assemble
+from streamjoin.replicate.job import assemble, assembled
 from tests.faults.items import FakeTables
+from tests.faults.replication import Pauses
 from tests.unit.dms.rules import file_of, mapping, selection, source
 
 
@@ -18,11 +19,14 @@ class FakeServer:
     """A server without tables."""
 
     folds = False
+    refusals: ClassVar[list[SourceError]] = []
 
     def __init__(self, address: object) -> None:
         self.selects: Any = None
 
     def folds_case(self) -> bool:
+        if self.refusals:
+            raise self.refusals.pop()
         return self.folds
 
     def table_names(self) -> list[tuple[str, str]]:
@@ -64,3 +68,17 @@ def test_rules_have_case_if_the_servers_names_have(config: ReplicateConfig, capl
         assemble(config)
     expected = "rule 1 means no table, because of case: it has 'SHOP.PERSON', and the server 'shop.person'"
     assert expected in caplog.text
+
+
+def test_a_server_that_is_away_at_the_start_is_tried_again(
+    config: ReplicateConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeServer, "folds", True)
+    stop = Pauses()
+    FakeServer.refusals[:] = [SourceError("gone away", retryable=True)] * 3
+    assert assembled(config, stop).name == "n"
+    assert stop.seconds == [1.0, 2.0, 4.0]
+    FakeServer.refusals[:] = [SourceError("denied")]
+    with pytest.raises(SourceError, match="denied"):
+        assembled(config, stop)
+    assert len(stop.seconds) == 3
