@@ -168,8 +168,8 @@ class CapturedTable:
             on_step("tombstones_written")
             lock.check()
             deletion = [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []
-            fitted = rows.select(*(fitted(each, found) for each in target), *deletion)
-            hudi.upsert(fitted, self.table, commit_metadata=metadata, parallelism=parallelism)
+            in_columns = rows.select(*(fitted(each, found) for each in target), *deletion)
+            hudi.upsert(in_columns, self.table, commit_metadata=metadata, parallelism=parallelism)
             self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
 
