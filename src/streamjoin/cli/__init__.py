@@ -2,17 +2,21 @@
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamjoin.cli import checkpoint, dead_letters, local
 from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
 from streamjoin.cli.seed import seed_table
-from streamjoin.cli.stream_job import load_stream_job
+from streamjoin.cli.stream_job import load_positioned_job
 from streamjoin.local.samples.names import DatasetName, DemoJob
 from streamjoin.process import ExitCode, report_defect
 from streamjoin.rendering import OutputFormat
+
+if TYPE_CHECKING:
+    from streamjoin.replicate.verify import ReplicationReport
+    from streamjoin.verify import VerifyReport
 
 app = typer.Typer(
     help="Kinesis events, joined with changing DynamoDB reference data, upserted into Apache Hudi exactly once.",
@@ -93,18 +97,9 @@ def verify(
     """Prove from all commits of the job of CONFIG that no record was skipped or read twice; exit with 1 if not.
 
     Reads ledger or journal, timeline and dead letters, without Spark and without the stream; writes nothing.
+    Of a replication it compares the control table with all items of the targets, and reads nothing of the server.
     """
-    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
-
-    settings = load_stream_job(config)
-    if isinstance(settings, CaptureConfig):
-        from streamjoin.verify import verify_journal  # noqa: PLC0415
-
-        report = verify_journal(journal_path(settings), settings.dead_letters.base_path)
-    else:
-        from streamjoin.verify import verify as prove  # noqa: PLC0415
-
-        report = prove(settings.sink.hudi.base_path, settings.dead_letters.base_path)
+    report = _report_of(config)
     if form is TextOrJson.JSON:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
@@ -112,6 +107,24 @@ def verify(
             typer.echo(line)
     if not report.holds:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _report_of(config: str) -> "VerifyReport | ReplicationReport":
+    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
+    from streamjoin.replicate.config import ReplicateConfig  # noqa: PLC0415
+
+    settings = load_positioned_job(config)
+    if isinstance(settings, ReplicateConfig):
+        from streamjoin.replicate.verify import verify as compare  # noqa: PLC0415
+
+        return compare(settings)
+    if isinstance(settings, CaptureConfig):
+        from streamjoin.verify import verify_journal  # noqa: PLC0415
+
+        return verify_journal(journal_path(settings), settings.dead_letters.base_path)
+    from streamjoin.verify import verify as prove  # noqa: PLC0415
+
+    return prove(settings.sink.hudi.base_path, settings.dead_letters.base_path)
 
 
 @app.command()

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streamjoin.cli.arguments import Config, TextOrJson, moment, terminal
-from streamjoin.cli.stream_job import load_stream_job
+from streamjoin.cli.stream_job import load_positioned_job, load_stream_job
 
 if TYPE_CHECKING:
     from streamjoin.history.set_position import Target
@@ -22,26 +22,39 @@ def show(
     config: Config,
     form: Annotated[TextOrJson, typer.Option("--format", help="How to print.")] = TextOrJson.TABLE,
 ) -> None:
-    """Show where the job of CONFIG will go on, and what its newest commit holds."""
-    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
-    from streamjoin.history import checkpoint, journal  # noqa: PLC0415
+    """Show where the job of CONFIG will go on, and what its newest commit holds; of a replication its control table."""
     from streamjoin.rendering import as_tree  # noqa: PLC0415
 
-    settings = load_stream_job(config)
+    shown = _position_of(config)
+    if form is TextOrJson.JSON:
+        typer.echo(json.dumps(shown, indent=2))
+    else:
+        terminal().print(as_tree(shown))
+
+
+def _position_of(config: str) -> dict[str, Any]:
+    from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
+    from streamjoin.history import checkpoint, journal  # noqa: PLC0415
+    from streamjoin.replicate.config import ReplicateConfig  # noqa: PLC0415
+
+    settings = load_positioned_job(config)
+    if isinstance(settings, ReplicateConfig):
+        from streamjoin.replicate.control_table import position_of  # noqa: PLC0415
+
+        return position_of(settings)
     if isinstance(settings, CaptureConfig):
         path = journal_path(settings)
         tables = {table.table_name: table.sink.hudi.base_path for table in settings.tables}
         shown = {"journal": path, "tables": tables, **checkpoint.as_json(journal.Journal(path).newest())}
         # A capture has none.
         del shown["references"]
-    else:
-        hudi = settings.sink.hudi
-        found = checkpoint.read(hudi.base_path)
-        shown = {"table": hudi.table_name, "base_path": hudi.base_path, **checkpoint.as_json(found)}
-    if form is TextOrJson.JSON:
-        typer.echo(json.dumps(shown, indent=2))
-    else:
-        terminal().print(as_tree(shown))
+        return shown
+    hudi = settings.sink.hudi
+    return {
+        "table": hudi.table_name,
+        "base_path": hudi.base_path,
+        **checkpoint.as_json(checkpoint.read(hudi.base_path)),
+    }
 
 
 @app.command("set")

@@ -40,14 +40,22 @@ def list_(
 
     With --format json these counts are `by_reason` beside `dead_letters`; with csv they go to standard error.
     """
-    from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
+    from streamjoin.entry import load_job  # noqa: PLC0415
     from streamjoin.rendering import json_rows, write  # noqa: PLC0415
+    from streamjoin.replicate.config import ReplicateConfig  # noqa: PLC0415
 
-    base_path = _letters_of(config)
-    chosen = LetterFilter.of(reason or (), since, until)
-    console = terminal()
-    letters = list_letters(base_path, chosen, limit=limit, show_data=show_data)
-    counts = count_by_reason(base_path, chosen)
+    console, settings = terminal(), load_job(config)
+    if isinstance(settings, ReplicateConfig):
+        from streamjoin.replicate import listing  # noqa: PLC0415
+
+        found = listing.read_letters(listing.folder_of(settings), reason or (), since, until)
+        letters, counts = listing.as_table(found[:limit], show_data=show_data), listing.count_by_reason(found)
+    else:
+        from streamjoin.letters.listing import LetterFilter, count_by_reason, list_letters  # noqa: PLC0415
+
+        base_path, chosen = settings.dead_letters.base_path, LetterFilter.of(reason or (), since, until)
+        letters = list_letters(base_path, chosen, limit=limit, show_data=show_data)
+        counts = count_by_reason(base_path, chosen)
     if form is OutputFormat.JSON:
         shown = {"total": sum(counts.values()), "by_reason": counts, "dead_letters": list(json_rows(letters))}
         typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
@@ -72,14 +80,6 @@ def redrive(config: Config, reason: Reasons = None, since: Since = None, until: 
     typer.echo(f"Still rejected, and left as they are: {sum(report.stayed.values()):,}{_by_reason(report.stayed)}")
     if report.waiting:
         typer.echo(f"Of a batch that was not committed, left to the job's next start: {report.waiting:,}")
-
-
-def _letters_of(config: str) -> str:
-    from streamjoin.backfill.config.backfill import BackfillConfig  # noqa: PLC0415
-    from streamjoin.entry import load_job  # noqa: PLC0415
-
-    found = load_job(config)
-    return (found if isinstance(found, BackfillConfig) else load_stream_job(config)).dead_letters.base_path
 
 
 def _by_reason(counts: Mapping[str, int]) -> str:

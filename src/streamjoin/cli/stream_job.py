@@ -1,10 +1,24 @@
-"""The jobs that keep a position in a stream, for the commands that look at it."""
+"""The jobs that keep a position, for the commands that look at it."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from streamjoin.capture.config.capture import CaptureConfig
     from streamjoin.enrich.config.enrich import EnrichConfig
+    from streamjoin.replicate.config import ReplicateConfig
+
+
+def load_positioned_job(config: str) -> "EnrichConfig | CaptureConfig | ReplicateConfig":
+    """Read and check the configuration of a job that reads a stream, or a binlog.
+
+    Raises:
+        ConfigError: It is wrong, or another job's.
+    """
+    from streamjoin.entry import load_job  # noqa: PLC0415
+    from streamjoin.replicate.config import ReplicateConfig  # noqa: PLC0415
+
+    found = load_job(config)
+    return found if isinstance(found, ReplicateConfig) else load_stream_job(config)
 
 
 def load_stream_job(config: str) -> "EnrichConfig | CaptureConfig":

@@ -57,13 +57,30 @@ class ControlState:
     loading: Mapping[str, LoadProgress] | None = None
     marked: frozenset[str] = frozenset()
 
+    @property
+    def phase(self) -> str:
+        """What the job does from here."""
+        return "following" if self.loading is None else "loading"
+
+    def to_json_values(self) -> dict[str, Any]:
+        """Return the state as JSON values for people; keys of rows are not in it."""
+        loading = {name: {"rows": each.rows, "is_done": each.is_done} for name, each in (self.loading or {}).items()}
+        return {
+            "phase": self.phase,
+            "position": self.position.to_dict(),
+            "generation": self.generation,
+            "server": self.server,
+            **({"loading": loading} if self.loading is not None else {}),
+            **({"marked": sorted(self.marked)} if self.marked else {}),
+        }
+
     def to_item(self) -> dict[str, dict[str, str]]:
         """Return the state's attributes."""
         item = {
             "position": {"S": json.dumps(self.position.to_dict())},
             "generation": {"N": str(self.generation)},
             "server": {"S": self.server},
-            "phase": {"S": "following" if self.loading is None else "loading"},
+            "phase": {"S": self.phase},
         }
         if self.loading is not None:
             loading = {table: progress.to_json_values() for table, progress in self.loading.items()}

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from botocore.exceptions import ClientError
 
+from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import code_of
 from streamjoin.dynamodb.table import TableErrors
 from streamjoin.dynamodb.write.tables import MakingClient, ensure_table
@@ -16,10 +17,10 @@ from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Entry, Lease, Renewal
 from streamjoin.lock.refusal import Place
+from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState
 
 KEY: Final = "job"
-_OWNER: Final = "owner_job"
 # How long another process waits before it takes over from one that doesn't say that it lives.
 LEASE_SECONDS: Final = 30.0
 
@@ -122,10 +123,11 @@ class ControlItem:
         }
 
     def _errors_of(self, operation: str) -> AbstractContextManager[None]:
-        return _errors(self._client, self._table_name).of(f"{operation} of job '{self._job}'")
+        return control_errors(self._client, self._table_name).of(f"{operation} of job '{self._job}'")
 
 
-def _errors(client: ControlClient, table_name: str) -> TableErrors:
+def control_errors(client: ControlClient, table_name: str) -> TableErrors:
+    """Return what the errors of calls on a control table become."""
     return TableErrors(
         SinkError,
         f"control table '{table_name}' in region '{client.meta.region_name}'",
@@ -133,11 +135,6 @@ def _errors(client: ControlClient, table_name: str) -> TableErrors:
         missing="Set target.dynamodb.create_tables: true, or create the table with the partition key 'job' (S).",
         throttled="Raise the table's capacity, or make it one that is billed on demand.",
     )
-
-
-def _target_key(target: str) -> dict[str, dict[str, str]]:
-    # No job's name has a slash.
-    return {KEY: {"S": f"target/{target}"}}
 
 
 class ControlTable:
@@ -167,11 +164,14 @@ class ControlTable:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client, self._table_name, self._job = client, table_name, job
-        self._clock, self._pause = clock, pause
-        self._errors = _errors(client, table_name)
+        self._client, self._table_name, self._clock, self._pause = client, table_name, clock, pause
         self._item = ControlItem(client, table_name, job)
         self._lease = Lease(self._item, holder, lease_seconds, now=clock, pause=pause)
+
+    @classmethod
+    def of(cls, job: str, table_name: str, client: ControlClient) -> Self:
+        """Return the item of a job for this process."""
+        return cls(client, table_name, job, holder=Holder.here(job))
 
     def ensure(self, *, create: bool) -> None:
         """Return when the table is there and can be written.
@@ -184,44 +184,19 @@ class ControlTable:
             self._client, self._table_name, place, create=create, stream=False, clock=self._clock, sleep=self._pause
         )
 
-    def read(self) -> ControlState | None:
-        """Return the job's state, whatever process runs it; None if it has none.
+    def look(self) -> tuple[ControlState | None, Holder | None]:
+        """Return the job's state, None if it has none, and which process had the lease last, None if it gave it back.
 
         Raises:
             SinkError: The table can't be read.
         """
-        found = self._item.read()
-        return ControlState.from_item(found.beside) if found else None
-
-    def owner(self, target: str) -> str | None:
-        """Return the job whose items of a target table don't say of which job they are; None if none is noted.
-
-        Raises:
-            SinkError: The table can't be read.
-        """
-        with self._errors.of(f"GetItem of target '{target}'"):
-            request = {"TableName": self._table_name, "Key": _target_key(target), "ConsistentRead": True}
-            found = self._client.get_item(**request).get("Item")
-        return str(found[_OWNER]["S"]) if found else None
-
-    def own(self, target: str) -> bool:
-        """Note this job as the owner of a target table; tell whether no other one was faster.
-
-        Raises:
-            SinkError: The table can't be written.
-        """
-        with self._errors.of(f"PutItem of target '{target}'"):
-            try:
-                self._client.put_item(
-                    TableName=self._table_name,
-                    Item={**_target_key(target), _OWNER: {"S": self._job}},
-                    ConditionExpression=f"attribute_not_exists({_OWNER})",
-                )
-            except ClientError as error:
-                if code_of(error) == "ConditionalCheckFailedException":
-                    return False
+        try:
+            found = self._item.read()
+        except SinkError as error:
+            if code_of(error) != "ResourceNotFoundException":
                 raise
-        return True
+            return None, None
+        return (ControlState.from_item(found.beside), found.holder) if found else (None, None)
 
     def acquire(self) -> ControlState | None:
         """Take the lease, and return the job's state; None if it has none. Watches a lease that is there.
@@ -260,3 +235,20 @@ class ControlTable:
     def release(self) -> None:
         """Give the lease back if it is still ours; never raises."""
         self._lease.release()
+
+
+def position_of(config: ReplicateConfig) -> dict[str, Any]:
+    """Return where a job goes on, and which process runs it, as JSON values; `position` is null if it has none.
+
+    Raises:
+        SinkError: The control table can't be read.
+    """
+    settings = config.target.dynamodb
+    client = aws_client("dynamodb", settings.region, settings.role_arn)
+    state, holder = ControlTable.of(config.name, settings.control_table, client).look()
+    return {
+        "control_table": settings.control_table,
+        "job": config.name,
+        **(state.to_json_values() if state else {"position": None}),
+        "lease": str(holder) if holder else None,
+    }

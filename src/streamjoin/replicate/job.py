@@ -13,12 +13,12 @@ from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.errors import SourceError
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.lock.holder import Holder
 from streamjoin.mysql import BinlogPosition, MysqlAddress, MysqlServer
 from streamjoin.replicate.config import MySqlSettings, ReplicateConfig, TlsSettings, read_table_mappings
 from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.letters import LetterFolder
+from streamjoin.replicate.owners import Owners
 from streamjoin.replicate.routes import Routes
 from streamjoin.replicate.targets import Targets
 from streamjoin.streaming.attempts import with_attempts
@@ -84,6 +84,11 @@ def version_of(generation: int, position: BinlogPosition, row: int = 0) -> int:
     return generation * _GENERATION + file_number * _FILE + offset * _OFFSET + row
 
 
+def generation_of(version: int) -> int:
+    """Return the generation of a version."""
+    return version // _GENERATION
+
+
 def assemble(config: ReplicateConfig) -> ReplicateJob:
     """Return the job of `config`, once the server has been found fit and the control table is there.
 
@@ -101,10 +106,11 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
         log.warning("%s: %s", config.table_mappings, problem)
     server.preflight(mappings.selects, mappings.names)
     client = aws_client("dynamodb", target.region, target.role_arn)
-    control = ControlTable(client, target.control_table, config.name, holder=Holder.here(config.name))
+    control = ControlTable.of(config.name, target.control_table, client)
     control.ensure(create=target.create_tables)
     writer = ItemWriter(client, check=control.check)
-    targets = Targets(client, control, config.name, writer, create=target.create_tables)
+    owners = Owners(client, target.control_table, config.name)
+    targets = Targets(client, owners, config.name, writer, create=target.create_tables)
     return ReplicateJob(
         name=config.name,
         server=server,

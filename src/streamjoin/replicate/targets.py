@@ -6,7 +6,7 @@ from typing import Final
 from streamjoin.dms import ItemMapping
 from streamjoin.dynamodb.write.items import JOB_ATTRIBUTE, ItemWriter
 from streamjoin.dynamodb.write.tables import MakingClient, ensure_table
-from streamjoin.replicate.control_table import ControlTable
+from streamjoin.replicate.owners import Owners
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Targets:
 
     Args:
         client: boto3's DynamoDB client.
-        control: Where owners are noted.
+        owners: Which job owns which table.
         job: The job's name.
         writer: Knows what items a table has.
         create: Whether to make a table that is missing.
@@ -31,10 +31,8 @@ class Targets:
         marked: The tables that the job doesn't own.
     """
 
-    def __init__(
-        self, client: MakingClient, control: ControlTable, job: str, writer: ItemWriter, *, create: bool
-    ) -> None:
-        self._client, self._control, self._job, self._writer, self._create = client, control, job, writer, create
+    def __init__(self, client: MakingClient, owners: Owners, job: str, writer: ItemWriter, *, create: bool) -> None:
+        self._client, self._owners, self._job, self._writer, self._create = client, owners, job, writer, create
         self._owned = set[str]()
         self.is_new, self.marked = True, frozenset[str]()
 
@@ -68,8 +66,8 @@ class Targets:
 
     def _owner(self, table: str) -> str | None:
         """Return the owner of a table; this job becomes it if there is none, and no items of another job are there."""
-        owner = self._control.owner(table)
+        owner = self._owners.owner(table)
         # Owners were not noted before: a job that was there already owns what doesn't say of which job it is.
         if owner is None and not (self.is_new and self._writer.has_unmarked(table)):
-            return self._job if self._control.own(table) else self._control.owner(table)
+            return self._job if self._owners.own(table) else self._owners.owner(table)
         return owner

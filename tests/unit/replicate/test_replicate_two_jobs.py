@@ -6,8 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from streamjoin.dynamodb.write.items import JOB_ATTRIBUTE, ItemWriter, Put
-from streamjoin.lock.holder import Holder
-from streamjoin.replicate.control_table import ControlTable
+from streamjoin.replicate.owners import Owners
 from streamjoin.replicate.pipeline import replicate
 from streamjoin.replicate.targets import Targets
 from streamjoin.streaming.runner import Until
@@ -63,8 +62,7 @@ def test_load_reload_and_whole_tables_of_either_job_leave_the_items_of_the_other
 
 
 def targets(tables: FakeTables, job: str, control: str = CONTROL) -> Targets:
-    own = ControlTable(tables, control, job, holder=Holder.here(job))
-    return Targets(tables, own, job, ItemWriter(tables), create=False)
+    return Targets(tables, Owners(tables, control, job), job, ItemWriter(tables), create=False)
 
 
 def write(tables: FakeTables, key: str, mark: str | None) -> None:

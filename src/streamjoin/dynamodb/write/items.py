@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from streamjoin.dynamodb.read.pages import projection, scan_pages
 from streamjoin.dynamodb.table import TableDescription
@@ -38,6 +38,14 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
+
+
+_OWN_ATTRIBUTES: Final = {VERSION_ATTRIBUTE, JOB_ATTRIBUTE}
+
+
+def _version_and_job(item: Mapping[str, Any]) -> tuple[int | None, str | None]:
+    version = item.get(VERSION_ATTRIBUTE, {}).get("N")
+    return None if version is None else int(Decimal(version)), item.get(JOB_ATTRIBUTE, {}).get("S")
 
 
 def _nothing() -> None:
@@ -118,11 +126,12 @@ class ItemWriter:
         for page in self._pages(table):
             older = []
             for item in page:
-                found, job = item.pop(VERSION_ATTRIBUTE, {}).get("N"), item.pop(JOB_ATTRIBUTE, {}).get("S")
+                found, job = _version_and_job(item)
                 if found is None:
                     others += 1
-                elif job == mark and Decimal(found) < version:
-                    older.append(Delete(table, item, version))
+                elif job == mark and found < version:
+                    key = {name: value for name, value in item.items() if name not in _OWN_ATTRIBUTES}
+                    older.append(Delete(table, key, version))
             deleted += self.write(older, conditional=True).deletes
         if others:
             log.warning(
@@ -139,8 +148,15 @@ class ItemWriter:
         Raises:
             SinkError: The table can't be read.
         """
-        items = chain.from_iterable(self._pages(table))
-        return any("N" in item.get(VERSION_ATTRIBUTE, {}) and JOB_ATTRIBUTE not in item for item in items)
+        return any(version is not None and job is None for version, job in self.versions(table))
+
+    def versions(self, table: str) -> Iterator[tuple[int | None, str | None]]:
+        """Yield of each item its version and the job that it says it is of; None if it doesn't.
+
+        Raises:
+            SinkError: The table can't be read.
+        """
+        return map(_version_and_job, chain.from_iterable(self._pages(table)))
 
     def _pages(self, table: str) -> Iterator[list[dict[str, Any]]]:
         """Read keys, versions and jobs of all items, page by page."""
