@@ -3,13 +3,32 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import boto3
 import pytest
 
+from streamjoin.aws import storage
 from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.entry import parse_config, parse_job
 from streamjoin.errors import ConfigError
+from streamjoin.query import reading
+
+_BUCKET_REGION = storage.bucket_region
+
+
+@pytest.fixture(autouse=True)
+def no_bucket_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket is in the SDK's region: unit tests reach no S3."""
+    for module in (storage, reading):
+        monkeypatch.setattr(module, "bucket_region", lambda bucket: boto3.Session().region_name)
+
+
+@pytest.fixture
+def buckets_are_asked(no_bucket_is_asked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (storage, reading):
+        monkeypatch.setattr(module, "bucket_region", _BUCKET_REGION)
+
 
 EXAMPLE: dict[str, Any] = {
     "job": "enrich",

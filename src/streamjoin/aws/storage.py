@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from pyarrow import fs
@@ -41,21 +42,53 @@ def as_hadoop_path(path: str) -> str:
     return path if urlsplit(path).scheme not in ("", "file") else f"file://{local_path(path)}"
 
 
+_REGIONS: Final = dict[tuple[str, str | None], str]()
+
+
+def bucket_region(bucket: str) -> str | None:
+    """Return the region of a bucket, which may be another than the SDK's; that one if S3 doesn't say.
+
+    Only the SDK follows a bucket to its region: pyarrow and hudi-rs have to be told it. S3 says it also to those who
+    may not look into the bucket, once a process.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (a local path doesn't need the SDK)
+
+    from streamjoin.aws.clients import aws_client  # noqa: PLC0415
+
+    endpoint = _endpoint()
+    if (bucket, endpoint) not in _REGIONS:
+        client = aws_client("s3", attempts=1)
+        try:
+            answer = client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            answer = dict(error.response)
+        except BotoCoreError:
+            # Whoever opens the bucket now says what is wrong, and asks again.
+            return str(client.meta.region_name)
+        said = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+        _REGIONS[bucket, endpoint] = said or client.meta.region_name
+    return _REGIONS[bucket, endpoint]
+
+
+def _endpoint() -> str | None:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
 def open_path(path: str) -> tuple[fs.FileSystem, str]:
     """Return the file system of `path`, and the path within it.
 
-    On S3 the endpoint is the SDK's own `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, credentials come from its chain.
+    On S3 the endpoint is the SDK's own `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, credentials come from its chain,
+    and the region is the bucket's.
 
     Raises:
         SinkError: The scheme is neither `s3://` nor a local path.
     """
     if is_s3(path):
         bucket, key = bucket_and_key(path)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        endpoint = _endpoint()
         location = urlsplit(endpoint) if endpoint else None
         s3 = fs.S3FileSystem(
-            region=region,
+            region=bucket_region(bucket),
             endpoint_override=location.netloc if location else None,
             scheme="http" if location and location.scheme == "http" else "https",
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from streamjoin.aws.storage import bucket_and_key, bucket_region
 from streamjoin.errors import SinkError
 
 _READ_ATTEMPTS = 5
@@ -74,7 +75,7 @@ def storage_options(location: str, environ: Mapping[str, str] = os.environ) -> d
     import boto3  # noqa: PLC0415  (half a second that a local table doesn't cost)
 
     session = boto3.Session()
-    options = {"aws_region": session.region_name or "us-east-1"}
+    options = {"aws_region": bucket_region(bucket_and_key(location)[0]) or "us-east-1"}
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         options["aws_endpoint"] = endpoint
