@@ -169,6 +169,7 @@ def run_job(
     if max_batches is not None and settings.job == "backfill":
         raise ConfigError(["--max-batches: found with job: backfill, which ends by itself; leave it out"], config)
     configure_logging()
+    log.info("job=%s starting kind=%s config=%s", settings.name, settings.job, config)
     pipeline = import_module(f"streamjoin.{settings.job}.pipeline")
     if settings.job == "backfill":
         pipeline.run(settings)

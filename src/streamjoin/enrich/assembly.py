@@ -225,10 +225,10 @@ def prepare(
 
 
 def check_formats(config: EnrichConfig, spark: SparkSession) -> None:
-    """Let Spark judge the patterns that only it can.
+    """Let Spark judge the patterns and expressions that only it can.
 
     Raises:
-        ConfigError: Names each pattern that Spark doesn't take.
+        ConfigError: Names each one that Spark doesn't take.
     """
     settings = config.sink.hudi
     patterns = {f"sink.hudi.partition_by[{i}].format": p.format for i, p in enumerate(settings.partition_by)}
@@ -242,5 +242,11 @@ def check_formats(config: EnrichConfig, spark: SparkSession) -> None:
             spark.range(1).select(F.date_format(F.current_timestamp(), pattern)).collect()
         except PySparkException as error:
             problems.append(f"{key}: {pattern!r} is no datetime pattern of Spark: {hudi.root_cause(error)}")
+    for column, expression in config.output.derive.items():
+        try:
+            F.expr(expression)
+        except PySparkException as error:
+            reason = hudi.root_cause(error)
+            problems.append(f"output.derive.{column}: {expression!r} is no expression of Spark: {reason}")
     if problems:
         raise ConfigError(problems, where=config.name)

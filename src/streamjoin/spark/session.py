@@ -38,6 +38,9 @@ S3A_PACKAGES = (
 # Java versions that Spark 3.5 supports. Source: spark.apache.org/docs/3.5.6, "Downloading".
 SUPPORTED_JAVA = frozenset({8, 11, 17})
 
+# Hudi's size estimator would print warnings about instrumentation that it can do without.
+_QUIET_JAVA = ("jol.skipDynamicAttach", "jol.skipHotspotSAAttach")
+
 # What every session of a job needs, wherever it runs; all of them may be set on a session that is already there.
 SQL_SETTINGS = {
     # Times without a zone are UTC, on every machine.
@@ -78,6 +81,8 @@ def local_session(
     parallelism = str(cores or os.cpu_count() or 2)
     ivy = Path.home() / ".ivy2"
     jars = fetched_jars(packages, ivy)
+    if not jars:
+        log.info("Spark fetches what it needs for Hudi%s to '%s', once: %s", " and S3" * s3, ivy, ", ".join(packages))
     laptop = {
         "spark.app.name": app_name,
         "spark.master": f"local[{cores or '*'}]",
@@ -130,6 +135,8 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
     session = SparkSession.builder.getOrCreate()
     for key, value in SQL_SETTINGS.items():
         session.conf.set(key, value)
+    for name in _QUIET_JAVA:
+        session.sparkContext._jvm.java.lang.System.setProperty(name, "true")  # type: ignore[union-attr]  # noqa: SLF001
     if session.conf.get("spark.submit.deployMode", None) == "client":
         _pass_signals_on(session)
     return _knowing_classes(session)
@@ -238,9 +245,7 @@ def _java_version(java: str) -> int | None:
 def java_options() -> list[str]:
     """Return the options of the driver's Java: quiet logs, and the machine's certificates if its own lack them."""
     options = [
-        # Hudi's size estimator would print warnings about instrumentation that it can do without.
-        "-Djol.skipDynamicAttach=true",
-        "-Djol.skipHotspotSAAttach=true",
+        *(f"-D{name}=true" for name in _QUIET_JAVA),
         f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}",
     ]
     # Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's

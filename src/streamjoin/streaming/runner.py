@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from streamjoin.errors import StreamJoinError
+from streamjoin.errors import ConfigError, SourceError, StreamJoinError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.pace import Pace
@@ -132,13 +132,23 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
         until: When to end without being asked.
 
     Raises:
+        ConfigError: The start found the configuration wrong.
         StreamJoinError: An error that doesn't pass, or one that did not pass in time. Every commit made so far stands.
     """
     summary = RunSummary()
+    has_started = False
 
     def attempt() -> None:
-        with closing(job.open_reader()) as reader:
-            _process_batches(job, reader, pace, stop, until, summary)
+        nonlocal has_started
+        try:
+            with closing(job.open_reader()) as reader:
+                has_started = True
+                _process_batches(job, reader, pace, stop, until, summary)
+        except ConfigError as error:
+            if not has_started:
+                raise
+            # The file was right when the job started: what came since doesn't go with it.
+            raise SourceError(str(error)) from error
 
     with_attempts(attempt, stop, lambda: summary.commits)
     return summary

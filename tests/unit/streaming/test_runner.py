@@ -5,9 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from streamjoin.errors import DataLossError, SourceError
+from streamjoin.errors import ConfigError, DataLossError, SourceError
 from streamjoin.history.counts import BatchCounts
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.process import ExitCode, exit_code_of
 from streamjoin.shards.position import LostRange, Position, ShardRange
 from streamjoin.streaming.batch import Batch, batch_id_of
 from streamjoin.streaming.metrics import BatchReport
@@ -144,3 +145,31 @@ def test_the_batch_in_hand_is_committed_though_the_next_one_cannot_be_read() -> 
     with pytest.raises(DataLossError, match=LOST):
         job.run()
     assert job.processed == [(read(2),)]
+
+
+class Refusing(Reader):
+    """Its second batch doesn't go with the configuration."""
+
+    def next(self, limits: BatchLimits) -> Batch:
+        batch = super().next(limits)
+        self.caught_up = False
+        if not batch.ranges:
+            raise ConfigError(["tables: two would have one name"], "job.yaml")
+        return batch
+
+
+def test_what_comes_while_the_job_runs_is_no_wrong_configuration() -> None:
+    job = Job((read(2),))
+    job.reader_kind = Refusing
+    assert exit_code_of(job.run) is ExitCode.FAILED
+    with pytest.raises(SourceError, match="two would have one name"):
+        job.run()
+
+
+def test_what_the_start_finds_wrong_is_the_configuration() -> None:
+    def refuse() -> Reader:
+        raise ConfigError(["tables: two would have one name"], "job.yaml")
+
+    job = Job()
+    job.open_reader = refuse  # type: ignore[method-assign]
+    assert exit_code_of(job.run) is ExitCode.CONFIG
