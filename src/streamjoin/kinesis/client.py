@@ -119,7 +119,7 @@ class StreamClient:
         self.clock: Clock = clock or SystemClock()
         self.memory: dict[str, ShardMemory] = {}
         self.pace = CallPace(self.clock, jitter)
-        self.readings: dict[str, Any] = {}
+        self.readings: dict[str, object] = {}
         self.readings_lock = threading.Lock()
         self.slow: set[str] = set()
         self._client, self._shard_client = client, shard_client or client

@@ -104,8 +104,8 @@ class ShardReadings:
 
     def _claim(self, read: ShardRead) -> ShardReading | None:
         """Return the shard's reading: a new one, or the one left behind if it continues here and is over."""
-        earlier: ShardReading | None = self._client.readings.get(read.shard_id)
-        if earlier is None:
+        earlier = self._client.readings.get(read.shard_id)
+        if not isinstance(earlier, ShardReading):
             return ShardReading(self._client, read)
         if not earlier.is_left or not earlier.work.done():
             return None

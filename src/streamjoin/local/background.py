@@ -1,8 +1,8 @@
 """The embedded services in the background: `streamjoin local up`, `status` and `down`.
 
 Their address is kept in `.streamjoin/local.json` of the current directory. The service process holds a lock on
-`.streamjoin/local.lock` for as long as it lives, so a process id that the system has given to someone else since is
-never taken for ours.
+`.streamjoin/local.lock` for as long as it lives, so a process id that another process has got since is never taken for
+ours.
 """
 
 import fcntl

@@ -148,7 +148,7 @@ def test_changes_of_unlisted_tables_are_ignored_and_counted(
     with caplog.at_level("INFO"):
         job.run()
     assert "read=3 kept=1 superseded=0 rejected=0 ignored=2 kept.listed=1" in caplog.text
-    # Whoever lists it later is told what is missing.
+    # Each later listing says what is missing.
     newest = Journal(f"{base}/dead_journal").newest()
     assert newest is not None
     assert newest.counts["ignored_tables"] == {"other": 2}

@@ -33,7 +33,7 @@ def proxy(stack: LocalStack) -> Iterator[S3Proxy]:
 
 @pytest.fixture
 def bucket(spark: SparkSession, s3: Any, proxy: S3Proxy) -> str:
-    """A bucket that Spark reaches by the proxy, and everybody else directly."""
+    """A bucket that Spark reaches by the proxy, and all others directly."""
     name = f"faults-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     settings: Any = spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]

@@ -11,12 +11,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import NoRegionError
-
-from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.table import find
 from streamjoin.errors import SinkError
+from streamjoin.local.samples.client import sample_client
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.local.samples.seed_file import read_items
 from streamjoin.local.tables import ITEMS_PER_WRITE, Item, create_table, put_items
@@ -83,11 +81,7 @@ def seed_table(
         items = sample.items(sample.records if records is None else records, seed)
     else:
         items = _first(read_items(source), records)
-    try:
-        client: Any = aws_client("dynamodb", region)
-    except NoRegionError as error:
-        message = f"table '{table_name}': no region is known; give --region, or set AWS_REGION"
-        raise SinkError(message) from error
+    client = sample_client("dynamodb", region, SinkError, f"table '{table_name}'")
     errors_of = partial(_errors, client, table_name)
     found = find(client, table_name, errors_of)
     is_created = found is None

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
 
-from botocore.exceptions import NoRegionError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamjoin.aws.clients import aws_client
 from streamjoin.errors import SourceError
+from streamjoin.local.samples.client import sample_client
 from streamjoin.local.samples.datasets import DATASETS
 from streamjoin.local.samples.names import DatasetName
 from streamjoin.local.samples.produce import Produced, produce
@@ -36,12 +34,7 @@ def produce_dataset(
     """
     data = DATASETS[dataset]
     expected = records if data.total_records is None else max(0, min(records, data.total_records - start))
-
-    try:
-        client: Any = aws_client("kinesis", region)
-    except NoRegionError as error:
-        message = f"stream '{stream_name}': no region is known; give --region, or set AWS_REGION"
-        raise SourceError(message) from error
+    client = sample_client("kinesis", region, SourceError, f"stream '{stream_name}'")
 
     def send(on_progress: Callable[[int], None]) -> Produced:
         return produce(

@@ -1,4 +1,4 @@
-"""Types for a reference's attributes that nobody declared: found in the items, with room for what may come later."""
+"""Types for a reference's attributes that no schema declares: found in the items, with room for what may come later."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

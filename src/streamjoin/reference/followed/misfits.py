@@ -32,7 +32,7 @@ class Misfits:
 
     @property
     def values(self) -> dict[str, int]:
-        """Column -> values that don't fit its type, where there are some."""
+        """Column -> values that don't fit its type, if there are any."""
         return {column: count for column, count in sorted(self._counts.items()) if count}
 
     def has_key(self, reasons: Mapping[str, str]) -> bool:

@@ -27,7 +27,7 @@ class Rows:
         table: The rows; columns as `Layout.columns`.
         duplicates: Join keys that more than one item has.
         misfits: Items whose join key doesn't fit its type; they have no row.
-        misfit_values: Column -> values that don't fit its type, where there are some.
+        misfit_values: Column -> values that don't fit its type, if there are any.
         without_key: Items whose join key is missing or null; they have no row, for they match nothing.
         content_hash: Equal for equal rows and types, whatever the order of the scan.
         warnings: What the owner of the table should know.

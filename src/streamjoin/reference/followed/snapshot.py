@@ -25,7 +25,7 @@ class Snapshot:
         items: Items of the table.
         duplicates: Join keys that more than one item has.
         misfits: Items without a row because their join key doesn't fit its type.
-        misfit_values: Column -> values that don't fit its type, where there are some.
+        misfit_values: Column -> values that don't fit its type, if there are any.
         content_hash: Equal for equal rows and types.
         types: The attributes' types, declared or inferred.
         consumed_read_units: What reading the table cost since the snapshot before.

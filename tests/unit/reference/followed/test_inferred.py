@@ -1,4 +1,4 @@
-"""Types that nobody declared, and what the values become in them."""
+"""Types that no schema declares, and what the values become in them."""
 
 from decimal import Decimal
 
