@@ -5,10 +5,11 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
@@ -18,15 +19,19 @@ from streamjoin.backfill.source import BackfillSource
 from streamjoin.backfill.table import BackfilledTable, Span
 from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.capture.changes.read import changes_of_items
+from streamjoin.capture.isolation import unwritable_rows, upsert
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ITEM, ItemFolder, Segment
-from streamjoin.errors import SourceError
+from streamjoin.errors import SinkError, SourceError
 from streamjoin.hudi import write as hudi
+from streamjoin.hudi.table import HudiTable
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import Place, TableLock
+from streamjoin.records.change_columns import ITEM_KEY
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
+from streamjoin.streaming.isolation import FailedRecords, SetAside, compute_all, isolating, not_computed
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
@@ -121,16 +126,30 @@ class Writing:
         started, items = time.monotonic(), sum(part.items for part in parts)
         tasks = max(tasks_for(self.spark, items), math.ceil(items / _ITEMS_PER_TASK))
         self.spark.conf.set("spark.sql.shuffle.partitions", tasks)
-        rows = self.table.judged(self._changes(parts, noted))
-        with persisted(rows.frame):
-            rejected = self._count_rejected(rows, span, items)
-            if rejected:
-                self._write_letters(rows, parts, span, noted)
-            self.on_step("dead_letters_written")
-            superseded = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
-            if superseded is None:
-                return False
-            self.on_step("committed")
+
+        def attempt(aside: SetAside) -> tuple[int, int] | None:
+            changes = aside.judged(self._changes(parts, noted), _item_id(), keep=(ITEM_KEY,))
+            rows = self.table.judged(changes)
+            with persisted(rows.frame):
+                rejected = self._count_rejected(changes, rows, span, items)
+                if rejected:
+                    self._write_letters(rows, parts, span, noted)
+                self.on_step("dead_letters_written")
+                try:
+                    superseded = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
+                except SinkError as error:
+                    write = partial(_bulk_insert, tasks) if is_first else upsert
+                    found = unwritable_rows(
+                        self.table, rows, error, batch_id=span.batch_id, row_id=_item_id(), write=write
+                    )
+                    raise FailedRecords(found) from error
+                return None if superseded is None else (rejected, superseded)
+
+        counts = isolating(span.batch_id, attempt)
+        if counts is None:
+            return False
+        self.on_step("committed")
+        rejected, superseded = counts
         kept = items - rejected - superseded
         self.written.commits += 1
         self.written.rows += kept
@@ -142,13 +161,14 @@ class Writing:
         )
         return True
 
-    def _count_rejected(self, rows: Events, span: Span, items: int) -> int:
+    def _count_rejected(self, changes: Events, rows: Events, span: Span, items: int) -> int:
         """Count in one pass, which also fills the cache that every later step reads."""
         try:
             counted = rows.frame.groupBy(F.col(REASON_COLUMN).isNotNull()).count().collect()
         except (PySparkException, Py4JError) as error:
-            message = f"batch '{span.batch_id}': its rows can't be computed: {hudi.root_cause(error)}"
-            raise SourceError(message, retryable=True) from error
+            raise not_computed(
+                error, span.batch_id, changes, _item_id(), lambda part: compute_all(self.table.judged(part).frame)
+            ) from error
         found = {bool(row[0]): int(row[1]) for row in counted}
         if sum(found.values()) != items:
             message = (
@@ -170,3 +190,12 @@ class Writing:
         with TableLock(path, job=self.job, place=Place.of_letters(path), wait_seconds=TURN_SECONDS) as lock:
             lock.check()
             self.dead_letters.write(letters, batch_id=span.batch_id)
+
+
+def _bulk_insert(tasks: int, rows: DataFrame, table: HudiTable) -> None:
+    hudi.bulk_insert(rows, table, commit_metadata={}, parallelism=tasks)
+
+
+def _item_id() -> Column:
+    """Return what stands for an item's key, which is no text for a log."""
+    return F.sha2(F.col(ITEM_KEY), 256)

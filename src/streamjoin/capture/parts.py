@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from streamjoin.capture.job import CaptureJob
 from streamjoin.capture.table import CapturedTable
-from streamjoin.errors import RejectReason, SourceError
+from streamjoin.errors import RejectReason
 from streamjoin.history.counts import BatchCounts, TableCounts
-from streamjoin.hudi.write import root_cause
 from streamjoin.records.change_columns import IS_DELETED, TABLE
 from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.spark.frames import persisted
@@ -53,12 +50,8 @@ class BatchParts:
     rest: Events | None
     ignores_unlisted: bool
 
-    def count(self, batch_id: str) -> BatchCounts:
-        """Count the batch in one pass over all tables, which also fills the caches that later steps read.
-
-        Raises:
-            SourceError: Spark can't compute the rows.
-        """
+    def count(self) -> BatchCounts:
+        """Count the batch in one pass over all tables, which also fills the caches that later steps read."""
         verdicts = [part.verdicts for part in self.tables]
         verdicts += [_verdicts(self.rest, F.lit(None).cast("string"), F.lit(False))] if self.rest else []
         is_superseded, is_removed = F.col(SUPERSEDED_COLUMN), F.col(_IS_REMOVED)
@@ -68,11 +61,7 @@ class BatchParts:
             F.count_if(is_superseded).alias("superseded"),
             F.count_if(is_removed & ~is_superseded).alias("removed"),
         )
-        try:
-            return _counts(counted.collect(), ignores_unlisted=self.ignores_unlisted)
-        except (PySparkException, Py4JError) as error:
-            message = f"batch '{batch_id}': its rows can't be computed: {root_cause(error)}; nothing was committed"
-            raise SourceError(message, retryable=True) from error
+        return _counts(counted.collect(), ignores_unlisted=self.ignores_unlisted)
 
     def rejected(self) -> DataFrame:
         """Return the dead letters of the batch. Columns out: those of a record, `reason`, `detail`."""

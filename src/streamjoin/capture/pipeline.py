@@ -8,21 +8,27 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from streamjoin.capture.backfill_note import noted_moment
 from streamjoin.capture.changes.read import read_changes
 from streamjoin.capture.config.capture import CaptureConfig
+from streamjoin.capture.isolation import unwritable_rows
 from streamjoin.capture.job import CaptureJob, prepare
 from streamjoin.capture.left_out import check_left_out
-from streamjoin.capture.parts import Part, divide
+from streamjoin.capture.parts import BatchParts, Part, divide
 from streamjoin.capture.sources import ChangeSource, source_of
-from streamjoin.errors import StreamJoinError
+from streamjoin.errors import SinkError, StreamJoinError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.letters.table import letter_id
+from streamjoin.records.events import RECORD_COLUMN, Events
 from streamjoin.shards.position import Position
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
+from streamjoin.streaming.isolation import FailedRecords, SetAside, Undecoded, isolating, not_computed
 from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
@@ -54,6 +60,8 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
     5. commits: for each table its tombstones, then one upsert of rows and deletes; several tables at the same time.
     6. journal: position, ranges and counts: the entry that counts.
 
+    A record by which step 3 or 5 fails is found, rejected, and all but it goes through them again.
+
     Delivery: exactly once. Steps 4 and 5 can be repeated, in other batches too: of two rows of an item the one with the
     greater order wins, and a changelog's row is known by its change. So whatever dies before step 6 ends leaves tables
     that the next start brings to the same content.
@@ -69,30 +77,37 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
     started = time.monotonic()
     on_step("read")
     parallelism = follow_size(batch)
-    with ExitStack() as kept:
-        changes = read_changes(batch.records)  # 1
-        parts = divide(job, changes, batch.batch_id, kept)  # 2
-        counts = parts.count(batch.batch_id)  # 3
-        check_complete(batch, counts.read)
-        on_step("counted")
-        job.check()
-        if counts.rejected:
-            job.dead_letters.write(parts.rejected(), batch_id=batch.batch_id, parallelism=parallelism)  # 4
-        if not job.unread_letters.is_empty:
-            job.unread_letters.delete_outdated(batch, parts.rejected())
-        on_step("dead_letters_written")
-        metadata = _trace(job, batch)
-        commits = [
-            partial(_commit, part, counts, metadata, parallelism, on_step)
-            for part in parts.tables
-            if part.table.name in counts.tables and counts.tables[part.table.name].kept
-        ]
-        _all_done(commits)  # 5
-        on_step("committed")
-        if batch.position is not None:
+    # Of an attempt before: all of their rows are there, and a repetition would leave them as they are.
+    committed = set[str]()
+
+    def attempt(aside: SetAside) -> BatchCounts:
+        with ExitStack() as kept:
+            parts, counts = _counted(job, batch, aside, kept)  # 1, 2, 3
+            check_complete(batch, counts.read)
+            on_step("counted")
             job.check()
-            job.journal.append(_entry(batch.batch_id, batch.position, batch, counts))  # 6
-        on_step("recorded")
+            if counts.rejected:
+                job.dead_letters.write(parts.rejected(), batch_id=batch.batch_id, parallelism=parallelism)  # 4
+            if not job.unread_letters.is_empty:
+                job.unread_letters.delete_outdated(batch, parts.rejected())
+            on_step("dead_letters_written")
+            metadata = _trace(job, batch)
+            commits = [
+                partial(_commit, part, counts, metadata, parallelism, on_step, committed)
+                for part in parts.tables
+                if part.table.name not in committed
+                and part.table.name in counts.tables
+                and counts.tables[part.table.name].kept
+            ]
+            _all_done(commits)  # 5
+            on_step("committed")
+            if batch.position is not None:
+                job.check()
+                job.journal.append(_entry(batch.batch_id, batch.position, batch, counts))  # 6
+            on_step("recorded")
+        return counts
+
+    counts = isolating(batch.batch_id, attempt)
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -103,12 +118,38 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
     )
 
 
+def _counted(job: CaptureJob, batch: Batch, aside: SetAside, kept: ExitStack) -> tuple[BatchParts, BatchCounts]:
+    changes = aside.decoded(batch.records, read_changes, letter_id)
+    try:
+        parts = divide(job, changes, batch.batch_id, kept)
+        return parts, parts.count()
+    except (PySparkException, Py4JError) as error:
+
+        def compute(part: Events) -> object:
+            with ExitStack() as alone:
+                return divide(job, part, batch.batch_id, alone).count()
+
+        undecoded = Undecoded(aside.left_of(batch.records, letter_id()), read_changes, letter_id())
+        raise not_computed(error, batch.batch_id, changes, letter_id(RECORD_COLUMN), compute, undecoded) from error
+
+
 def _commit(
-    part: Part, counts: BatchCounts, metadata: Mapping[str, str], parallelism: int, on_step: Callable[[str], None]
+    part: Part,
+    counts: BatchCounts,
+    metadata: Mapping[str, str],
+    parallelism: int,
+    on_step: Callable[[str], None],
+    committed: set[str],
 ) -> None:
     rows = part.table.latest(part.rows)
     removed = part.table.removed(rows) if counts.tables[part.table.name].removed else None
-    part.table.commit(rows, removed, metadata, parallelism=parallelism, on_step=on_step)
+    try:
+        part.table.commit(rows, removed, metadata, parallelism=parallelism, on_step=on_step)
+    except SinkError as error:
+        row_id = letter_id(RECORD_COLUMN)
+        found = unwritable_rows(part.table, part.rows, error, batch_id=metadata["batch_id"], row_id=row_id)
+        raise FailedRecords(found) from error
+    committed.add(part.table.name)
     on_step("table_committed")
 
 
@@ -124,7 +165,13 @@ def _all_done(commits: Sequence[Callable[[], None]]) -> None:
     errors = [error for each in running if (error := each.exception()) is not None]
     if errors:
         # One that no repetition mends comes first, or the job would try again for nothing.
-        raise min(errors, key=lambda error: isinstance(error, StreamJoinError) and error.retryable)
+        raise min(errors, key=_passes)
+
+
+def _passes(error: BaseException) -> int:
+    if isinstance(error, FailedRecords):
+        return 1
+    return 2 if isinstance(error, StreamJoinError) and error.retryable else 0
 
 
 def _trace(job: CaptureJob, batch: Batch) -> dict[str, str]:

@@ -16,6 +16,7 @@ from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.redrive import Processed, Redrive, RedriveReport, rejected_again
 from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.isolation import SetAside
 
 
 def run_redrive(
@@ -44,9 +45,10 @@ def run_redrive(
         return Redrive(job, spark, BatchLimits.of(config.limits), partial(_process, job), on_step).run(letters)
 
 
-def _process(job: CaptureJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> Processed:
+def _process(job: CaptureJob, chunk: Chunk, batch_id: str, aside: SetAside, kept: ExitStack) -> Processed:
     """Write the rows of a chunk, and see which of its letters are rejected again."""
-    del kept
+    # `process_batch` finds by itself what fails.
+    del aside, kept
     again = _RejectedAgain(job.dead_letters.base_path, job.dead_letters.table_name)
     # Also with `ignore`: a letter that is left out is no row, and stays.
     judged = replace(job, dead_letters=again, unlisted_tables="dead_letter")

@@ -21,6 +21,7 @@ from streamjoin.errors import SchemaError
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.repair import repair
+from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.table_folder import is_table, partition_columns
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
@@ -88,6 +89,7 @@ class CapturedTable:
         with self.turn():
             self._take_ownership()
             repair(self.table.base_path)
+            remove_scratch(self.table.base_path)
             self._learn(spark)
         if self.tombstones is not None:
             self.tombstones.open()
@@ -158,8 +160,7 @@ class CapturedTable:
         with self.turn() as lock:
             self._take_ownership()
             self._catch_up(spark)
-            found = to_arrow(rows.schema)
-            target = self._fitting(found)
+            target = self.fitting(rows)
             if self._columns is not None and differs(self._columns, target):
                 lock.check()
                 evolution.widen(spark, self.table, to_spark(target), commit_metadata=metadata)
@@ -167,11 +168,17 @@ class CapturedTable:
                 self.tombstones.add(removed, metadata["batch_id"])
             on_step("tombstones_written")
             lock.check()
-            deletion = [F.col(IS_DELETED)] if IS_DELETED in rows.columns else []
-            in_columns = rows.select(*(fitted(each, found) for each in target), *deletion)
-            hudi.upsert(in_columns, self.table, commit_metadata=metadata, parallelism=parallelism)
+            hudi.upsert(fitted(rows, target), self.table, commit_metadata=metadata, parallelism=parallelism)
             self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
+
+    def fitting(self, rows: DataFrame) -> pa.Schema:
+        """Return the table's columns, once `rows` are in it.
+
+        Raises:
+            SchemaError: A column's type doesn't go with the table's.
+        """
+        return self._fitting(to_arrow(rows.schema))
 
     def _take_ownership(self) -> None:
         """Write whose the table is, once it is there; a folder before it would make its creation slower."""

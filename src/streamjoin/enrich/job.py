@@ -37,6 +37,7 @@ class EnrichJob(PositionedJob):
         version_columns: Reference -> the column that has the version that a row was joined with.
         rewriting: How rows already written are made true; None if no reference asks for it.
         payload: What a record's data is.
+        unwritable: Rows that a rewrite in hand leaves as they are, by their keys.
     """
 
     schema: pa.Schema
@@ -48,6 +49,7 @@ class EnrichJob(PositionedJob):
     version_columns: Mapping[str, str] = field(default_factory=dict)
     rewriting: RewritingPlan | None = None
     payload: PayloadFormat = field(default_factory=PayloadFormat)
+    unwritable: set[str] = field(default_factory=set, compare=False)
 
     @property
     def positions(self) -> TableCommits:

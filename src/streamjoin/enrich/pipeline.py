@@ -1,32 +1,30 @@
 """The main job: a stream of events, joined with references that keep changing, upserted into a Hudi table."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from streamjoin.enrich.assembly import check_services, payload_format, prepare, resolve_schema
+from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.rewrite import rewrite
 from streamjoin.enrich.rows import join, order, table_rows, version_literals
-from streamjoin.errors import SchemaError, SourceError
+from streamjoin.errors import SchemaError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.records.decode import decode
-from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
 from streamjoin.shards.position import Position
-from streamjoin.spark.frames import persisted
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
+from streamjoin.streaming.isolation import SetAside, isolating
 from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
@@ -49,6 +47,8 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     6. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
     7. ledger: what the commit says, kept beside the table for as long as the table is.
 
+    A record by which step 3, 4 or 6 fails is found, rejected, and all but it goes through them again.
+
     Delivery: exactly once. Before step 6 ends nothing has happened that a repeat doesn't overwrite with the same. Step
     7 is done from the commit, by the next start if this process doesn't come to it.
 
@@ -63,28 +63,26 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     started = time.monotonic()
     on_step("read")
     parallelism = follow_size(batch)
-    # What read a stream has taken its records apart; a frame from elsewhere has them whole.
-    events = decode(batch.records, job.schema, job.payload, is_split=batch.position is not None)  # 1
     snapshots = {reference.name: reference.current() for reference in job.references}  # 2
-    with ExitStack() as kept:
-        kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
-        enriched = join(events, job.references, snapshots)  # 3
-        ordered = order(job, enriched)  # 4
-        kept.enter_context(persisted(ordered.frame))
-        counts = _count(batch, ordered, list(snapshots))
-        check_complete(batch, counts.read)
-        on_step("counted")
-        job.check()
-        if counts.rejected:
-            job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
-        job.unread_letters.delete_outdated(batch, ordered.rejected)
-        on_step("dead_letters_written")
-        versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
-        rows = table_rows(job, ordered).withColumns(version_literals(job, snapshots))
-        job.writer.commit(rows, _metadata(batch, versions, counts), parallelism=parallelism)  # 6
-        on_step("committed")
-        job.writer.record()  # 7
-        on_step("recorded")
+
+    def attempt(aside: SetAside) -> tuple[BatchCounts, dict[str, dict[str, Any]]]:
+        with ExitStack() as kept:
+            ordered, counts = order_batch(job, batch, snapshots, aside, kept)  # 1, 3, 4
+            check_complete(batch, counts.read)
+            on_step("counted")
+            job.check()
+            if counts.rejected:
+                job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
+            job.unread_letters.delete_outdated(batch, ordered.rejected)
+            on_step("dead_letters_written")
+            versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
+            commit_rows(job, batch.batch_id, ordered, snapshots, _metadata(batch, versions, counts), parallelism)  # 6
+            on_step("committed")
+            job.writer.record()  # 7
+            on_step("recorded")
+        return counts, versions
+
+    counts, versions = isolating(batch.batch_id, attempt)
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -95,37 +93,6 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
         seconds=time.monotonic() - started,
         fetch_seconds=batch.fetch_seconds,
-    )
-
-
-def _count(batch: Batch, events: Events, references: Sequence[str]) -> BatchCounts:
-    """Count the batch in one pass, which also fills the cache that every later step reads."""
-    reasons = events.frame.groupBy(REASON_COLUMN).agg(
-        F.count(F.lit(1)).alias("records"),
-        F.count_if(F.col(SUPERSEDED_COLUMN)).alias("superseded"),
-        *(
-            F.count_if(F.array_contains(UNMATCHED_COLUMN, name)).alias(f"unmatched_{i}")
-            for i, name in enumerate(references)
-        ),
-    )
-    try:
-        rows: list[Row] = reasons.collect()
-    except (PySparkException, Py4JError) as error:
-        message = (
-            f"batch '{batch.batch_id}': its rows can't be computed: {hudi.root_cause(error)}; nothing was committed. "
-            "See whether an expression of output.derive raises."
-        )
-        raise SourceError(message, retryable=True) from error
-    kept = next((row for row in rows if row[REASON_COLUMN] is None), None)
-    rejected = {str(row[REASON_COLUMN]): int(row["records"]) for row in rows if row[REASON_COLUMN] is not None}
-    superseded = int(kept["superseded"]) if kept else 0
-    return BatchCounts(
-        read=sum(int(row["records"]) for row in rows),
-        kept=int(kept["records"]) - superseded if kept else 0,
-        superseded=superseded,
-        rejected=sum(rejected.values()),
-        rejected_by_reason=rejected,
-        unmatched={name: int(kept[f"unmatched_{i}"]) if kept else 0 for i, name in enumerate(references)},
     )
 
 

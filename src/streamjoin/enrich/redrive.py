@@ -10,19 +10,21 @@ from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.enrich.assembly import prepare, resolve_schema
+from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
-from streamjoin.enrich.rows import join, order, table_rows, version_literals
+from streamjoin.enrich.rows import table_rows, version_literals
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.redrive import Processed, Redrive, RedriveReport, rejected_again
 from streamjoin.letters.table import letter_id
-from streamjoin.records.decode import decode
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN
 from streamjoin.reference.followed.snapshot import Snapshot
-from streamjoin.spark.frames import persisted, tasks_for
+from streamjoin.spark.frames import tasks_for
+from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.isolation import SetAside
 
 _STORED_ORDERING: Final = "_stored_ordering"
 _STORED_SEQUENCE: Final = "_stored_sequence"
@@ -71,17 +73,13 @@ def redrive(
     return Redrive(job, spark, limits, partial(_process, job), on_step).run(letters)
 
 
-def _process(job: EnrichJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> Processed:
+def _process(job: EnrichJob, chunk: Chunk, batch_id: str, aside: SetAside, kept: ExitStack) -> Processed:
     """Decode, join and order a chunk, as a batch."""
-    del batch_id
     spark = chunk.records.sparkSession
     parallelism = tasks_for(spark, len(chunk.reasons))
     spark.conf.set("spark.sql.shuffle.partitions", parallelism)
     snapshots = {reference.name: reference.current() for reference in job.references}
-    events = decode(chunk.records, job.schema, job.payload)
-    kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
-    ordered = order(job, join(events, job.references, snapshots))
-    kept.enter_context(persisted(ordered.frame))
+    ordered, _ = order_batch(job, Batch(batch_id, chunk.records), snapshots, aside, kept)
     verdicts = ordered.frame.select(letter_id(RECORD_COLUMN), F.col(REASON_COLUMN).isNull()).collect()
     stay = rejected_again(chunk.reasons.keys(), (event for event, is_kept in verdicts if not is_kept))
     back = chunk.reasons.keys() - stay
@@ -99,7 +97,7 @@ def _process(job: EnrichJob, chunk: Chunk, batch_id: str, kept: ExitStack) -> Pr
                 reference.unreported(snapshot)
 
     def commit(metadata: Mapping[str, str]) -> None:
-        job.writer.commit(rows, metadata, parallelism=parallelism)
+        commit_rows(job, batch_id, ordered, snapshots, metadata, parallelism, partial(_without_older, job))
 
     versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()} if has_rows else {}
     return Processed(back, commit, job.writer.record, versions, has_rows=has_rows)

@@ -13,18 +13,23 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
+from streamjoin.enrich.derive import derive
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.join import enrich
-from streamjoin.enrich.rows import derive, join, version_literals
+from streamjoin.enrich.order import SEQUENCE_COLUMN
+from streamjoin.enrich.rows import join, version_literals
+from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
-from streamjoin.records.events import Events
+from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events
 from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.followed.pending import Pending
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import frame_of, persisted, tasks_for
 from streamjoin.spark.schema import to_spark_type
+from streamjoin.streaming.isolation import FailedRecords, SetAside, isolating
+from streamjoin.streaming.unwritable import Written, find_unwritable
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +66,9 @@ def rewrite(
     3. join and derive again, as for a batch; keep those that differ, the oldest change first, up to the bound.
     4. upsert them with the ordering that they have. The commit advances nothing but "rewritten up to".
 
+    A row for which an expression raises, or that can't be written, stays as it is; it is counted, and tried again when
+    its reference changes again, or after the next start.
+
     Delivery: a crash before step 4 ends leaves the table as it was, and the next pass finds the same rows. A row that
     is right already is not written, so that a repeated pass writes nothing. Nothing else writes the table between 2
     and 4, so that no newer event can be undone; a later one of an equal or greater ordering replaces the row.
@@ -91,23 +99,43 @@ def rewrite(
         return RewriteReport(0, is_complete=True)
     stored = _stored_rows(job, spark, waiting, references)  # 2
     rows = _differing(job, _joined_again(job, stored, references, snapshots))  # 3
-    with persisted(rows.limit(job.rewriting.max_rows_per_pass)) as chosen:
-        count, left_from = _measure(chosen, job.rewriting.max_rows_per_pass)
-        rest = {name: pending.rest(left_from) for name, pending in waiting.items()}
-        on_step("rewrite_found")
-        if count:
-            metadata = {
-                "batch_id": f"rewrite-{found.instant}",
-                **checkpoint.to_metadata(
-                    found.position,
-                    (),
-                    {**found.references, **{name: _advanced(snapshots[name], rest.get(name)) for name in snapshots}},
-                    {**BatchCounts().to_dict(), "rewritten": count},
-                ),
-            }
-            job.writer.commit(chosen.drop(_AGE), metadata, parallelism=tasks_for(spark, count))  # 4
-            job.writer.record()
-        on_step("rewritten")
+    most = job.rewriting.max_rows_per_pass
+    batch_id = f"rewrite-{found.instant}"
+
+    def attempt(aside: SetAside) -> tuple[int, float | None, dict[str, Pending]]:
+        job.unwritable.update(aside.events)
+        with persisted(rows.where(~_row_id(job, rows).isin(list(job.unwritable))).limit(most)) as chosen:
+            count, failed, left_from = _measure(chosen, most)
+            rest = {name: pending.rest(left_from) for name, pending in waiting.items()}
+            on_step("rewrite_found")
+            failed += len(job.unwritable)
+            if failed:
+                log.warning(
+                    "job=%s rewrite: %d rows stay as they are, for an expression raises, or they can't be written (%s)",
+                    *(job.name, failed, _failing(chosen)),
+                )
+            if count:
+                metadata = {
+                    "batch_id": batch_id,
+                    **checkpoint.to_metadata(
+                        found.position,
+                        (),
+                        {**found.references, **{n: _advanced(snapshots[n], rest.get(n)) for n in snapshots}},
+                        {
+                            **BatchCounts().to_dict(),
+                            "rewritten": count,
+                            **({"not_rewritten": failed} if failed else {}),
+                        },
+                    ),
+                }
+                _commit(job, batch_id, chosen, metadata, tasks_for(spark, count))  # 4
+                job.writer.record()
+            on_step("rewritten")
+        if left_from is None:
+            job.unwritable.clear()
+        return count, left_from, rest
+
+    count, left_from, rest = isolating(batch_id, attempt)
     for reference in all_followed:
         if reference.name in rest:
             reference.rewritten(rest[reference.name])
@@ -191,12 +219,14 @@ def _joined_again(
     events = derive(events, job.rewriting.derive).with_columns(versions)
     written = [*stored.columns, *(name for name in (*job.rewriting.columns, *versions) if name not in stored.columns)]
     return events.frame.select(
-        *(f"`{name}`" for name in written if name != _AGE), *(c for c in kept.columns if c.startswith(_STORED)), _AGE
+        *(f"`{name}`" for name in written if name != _AGE),
+        *(c for c in kept.columns if c.startswith(_STORED)),
+        *(_AGE, REASON_COLUMN, DETAIL_COLUMN),
     )
 
 
 def _differing(job: EnrichJob, rows: DataFrame) -> DataFrame:
-    """Return the rows that are not what is stored, the oldest change first."""
+    """Return the rows that are not what is stored, the oldest change first; at last those that can't be computed."""
     assert job.rewriting is not None  # noqa: S101  (checked by the caller)
     differs = [
         ~_comparable(rows, name).eqNullSafe(_comparable(rows, _STORED + name))
@@ -205,7 +235,10 @@ def _differing(job: EnrichJob, rows: DataFrame) -> DataFrame:
         for name in job.rewriting.columns
     ]
     written = [name for name in rows.columns if not name.startswith(_STORED)]
-    return rows.where(reduce(or_, differs)).orderBy(_AGE).select(*(f"`{name}`" for name in written))
+    is_failed = F.col(REASON_COLUMN).isNotNull()
+    # Last, so that they take no place from those that can.
+    ordered = rows.where(reduce(or_, differs, is_failed)).orderBy(is_failed, _AGE)
+    return ordered.select(*(f"`{name}`" for name in written))
 
 
 def _comparable(rows: DataFrame, name: str) -> Column:
@@ -214,9 +247,36 @@ def _comparable(rows: DataFrame, name: str) -> Column:
     return F.to_json(F.struct(found)) if "map<" in rows.schema[name].dataType.simpleString() else found
 
 
-def _measure(rows: DataFrame, most: int) -> tuple[int, float | None]:
-    """Return how many rows there are, and from which age on there may be more; None: there are none."""
-    found = rows.agg(F.count(F.lit(1)), F.max(_AGE)).first()
+def _measure(rows: DataFrame, most: int) -> tuple[int, int, float | None]:
+    """Return how many rows are to be written, how many failed, and from which age on there may be more; None: none."""
+    is_good = F.col(REASON_COLUMN).isNull()
+    found = rows.agg(F.count_if(is_good), F.count_if(~is_good), F.max(F.when(is_good, F.col(_AGE)))).first()
     assert found is not None  # noqa: S101  (an aggregate without groups has one row)
-    count, youngest = int(found[0]), found[1]
-    return count, float(youngest) if count == most else None
+    count, failed, youngest = int(found[0]), int(found[1]), found[2]
+    return count, failed, float(youngest) if count == most else None
+
+
+def _failing(rows: DataFrame) -> str:
+    """Name what made rows fail."""
+    names = [row[0] for row in rows.select(DETAIL_COLUMN).distinct().collect() if row[0] is not None]
+    return "; ".join(sorted(names)) or "the write"
+
+
+def _row_id(job: EnrichJob, rows: DataFrame) -> Column:
+    """Return what a row is known by in the log: its record's number, and what stands for its key."""
+    key = F.to_json(F.struct(*(F.col(f"`{name}`").cast("string") for name in job.table.record_key)))
+    number = [F.col(SEQUENCE_COLUMN)] if SEQUENCE_COLUMN in rows.columns else []
+    return F.concat_ws("/", *number, F.sha2(key, 256))
+
+
+def _commit(job: EnrichJob, batch_id: str, chosen: DataFrame, metadata: Mapping[str, str], parallelism: int) -> None:
+    good = chosen.where(F.col(REASON_COLUMN).isNull())
+
+    def rows(part: DataFrame) -> DataFrame:
+        return part.drop(_AGE, REASON_COLUMN, DETAIL_COLUMN)
+
+    try:
+        job.writer.commit(rows(good), metadata, parallelism=parallelism)
+    except SinkError as error:
+        written = Written(batch_id, job.table, good, _row_id(job, good), rows)
+        raise FailedRecords(find_unwritable(error, written)) from error

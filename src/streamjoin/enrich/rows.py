@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
-from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from streamjoin.enrich.derive import derive
 from streamjoin.enrich.job import AnyReference, EnrichJob
 from streamjoin.enrich.join import enrich
 from streamjoin.enrich.order import (
@@ -17,7 +17,6 @@ from streamjoin.enrich.order import (
     with_ordering,
     with_sequence_number,
 )
-from streamjoin.errors import SchemaError
 from streamjoin.hudi.partition import with_partitions
 from streamjoin.records.events import Events
 from streamjoin.reference.probe import KeyedRows
@@ -93,25 +92,6 @@ def version_literals(job: EnrichJob, snapshots: Mapping[str, Version]) -> dict[s
     }
 
 
-def derive(events: Events, expressions: Mapping[str, str]) -> Events:
-    """Add a column for each SQL expression, in order: a later one sees the earlier ones.
-
-    Raises:
-        SchemaError: An expression can't be parsed, or names a column that isn't there.
-    """
-    for name, expression in expressions.items():
-        try:
-            events = events.with_columns({name: F.expr(expression)})
-        except (AnalysisException, ParseException) as error:
-            message = f"output.derive.{name}: {expression!r} can't be used: {_first_line(error)}"
-            raise SchemaError(message) from error
-    return events
-
-
 def output_columns(found: Sequence[str], *, drop: Sequence[str] = (), select: Sequence[str] | None = None) -> list[str]:
     """Return the names of the columns that are written, in the table's order."""
     return list(select) if select is not None else [c for c in found if c not in set(drop)]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

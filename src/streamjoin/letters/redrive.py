@@ -21,6 +21,7 @@ from streamjoin.letters.intents import Intents
 from streamjoin.letters.job import PositionedJob
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.spark.frames import tasks_for
+from streamjoin.streaming.isolation import SetAside, isolating
 
 log = logging.getLogger(__name__)
 
@@ -87,14 +88,15 @@ class Redrive:
         job: The job's parts, locked and open.
         spark: The session.
         limits: What a chunk may hold at most.
-        process: Does step 1 to a chunk, given the name of the redrive; what it enters is kept until step 4.
+        process: Does step 1 to a chunk, given the name of the redrive and what was found to fail in it; what it enters
+            is kept until step 4.
         on_step: Called with the name of each step that has been done.
     """
 
     job: PositionedJob
     spark: SparkSession
     limits: BatchLimits
-    process: Callable[[Chunk, str, ExitStack], Processed]
+    process: Callable[[Chunk, str, SetAside, ExitStack], Processed]
     on_step: Callable[[str], None] = lambda step: None
 
     def run(self, letters: LetterFilter | None = None) -> RedriveReport:
@@ -143,8 +145,17 @@ class Redrive:
         # The entry before is part of the name: a letter that was re-driven once may come to be one again.
         name = hashlib.sha256(json.dumps([newest.instant, *sorted(chunk.reasons)]).encode()).hexdigest()[:16]
         batch_id = f"redrive-{name}"
+        back = isolating(batch_id, lambda aside: self._attempt(chunk, batch_id, newest, aside))
+        log.info(
+            "job=%s redrive letters=%d redriven=%d seconds=%.2f",
+            *(self.job.name, len(chunk.reasons), len(back), time.monotonic() - started),
+        )
+        return back
+
+    def _attempt(self, chunk: Chunk, batch_id: str, newest: Entry, aside: SetAside) -> Set[str]:
+        """Feed in a chunk but for what was found to fail again; those letters stay as they are."""
         with ExitStack() as kept:
-            processed = self.process(chunk, batch_id, kept)  # 1
+            processed = self.process(chunk, batch_id, aside, kept)  # 1
             self.on_step("processed")
             back = sorted(processed.back)
             if back or processed.has_rows:
@@ -158,10 +169,6 @@ class Redrive:
                 self._delete(batch_id, back)  # 4
                 self.on_step("letters_deleted")
                 self._intents.remove(batch_id)
-        log.info(
-            "job=%s redrive letters=%d redriven=%d seconds=%.2f",
-            *(self.job.name, len(chunk.reasons), len(back), time.monotonic() - started),
-        )
         return processed.back
 
     def _delete(self, batch_id: str, letters: list[str]) -> None:

@@ -9,6 +9,7 @@ from streamjoin.errors import SinkError
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.repair import repair
+from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.write import HudiTable
 from streamjoin.lock import TableLock
 
@@ -41,6 +42,7 @@ class TableWriter:
         """
         self._check_lock()
         repair(self.table.base_path)
+        remove_scratch(self.table.base_path)
         self.record()
 
     def commit(self, rows: DataFrame, metadata: Mapping[str, str], *, parallelism: int = 2) -> None:

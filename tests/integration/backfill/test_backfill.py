@@ -14,6 +14,7 @@ from streamjoin.capture.backfill_note import BackfillNote
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.letters.listing import count_by_reason, list_letters
+from tests.faults.hudi import refuse
 from tests.integration.backfill.backfill_jobs import (
     BEFORE,
     COLUMNS,
@@ -206,6 +207,26 @@ def test_items_that_no_row_can_be_made_of_are_dead_letters_known_by_their_key(
     assert letter["shard_id"].startswith("segment-")
     assert letter["sequence_number"].isdecimal()
     assert rows_at(f"{tmp_path}/receipts") == expected(RECEIPTS[:3], dt=None)
+
+
+def test_an_item_that_hudi_refuses_is_a_dead_letter_and_all_others_are_rows(
+    spark: SparkSession,
+    make_table: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    table_name, refused = make_table(KEYS, RECEIPTS[:4]), RECEIPTS[2]["receiptid"]
+    refuse(monkeypatch, "receiptid", refused)
+    # A bulk insert, then an upsert.
+    for _ in range(2):
+        report = run(backfill_of(str(tmp_path), scan_of(table_name), table_name))
+        assert (report.written.rows, report.written.rejected) == (3, 1)
+    assert rows_at(f"{tmp_path}/receipts") == expected([*RECEIPTS[:2], RECEIPTS[3]])
+    (letter,) = list_letters(f"{tmp_path}/dead_letters", show_data=True).to_pylist()
+    assert (letter["reason"], refused in letter["data"]) == ("UNWRITABLE", True)
+    assert "without 1 records" in caplog.text
+    assert refused not in letter["detail"] + caplog.text
 
 
 def test_attributes_become_columns_if_the_schema_evolves(

@@ -196,10 +196,17 @@ def test_a_socket_that_is_open_to_all_would_be_seen() -> None:
         assert f"0.0.0.0:{server.getsockname()[1]}" in listening(os.getpid())
 
 
-def test_a_row_that_can_not_be_computed_stops_the_job_without_being_quoted(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_row_that_can_not_be_computed_is_a_dead_letter_whose_value_is_quoted_nowhere(
+    stack: LocalStack, tmp_path: Path
+) -> None:
     scenario = Scenario(tmp_path, "failing", changes={"output": {"derive": {"decoded": "url_decode(country)"}}})
-    scenario.put([("k", b'{"id": "a", "country": "MARKEDxCOUNTRYx2%zz", "at": "1/1/10"}')])
+    events = [b'{"id": "a", "country": "MARKEDxCOUNTRYx2%zz", "at": "1/1/10"}', b'{"id": "b", "at": "1/1/10"}']
+    scenario.put([("k", event) for event in events])
     done = run_job(scenario, stack)
-    assert done.code == 1
-    assert "CANNOT_DECODE_URL" in done.said
-    assert [mark for mark in PAYLOADS if mark in done.said] == []
+    assert done.code == 0, done.said
+    (letter,) = query(f"{scenario.base}/dead", "select reason, detail from t").to_pylist()
+    assert letter["reason"] == "EXPRESSION_FAILED"
+    assert "output.derive.decoded" in letter["detail"]
+    assert "CANNOT_DECODE_URL" in letter["detail"]
+    assert [row["id"] for row in query(f"{scenario.base}/t", "select id from t").to_pylist()] == ["b"]
+    assert [mark for mark in PAYLOADS if mark in done.said or mark in letter["detail"]] == []

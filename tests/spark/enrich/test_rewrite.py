@@ -1,6 +1,7 @@
 """Rows already written under changes of the reference, on real Spark and Hudi, against the oracle."""
 
 import itertools
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from streamjoin.enrich.config.rewriting import RewritingPlan
 from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.query import query
+from tests.faults.hudi import REFUSED, refuse
 from tests.spark.enrich.rewriting import World, event, item
 from tests.spark.harness import crash_at, rows_of
 
@@ -176,6 +178,38 @@ def test_derived_columns_are_computed_again_and_the_others_stay(spark: SparkSess
     assert world.settle() == 1
     found = query(world.job.table.base_path, "select doubled, label, amount from t").to_pylist()
     assert found == [{"doubled": 2, "label": "a/2", "amount": 2}]
+
+
+def test_a_row_that_a_rewrite_can_not_compute_or_write_stays_and_the_others_are_rewritten(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(spark, tmp_path)
+    derive = {"decoded": "url_decode(combinedname)"}
+    plan = RewritingPlan(("country",), derive, ("combinedname", "decoded"), 1)
+    world.job = replace(world.job, output=OutputSettings(derive=derive), rewriting=plan)
+    for code, country in (("A", "India"), ("B", "USA"), ("C", "France")):
+        world.put(code, country, "1")
+    world.send(event("a", "India"), event("b", "USA"), event("c", "France"))
+    refuse(monkeypatch, "combinedname")
+    # In a pass of one row each would be the only one, again and again.
+    world.put("A", "India", "MARKEDxVALUE%zz")
+    world.put("B", "USA", REFUSED)
+    world.put("C", "France", "2")
+    with caplog.at_level(logging.WARNING):
+        assert world.settle() == 1
+    assert {key: row["combinedname"] for key, row in rows_of(world.job).items()} == {"a": "1", "b": "1", "c": "2"}
+    assert "2 rows stay as they are" in caplog.text
+    assert "output.derive.decoded" in caplog.text
+    assert "MARKED" not in caplog.text
+    # The next change is tried again.
+    world.job = replace(world.job, rewriting=replace(plan, max_rows_per_pass=10))
+    world.put("A", "India", "3")
+    world.put("B", "USA", f"{REFUSED} again")
+    assert world.settle() == 1
+    assert {key: row["combinedname"] for key, row in rows_of(world.job).items()} == {"a": "3", "b": "1", "c": "2"}
+    found = checkpoint.read(world.job.table.base_path)
+    assert found is not None
+    assert (found.counts["rewritten"], found.counts["not_rewritten"]) == (1, 1)
 
 
 COUNTRIES = ["India", "USA", "France"]

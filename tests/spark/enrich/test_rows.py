@@ -1,7 +1,8 @@
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.enrich.rows import derive, output_columns
+from streamjoin.enrich.derive import derive
+from streamjoin.enrich.rows import output_columns
 from streamjoin.errors import SchemaError
 from streamjoin.records.events import Events
 

@@ -1,0 +1,125 @@
+"""A batch of an enrichment: computed, counted and committed, or the records told that it can't be."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from streamjoin.enrich.derive import with_errors
+from streamjoin.enrich.job import EnrichJob
+from streamjoin.enrich.rows import Version, join, order, table_rows, version_literals
+from streamjoin.errors import RejectReason, SinkError
+from streamjoin.history.counts import BatchCounts
+from streamjoin.letters.table import letter_id
+from streamjoin.records.decode import decode
+from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
+from streamjoin.spark.frames import persisted
+from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.isolation import FailedRecords, SetAside, Undecoded, compute_all, not_computed
+from streamjoin.streaming.unwritable import Written, find_unwritable
+
+
+def order_batch(
+    job: EnrichJob, batch: Batch, snapshots: Mapping[str, Version], aside: SetAside, kept: ExitStack
+) -> tuple[Events, BatchCounts]:
+    """Return the events of a batch, joined, derived and ordered, and their counts.
+
+    Args:
+        job: The job's parts.
+        batch: The records.
+        snapshots: A version of each reference, by name.
+        aside: What is rejected whatever it is.
+        kept: Ends the caches.
+
+    Raises:
+        FailedRecords: Records by which it fails.
+        SourceError: It can't be computed, and it is not single records.
+    """
+
+    def decoded(records: DataFrame) -> Events:
+        # What read a stream has taken its records apart; a frame from elsewhere has them whole.
+        return decode(records, job.schema, job.payload, is_split=batch.position is not None)
+
+    events = aside.decoded(batch.records, decoded, letter_id)
+    kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
+    try:
+        enriched = join(events, job.references, snapshots)
+        ordered = order(job, enriched)
+        kept.enter_context(persisted(ordered.frame))
+        counts = _count(ordered, list(snapshots))
+    except (PySparkException, Py4JError) as error:
+        raise not_computed(
+            error,
+            batch.batch_id,
+            events,
+            letter_id(RECORD_COLUMN),
+            lambda part: compute_all(order(job, join(part, job.references, snapshots)).frame),
+            Undecoded(aside.left_of(batch.records, letter_id()), decoded, letter_id()),
+        ) from error
+    if RejectReason.EXPRESSION_FAILED in counts.rejected_by_reason:
+        ordered = with_errors(ordered, enriched, job.output.derive)
+    return ordered, counts
+
+
+def commit_rows(
+    job: EnrichJob,
+    batch_id: str,
+    ordered: Events,
+    snapshots: Mapping[str, Version],
+    metadata: Mapping[str, str],
+    parallelism: int,
+    choose: Callable[[DataFrame], DataFrame] = lambda rows: rows,
+) -> None:
+    """Commit the rows of ordered events.
+
+    Args:
+        job: The job's parts.
+        batch_id: Names the batch.
+        ordered: As `order_batch` gives them.
+        snapshots: As given to it.
+        metadata: Texts that are stored in the commit.
+        parallelism: Tasks of a shuffle.
+        choose: Leaves rows out.
+
+    Raises:
+        FailedRecords: Records whose rows can't be written; nothing was committed.
+        SinkError: As `TableWriter.commit`.
+    """
+    versions: dict[str, Column] = version_literals(job, snapshots)
+
+    def rows(frame: DataFrame) -> DataFrame:
+        return choose(table_rows(job, Events(frame)).withColumns(versions))
+
+    try:
+        job.writer.commit(rows(ordered.frame), metadata, parallelism=parallelism)
+    except SinkError as error:
+        newest = ordered.frame.where(F.col(REASON_COLUMN).isNull() & ~F.col(SUPERSEDED_COLUMN))
+        written = Written(batch_id, job.table, newest, letter_id(RECORD_COLUMN), rows)
+        raise FailedRecords(find_unwritable(error, written)) from error
+
+
+def _count(events: Events, references: Sequence[str]) -> BatchCounts:
+    """Count the batch in one pass, which also fills the cache that every later step reads."""
+    reasons = events.frame.groupBy(REASON_COLUMN).agg(
+        F.count(F.lit(1)).alias("records"),
+        F.count_if(F.col(SUPERSEDED_COLUMN)).alias("superseded"),
+        *(
+            F.count_if(F.array_contains(UNMATCHED_COLUMN, name)).alias(f"unmatched_{i}")
+            for i, name in enumerate(references)
+        ),
+    )
+    rows: list[Row] = reasons.collect()
+    kept = next((row for row in rows if row[REASON_COLUMN] is None), None)
+    rejected = {str(row[REASON_COLUMN]): int(row["records"]) for row in rows if row[REASON_COLUMN] is not None}
+    superseded = int(kept["superseded"]) if kept else 0
+    return BatchCounts(
+        read=sum(int(row["records"]) for row in rows),
+        kept=int(kept["records"]) - superseded if kept else 0,
+        superseded=superseded,
+        rejected=sum(rejected.values()),
+        rejected_by_reason=rejected,
+        unmatched={name: int(kept[f"unmatched_{i}"]) if kept else 0 for i, name in enumerate(references)},
+    )

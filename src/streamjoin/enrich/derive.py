@@ -1,0 +1,72 @@
+"""Columns that `output.derive` adds: for an event for which an expression raises, the event is rejected."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from py4j.protocol import Py4JError
+from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import functions as F
+
+from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.letters.table import letter_id
+from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, Judgement
+from streamjoin.spark.expressions import attempted
+from streamjoin.spark.failures import error_name
+
+_TRIED: Final = "_tried"
+
+
+def derive(events: Events, expressions: Mapping[str, str]) -> Events:
+    """Add a column for each SQL expression, in order: a later one sees the earlier ones.
+
+    Reasons: EXPRESSION_FAILED.
+
+    Raises:
+        SchemaError: An expression can't be parsed, or names a column that isn't there.
+    """
+    for name, expression in expressions.items():
+        try:
+            tried = events.with_columns({_TRIED: attempted(F.expr(expression))})
+        except (AnalysisException, ParseException) as error:
+            message = f"output.derive.{name}: {expression!r} can't be used: {_first_line(error)}"
+            raise SchemaError(message) from error
+        failed = Judgement(F.col(_TRIED).isNull(), RejectReason.EXPRESSION_FAILED, F.lit(_detail(name)))
+        events = Events(tried.judge([failed], {name: F.col(f"{_TRIED}.value")}).frame.drop(_TRIED))
+    return events
+
+
+def with_errors(derived: Events, before: Events, expressions: Mapping[str, str]) -> Events:
+    """Let the details of what `derive` rejected name the error: of each expression that of the first event.
+
+    Args:
+        derived: What `derive` made, and what was made of that.
+        before: What was given to it.
+        expressions: Those of `derive`.
+    """
+    detail, earlier = F.col(DETAIL_COLUMN), dict[str, str]()
+    for name, expression in expressions.items():
+        is_it = (F.col(REASON_COLUMN) == RejectReason.EXPRESSION_FAILED.value) & (F.col(DETAIL_COLUMN) == _detail(name))
+        place = derived.frame.where(is_it).select(letter_id(RECORD_COLUMN)).head()
+        if place is not None:
+            one = Events(before.frame.where(letter_id(RECORD_COLUMN) == place[0]))
+            error = _error_of(derive(one, earlier), expression)
+            said = f"{_detail(name)}; of the first such event of the batch: {error}"
+            detail = F.when(is_it, F.lit(said)).otherwise(detail)
+        earlier[name] = expression
+    return derived.with_columns({DETAIL_COLUMN: detail})
+
+
+def _error_of(events: Events, expression: str) -> str:
+    try:
+        events.frame.select(F.expr(expression)).collect()
+    except (PySparkException, Py4JError) as error:
+        return error_name(error)
+    return "none, when it was computed again"
+
+
+def _detail(name: str) -> str:
+    return f"output.derive.{name}: the expression raises an error for this event"
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
