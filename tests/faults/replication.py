@@ -9,6 +9,7 @@ from typing import Any
 from streamjoin.dms import MappedTables, SourceTable
 from streamjoin.dms.rejected import RowRejected, RowRejectReason
 from streamjoin.dynamodb.write.items import JOB_ATTRIBUTE, Delete, Put, WriteCounts
+from streamjoin.dynamodb.write.tables import UnfitTableError
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.replicate.control_state import ControlState
@@ -139,7 +140,10 @@ class Owners:
     marked = frozenset[str]()
 
     def mark(self, table: str) -> str | None:
-        return None if self.owners.setdefault(table, self.job) == self.job else self.job
+        if self.owners.setdefault(table, self.job) == self.job:
+            return None
+        self.marked |= {table}
+        return self.job
 
 
 class Control:
@@ -198,19 +202,26 @@ class World:
     # Rules of a real file, in place of targets.
     mappings: Any = None
     name: str = "job"
+    # Targets that are there with another key.
+    unfit: set[str] = field(default_factory=set)
 
     def job(self) -> ReplicateJob:
         """Return the job as a new process has it."""
 
+        targets = Owners(self.name, self.items.owners)
+
         def prepare(mapping: Any) -> None:
+            if mapping.target_table in self.unfit:
+                raise UnfitTableError(f"table '{mapping.target_table}': expected another key")
             self.items.tables.setdefault(mapping.target_table, {})
+            targets.mark(mapping.target_table)
 
         return ReplicateJob(
             name=self.name,
             server=self.server,  # type: ignore[arg-type]
             routes=Routes(self.mappings or Mappings(self.targets, self.orders, self.ruleless), prepare),
             writer=self.items,  # type: ignore[arg-type]
-            targets=Owners(self.name, self.items.owners),  # type: ignore[arg-type]
+            targets=targets,  # type: ignore[arg-type]
             control=self.control,  # type: ignore[arg-type]
             letters=self.letters,  # type: ignore[arg-type]
             limits=BatchLimits(self.records, 10_000),

@@ -123,6 +123,10 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
     if found is not None and found.server == server and not reload:
         job.routes.add(job.server.tables(job.routes.selects))
         job.state = found
+        # What was written before another job was known to own the table doesn't say of which job it is.
+        names = [name for target in job.targets.marked - found.marked for name in job.routes.sharing(target)]
+        if names:
+            job.save(replace(found, loading={**dict.fromkeys(names, LoadProgress()), **(found.loading or {})}))
         return
     if found is not None and found.server != server:
         log.warning("job=%s server=%s is another one than before (%s): full load", job.name, server, found.server)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from streamjoin.dms import ItemMapping, SourceTable, TableMappings
+from streamjoin.dynamodb.write.tables import UnfitTableError
 from streamjoin.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Routes:
 
         Raises:
             ConfigError: Lists what is wrong with those that rules name, or with all if none is left.
-            SinkError: A target table is missing, or has another key.
+            SinkError: A target table of those that rules name is missing, or has another key.
         """
         found = {str(table): table for table in tables}
         mapped = self._mappings.for_tables(found.values())
@@ -132,13 +133,16 @@ class Routes:
             )
         self._left_out[str(table)] = table
 
-    def _add(self, mapping: ItemMapping) -> ItemMapping:
+    def _add(self, mapping: ItemMapping) -> ItemMapping | None:
+        try:
+            self._prepare_once(mapping)
+        except UnfitTableError as error:
+            table = mapping.source
+            if self._mappings.names(table.schema, table.name):
+                raise
+            self._leave_out(table, [str(error)])
+            return None
         self._left_out.pop(str(mapping.source), None)
-        key = (mapping.target_table, tuple(mapping.key_types.items()))
-        # The type of a key that isn't there yet isn't known; and no row of such a table becomes an item.
-        if key not in self._prepared and not mapping.is_keyless:
-            self._prepare(mapping)
-            self._prepared.add(key)
         self._found[str(mapping.source)] = mapping
         if not mapping.one_item_a_row and str(mapping.source) not in self._warned:
             self._warned.add(str(mapping.source))
@@ -150,3 +154,10 @@ class Routes:
                 ", ".join(mapping.source.primary_key) or "it has none",
             )
         return mapping
+
+    def _prepare_once(self, mapping: ItemMapping) -> None:
+        key = (mapping.target_table, tuple(mapping.key_types.items()))
+        # The type of a key that isn't there yet isn't known; and no row of such a table becomes an item.
+        if key not in self._prepared and not mapping.is_keyless:
+            self._prepare(mapping)
+            self._prepared.add(key)

@@ -118,7 +118,12 @@ def verify(config: ReplicateConfig) -> ReplicationReport:
     of_rules = {rule.target_table for rule in read_table_mappings(config).object_mappings}
     owned = set(Owners(client, settings.control_table, config.name).owned())
     for table in sorted(of_rules | owned | state.marked):
-        _compare(report, ItemWriter(client), table, config.name if table in state.marked else None)
+        mark = config.name if table in state.marked else None
+        found = _compare(report, ItemWriter(client), table, mark)
+        if not found and table in owned | state.marked:
+            report.violations.append(f"target '{table}': there is no such table; start the job with --reload")
+        elif not found:
+            report.notes.append(f"target '{table}': there is no such table; nothing was written to it yet")
     if config.dead_letters:
         letters = read_letters(config.dead_letters.base_path)
         report.dead_letters = count_by_reason(letters)
@@ -133,7 +138,8 @@ def verify(config: ReplicateConfig) -> ReplicationReport:
     return report
 
 
-def _compare(report: ReplicationReport, writer: ItemWriter, table: str, mark: str | None) -> None:
+def _compare(report: ReplicationReport, writer: ItemWriter, table: str, mark: str | None) -> bool:
+    """Note what the items of a target say; tell whether there is such a table."""
     state, found = report.state, TargetItems(table)
     newest, generations = version_of(state.generation, state.position), Counter[int]()
     try:
@@ -149,8 +155,7 @@ def _compare(report: ReplicationReport, writer: ItemWriter, table: str, mark: st
     except SinkError as error:
         if code_of(error) != "ResourceNotFoundException":
             raise
-        report.violations.append(f"target '{table}': there is no such table; start the job with --reload")
-        return
+        return False
     report.targets.append(found)
     older = sum(count for generation, count in generations.items() if generation < state.generation)
     unknown = sum(count for generation, count in generations.items() if generation > state.generation)
@@ -169,3 +174,4 @@ def _compare(report: ReplicationReport, writer: ItemWriter, table: str, mark: st
             f"target '{table}': {found.newer:,} items are newer than the position: of a batch whose position was not "
             "written yet, which the next start repeats"
         )
+    return True

@@ -19,6 +19,7 @@ from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.job import version_of
 from streamjoin.replicate.letters import LetterFolder, RejectedRow
+from streamjoin.replicate.owners import Owners
 from tests.faults.items import FakeTables
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,7 +174,11 @@ def test_verify_compares_the_control_table_with_the_items_of_the_targets(config,
         "1 items are of a later full load than the control table knows of",
     ]
     del tables.tables["tgt_country_lookup_table"]
-    assert "there is no such table" in asked("verify", config)[1]
+    code, output = asked("verify", config)
+    assert (code, "there is no such table; nothing was written to it yet" in output) == (0, True)
+    Owners(tables, "streamjoin_replication", "country").own("tgt_country_lookup_table")
+    code, output = asked("verify", config)
+    assert (code, "there is no such table; start the job with --reload" in output) == (1, True)
 
 
 def test_a_query_needs_a_hudi_table_too():

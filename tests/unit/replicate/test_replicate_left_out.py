@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.errors import ConfigError, SourceError
+from streamjoin.errors import ConfigError, SinkError, SourceError
 from streamjoin.replicate.pipeline import replicate
 from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
@@ -104,6 +104,20 @@ def test_a_table_that_a_foreign_key_changes_unseen_is_left_out_also_if_it_comes_
     run(world)
     assert "its foreign key has ON DELETE" in warnings(caplog)[-1]
     assert values(world) == {"1": "x"}
+
+
+def test_a_table_whose_target_has_another_key_is_left_out_too(world, server, caplog):
+    run(world)
+    world.unfit = {"scratch"}
+    server.create("scratch")
+    fill(server, "scratch", 1)
+    fill(server, "stock", 1, value="2")
+    run(world)
+    assert "expected another key" in warnings(caplog)[-1]
+    assert values(world) == {"1": "2"}
+    world.mappings = parsed(selection("shop", "%"), selection("shop", "scratch"))
+    with pytest.raises(SinkError, match="expected another key"):
+        run(world)
 
 
 def test_a_table_that_a_rule_names_is_refused_at_a_start_and_ends_a_job_that_runs(world, server):

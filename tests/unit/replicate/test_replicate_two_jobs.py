@@ -61,6 +61,19 @@ def test_load_reload_and_whole_tables_of_either_job_leave_the_items_of_the_other
     assert of_jobs == {key: "ratings" if key.startswith("ratings") else None for key in expected}
 
 
+def test_items_of_a_job_that_was_there_before_owners_were_noted_get_its_name() -> None:
+    server, akas, ratings = jobs()
+    run(ratings)
+    ratings.items.owners["movies"] = "akas"
+    run(akas)
+    fill(server, "ratings", 3)
+    run(ratings)
+    run(akas, reload=True)
+    assert ratings.control.saved[-1].marked == {"movies"}
+    of_jobs = {key: job_of(item) for key, (item, _) in akas.items.tables["movies"].items()}
+    assert of_jobs == {"akas-1": None, "akas-2": None, **{f"ratings-{n}": "ratings" for n in (1, 2, 3)}}
+
+
 def targets(tables: FakeTables, job: str, control: str = CONTROL) -> Targets:
     return Targets(tables, Owners(tables, control, job), job, ItemWriter(tables), create=False)
 

@@ -23,6 +23,10 @@ _KEY_KINDS: Final = ("HASH", "RANGE")
 _USABLE: Final = frozenset({"ACTIVE", "UPDATING"})
 
 
+class UnfitTableError(SinkError):
+    """A table isn't there and isn't to be made, or has another key than its items need."""
+
+
 class MakingClient(TableClient, Protocol):
     """The calls of boto3's DynamoDB client that making tables needs."""
 
@@ -54,7 +58,8 @@ def ensure_table(
         sleep: Waits a number of seconds.
 
     Raises:
-        SinkError: Its key is another, it's missing and `create` is false, or it can't be made or isn't ready in time.
+        UnfitTableError: Its key is another, or it's missing and `create` is false.
+        SinkError: It can't be made, or isn't ready in time.
     """
     deadline = clock() + READY_TIMEOUT_SECONDS
     errors = _errors(client, name)
@@ -67,7 +72,7 @@ def ensure_table(
                     f"{errors.table}: there is no such table. Create it with the key {_text(key_types)}, or set "
                     "target.dynamodb.create_tables: true."
                 )
-                raise SinkError(message)
+                raise UnfitTableError(message)
             # Said of a table that was just made, too, until the service knows it everywhere.
             is_made = is_made or _make(client, name, key_types, errors, stream=stream)
         else:
@@ -118,7 +123,7 @@ def _require_key(where: str, found: Mapping[str, str], expected: Mapping[str, st
         f"{where}: expected the key {_text(expected)}, found {_text(found)}. A table's key can't be changed: have the "
         "table mappings name another table or this key, or delete the table."
     )
-    raise SinkError(message)
+    raise UnfitTableError(message)
 
 
 def _text(key_types: Mapping[str, str]) -> str:
