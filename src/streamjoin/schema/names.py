@@ -28,11 +28,12 @@ def _inside(data_type: pa.DataType, path: str) -> Iterator[str]:
         case pa.StructType():
             seen: dict[str, str] = {}
             for field in data_type:
-                twin = seen.setdefault(field.name.lower(), field.name)
+                twin = seen.get(field.name.lower())
                 if not STORABLE_NAME.fullmatch(field.name):
                     yield f"Hudi can't store a field named '{field.name}' in '{path}'"
-                elif twin is not field.name:
+                elif twin is not None:
                     yield f"'{path}' has the fields '{twin}' and '{field.name}' (upper and lower case count as one)"
+                seen.setdefault(field.name.lower(), field.name)
                 yield from _inside(field.type, f"{path}.{field.name}")
             if not seen:
                 yield f"Hudi can't store '{path}', a struct without fields"

@@ -229,3 +229,7 @@ def _country() -> dict[str, object]:
 
 def _typed(code: str) -> dict[str, object]:
     return {"references[0].schema": f"countryname string, {code}, combinedname string"}
+
+
+def test_names_inside_a_column_that_differ_are_no_twins_however_long(problems):
+    assert problems({"payload.schema": "uuid string, country string, x struct<op: string, other_name: string>"}) == []
