@@ -43,7 +43,7 @@ def exit_code_of(action: Callable[[], object]) -> ExitCode:
         _say(str(error))
         return ExitCode.CONFIG
     except StreamJoinError as error:
-        _say(str(error))
+        _say("\n".join([str(error), *getattr(error, "__notes__", ())]))
         return ExitCode.FAILED
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -35,6 +35,7 @@ from streamjoin.reference.lookup.keys import index_of, plan_lookup
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
+from streamjoin.spark.schema import to_spark
 from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)
@@ -217,14 +218,14 @@ def prepare(
     """Return the job of `config`, as `assemble`, and the session that it runs in; nothing is read or written yet.
 
     Raises:
-        ConfigError: Spark doesn't take a pattern.
+        ConfigError: Spark doesn't take a pattern or an expression.
     """
     spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
-    check_formats(config, spark)
+    check_formats(config, schema, spark)
     return assemble(config, schema, spark, described), spark
 
 
-def check_formats(config: EnrichConfig, spark: SparkSession) -> None:
+def check_formats(config: EnrichConfig, schema: pa.Schema, spark: SparkSession) -> None:
     """Let Spark judge the patterns and expressions that only it can.
 
     Raises:
@@ -242,11 +243,14 @@ def check_formats(config: EnrichConfig, spark: SparkSession) -> None:
             spark.range(1).select(F.date_format(F.current_timestamp(), pattern)).collect()
         except PySparkException as error:
             problems.append(f"{key}: {pattern!r} is no datetime pattern of Spark: {hudi.root_cause(error)}")
+    events = spark.createDataFrame([], to_spark(schema))
     for column, expression in config.output.derive.items():
         try:
-            F.expr(expression)
+            events = events.withColumn(column, F.expr(expression))
         except PySparkException as error:
-            reason = hudi.root_cause(error)
-            problems.append(f"output.derive.{column}: {expression!r} is no expression of Spark: {reason}")
+            # It may be one of a reference, whose type isn't known yet.
+            if not str(error.getErrorClass()).startswith("UNRESOLVED_COLUMN"):
+                reason = str(error).strip().splitlines()[0]
+                problems.append(f"output.derive.{column}: {expression!r} is no expression that Spark takes: {reason}")
     if problems:
         raise ConfigError(problems, where=config.name)

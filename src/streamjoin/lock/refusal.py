@@ -105,4 +105,5 @@ def lost(place: Place, holder: Holder | None, evidence: str) -> SinkError:
 
 def unusable(place: Place, error: Exception, *, retryable: bool = True) -> SinkError:
     """Return the error for a lock that can't be read or written."""
-    return SinkError(f"{place.name}: its lock can't be written: {sdk_text(error)}", retryable=retryable)
+    message = f"{place.name}: its lock can't be written: {sdk_text(error)}. Look that this job may write there."
+    return SinkError(message, retryable=retryable)

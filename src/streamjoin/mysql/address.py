@@ -139,6 +139,8 @@ def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
         code = error.args[0] if error.args else 0
         said = error.args[1] if len(error.args) > 1 else str(error)
         remedy = "; check source.mysql.user and its password" if code in _DENIED else ""
+        if code == CR.CR_CONN_HOST_ERROR:
+            remedy = "; check source.mysql.host and port, and that the server runs and lets this machine in"
         message = f"source '{address}': {action} failed with {code}: {said}{remedy}"
         # What the library raises on a connection that it has closed itself.
         is_closed = isinstance(error, pymysql.InterfaceError)

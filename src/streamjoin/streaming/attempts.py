@@ -34,6 +34,11 @@ def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Call
             attempt()
         except StreamJoinError as error:
             failures = 1 if progress() > before else failures + 1
+            if error.retryable and failures >= MAX_ATTEMPTS:
+                error.add_note(
+                    f"Given up after {MAX_ATTEMPTS} attempts. What was committed stands: once this is mended, start "
+                    "the job again; it goes on from there."
+                )
             if not error.retryable or failures >= MAX_ATTEMPTS or stop.made:
                 raise
             pause_seconds = back_off_seconds(failures - 1, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.enrich.assembly import check_formats
+from streamjoin.enrich.assembly import check_formats, resolve_schema
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.entry import parse_config
 from streamjoin.errors import ConfigError
@@ -26,17 +26,31 @@ def config(derive: dict[str, str]) -> EnrichConfig:
     return parse_config(document)
 
 
-def test_an_expression_that_spark_cannot_parse_is_named_with_its_key(spark: SparkSession) -> None:
+def test_an_expression_that_spark_cannot_take_is_named_with_its_key(spark: SparkSession) -> None:
+    derived = {
+        "low": "lower(id",
+        "fine": "id + 1",
+        "misspelt": "lowr(id)",
+        "mistyped": "date_add(true, id)",
+        # Of another derived column, and of a reference.
+        "more": "fine + 1",
+        "code": "lower(code)",
+    }
+    settings = config(derived)
     with pytest.raises(ConfigError) as raised:
-        check_formats(config({"low": "lower(id", "fine": "id + 1", "odd": "id +* 1"}), spark)
-    first, second = raised.value.problems
-    assert first.startswith("output.derive.low: 'lower(id' is no expression of Spark: [PARSE_SYNTAX_ERROR]")
-    assert second.startswith("output.derive.odd: 'id +* 1' is no expression of Spark: [PARSE_SYNTAX_ERROR]")
+        check_formats(settings, resolve_schema(settings), spark)
+    said = [problem.partition(" is no expression that Spark takes: [")[::2] for problem in raised.value.problems]
+    assert [(key, reason.partition("]")[0]) for key, reason in said] == [
+        ("output.derive.low: 'lower(id'", "PARSE_SYNTAX_ERROR"),
+        ("output.derive.misspelt: 'lowr(id)'", "UNRESOLVED_ROUTINE"),
+        ("output.derive.mistyped: 'date_add(true, id)'", "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE"),
+    ]
 
 
 def test_no_word_is_reserved_in_a_derived_column(spark: SparkSession) -> None:
     derived = {f"x_{name}": f"{name} + 1" for name in RESERVED}
-    check_formats(config(derived), spark)
+    settings = config(derived)
+    check_formats(settings, resolve_schema(settings), spark)
     frame = spark.createDataFrame([tuple(range(len(RESERVED)))], RESERVED)
     row = frame.selectExpr(*(f"{expression} AS {name}" for name, expression in derived.items())).head()
     assert row is not None

@@ -4,6 +4,7 @@ import pytest
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import MysqlServer, preflight
+from streamjoin.mysql.address import MysqlAddress, connect
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import StartBy, end_position, start_by
 from streamjoin.mysql.snapshots import Snapshots
@@ -150,3 +151,10 @@ def test_a_closed_session_connects_again():
     session.ask("SELECT 1")
     session.close()
     assert session.ask("SELECT 1") == ((1,),)
+
+
+def test_a_server_that_is_not_there_is_said_with_the_keys_to_look_at():
+    address = MysqlAddress(host="127.0.0.1", port=1, user="repl", password="secret")  # noqa: S106
+    with pytest.raises(SourceError, match=r"check source.mysql.host and port, and that the server runs") as raised:
+        connect(address)
+    assert raised.value.retryable

@@ -1,6 +1,7 @@
 import pytest
 
 from streamjoin.errors import SourceError
+from streamjoin.process import ExitCode, exit_code_of
 from streamjoin.streaming.attempts import MAX_ATTEMPTS, with_attempts
 from streamjoin.streaming.signals import StopRequest
 
@@ -46,6 +47,17 @@ def test_an_error_that_does_not_pass_in_time_is_raised() -> None:
     with pytest.raises(SourceError):
         with_attempts(job.attempt, Pauses(), lambda: job.done)
     assert job.attempts == MAX_ATTEMPTS
+
+
+def test_the_last_words_of_a_job_that_gives_up_are_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    job = Job(*[0] * MAX_ATTEMPTS)
+    assert exit_code_of(lambda: with_attempts(job.attempt, Pauses(), lambda: job.done)) is ExitCode.FAILED
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "gone away"
+    assert last == (
+        "Given up after 6 attempts. What was committed stands: once this is mended, start the job again; it goes on "
+        "from there."
+    )
 
 
 def test_an_error_that_never_passes_is_raised_at_once() -> None:
