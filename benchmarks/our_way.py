@@ -86,7 +86,7 @@ class OurWay(JobWay):
         schema = resolve_schema(config)
         stream = Stream.from_config(config.source.kinesis)
         check_services(config, stream)
-        check_formats(config, spark)
+        check_formats(config, schema, spark)
         self.job = job = assemble(config, schema, spark)
         started = time.perf_counter()
         for reference in job.references:
