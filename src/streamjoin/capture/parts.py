@@ -1,7 +1,7 @@
 """A batch of changes, divided into the tables that they go to, and what is left."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import reduce
@@ -71,7 +71,7 @@ class BatchParts:
 
 
 def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> BatchParts:
-    """Give each change to its table, as a row of it; reject those of tables that aren't listed.
+    """Give each change to its table, as a row of it; reject those of tables that aren't listed, or can't be made.
 
     Args:
         job: The job's parts.
@@ -80,7 +80,6 @@ def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> 
         kept: Ends the caches of changes and rows.
 
     Raises:
-        ConfigError: Two tables would have one name.
         SinkError: A table can't be opened.
     """
     spark, ignores = changes.frame.sparkSession, job.unlisted_tables == "ignore"
@@ -96,8 +95,11 @@ def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> 
         return BatchParts((Part(table, rows),), None, ignores)
     kept.enter_context(persisted(changes.frame))
     names = sorted(str(row[0]) for row in changes.kept.select(TABLE).distinct().collect())
-    tables = [table for name in names if (table := job.tables.find(name, spark)) is not None]
-    judged, parts = _judged(changes, [table.name for table in tables]), []
+    # Of two tables with one name by the template the other one has it already.
+    conflicts = {name: problem for name in names if (problem := job.tables.conflict(name)) is not None}
+    free = [name for name in names if name not in conflicts]
+    tables = [table for name in free if (table := job.tables.find(name, spark)) is not None]
+    judged, parts = _judged(changes, [table.name for table in tables], conflicts), []
     is_kept = F.col(REASON_COLUMN).isNull()
     for table in tables:
         rows = table.rows(Events(judged.frame.where(is_kept & (F.col(TABLE) == table.name))), batch_id)
@@ -106,9 +108,14 @@ def divide(job: CaptureJob, changes: Events, batch_id: str, kept: ExitStack) -> 
     return BatchParts(tuple(parts), Events(judged.frame.where(~is_kept)), ignores)
 
 
-def _judged(changes: Events, names: Sequence[str]) -> Events:
+def _judged(changes: Events, names: Sequence[str], conflicts: Mapping[str, str] = {}) -> Events:
+    judgements = [
+        Judgement(F.col(TABLE) == name, RejectReason.TABLE_CONFLICT, F.lit(problem))
+        for name, problem in conflicts.items()
+    ]
     detail = F.format_string("table '%s' is not listed in tables, which has no template '*' either", F.col(TABLE))
-    return changes.judge([Judgement(~F.col(TABLE).isin(*names), RejectReason.UNLISTED_TABLE, detail)])
+    unlisted = Judgement(~F.col(TABLE).isin(*names), RejectReason.UNLISTED_TABLE, detail)
+    return changes.judge([*judgements, unlisted])
 
 
 def _verdicts(events: Events, name: Column, is_removed: Column) -> DataFrame:

@@ -119,7 +119,8 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
 
 
 def _counted(job: CaptureJob, batch: Batch, aside: SetAside, kept: ExitStack) -> tuple[BatchParts, BatchCounts]:
-    changes = aside.decoded(batch.records, read_changes, letter_id)
+    read = partial(read_changes, is_split=batch.position is not None)
+    changes = aside.decoded(batch.records, read, letter_id)
     try:
         parts = divide(job, changes, batch.batch_id, kept)
         return parts, parts.count()
@@ -129,7 +130,7 @@ def _counted(job: CaptureJob, batch: Batch, aside: SetAside, kept: ExitStack) ->
             with ExitStack() as alone:
                 return divide(job, part, batch.batch_id, alone).count()
 
-        undecoded = Undecoded(aside.left_of(batch.records, letter_id()), read_changes, letter_id())
+        undecoded = Undecoded(aside.left_of(batch.records, letter_id()), read, letter_id())
         raise not_computed(error, batch.batch_id, changes, letter_id(RECORD_COLUMN), compute, undecoded) from error
 
 

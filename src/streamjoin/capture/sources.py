@@ -13,6 +13,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.capture.backfill_note import NotedMoment
 from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
+from streamjoin.dynamodb.change_wrappers import ChangeSplitter
 from streamjoin.dynamodb.stream.batches import TableBatch, TableStreamBatches
 from streamjoin.dynamodb.stream.client import RETENTION_MS
 from streamjoin.dynamodb.stream.of_table import open_table_stream
@@ -84,7 +85,7 @@ class KinesisChanges:
 
     def __init__(self, settings: KinesisSettings, *, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._clock = settings, clock
-        self._stream = Stream.from_config(settings)
+        self._stream = Stream.from_config(settings, ChangeSplitter())
 
     @property
     def key_of_data_loss(self) -> str | None:

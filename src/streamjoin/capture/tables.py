@@ -65,7 +65,7 @@ class CapturedTables:
         """Return the open table that changes of the DynamoDB table `table_name` go to; None: it isn't listed.
 
         Raises:
-            ConfigError: By the template it would have the name or the place of another one.
+            ConfigError: As `conflict` says.
             SchemaError: A column's type doesn't go with the table's.
             SinkError: It can't be read or mended.
         """
@@ -82,6 +82,14 @@ class CapturedTables:
             table.open(spark)
             self._open[table_name] = table
         return self._open[table_name]
+
+    def conflict(self, table_name: str) -> str | None:
+        """Return with which other table `table_name` would have a name or a place in common; None: with none."""
+        try:
+            self._claim(table_name)
+        except ConfigError as error:
+            return error.problems[0]
+        return None
 
     def base_paths(self) -> Iterator[str]:
         """Yield where the tables lie: those listed, then those that the template has made already.

@@ -12,6 +12,7 @@ docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds.html.
 """
 
 import base64
+import codecs
 import hashlib
 import re
 from collections.abc import Mapping
@@ -28,9 +29,10 @@ from streamjoin.dynamodb.attribute_types import Value, exact
 from streamjoin.dynamodb.change_values import Digits, NotAnItemError, read_item
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import RejectReason
-from streamjoin.moments import epoch_us
+from streamjoin.moments import epoch_us, iso_us
 from streamjoin.records.change_columns import INSERT, MODIFY, REMOVE
 from streamjoin.records.compression import Unpacker
+from streamjoin.records.text import without_mark
 from streamjoin.records.values import Rejected
 from streamjoin.schema.columns import SEQUENCE_NUMBER_DIGITS
 
@@ -86,12 +88,12 @@ def parse_change(data: bytes | None) -> Change | Rejected:
 
 
 def unpack_payload(data: bytes | None) -> bytes | Rejected:
-    """Return a record's data without its compression."""
+    """Return a record's data without its compression and its byte order mark."""
     content = _unpacker()(data or b"")
     if isinstance(content, Rejected) and content.reason is RejectReason.TOO_LARGE:
         detail = f"unpacked it is larger than {MAX_UNPACKED_BYTES} bytes, which no change of an item is"
         return Rejected(RejectReason.TOO_LARGE, detail)
-    return content
+    return content if isinstance(content, Rejected) else content.removeprefix(codecs.BOM_UTF8)
 
 
 def parse_unpacked(content: bytes) -> Change | Rejected:
@@ -163,7 +165,10 @@ def _unpacker() -> Unpacker:
 
 
 def _malformed(content: bytes, error: msgspec.DecodeError) -> Rejected:
-    if not content.strip():
+    text = without_mark(content)
+    if isinstance(text, Rejected):
+        return text
+    if not text.strip():
         return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
     try:
         content.decode()
@@ -211,14 +216,17 @@ def _created_us(body: Mapping[str, Any]) -> int:
     found, precision = body.get("ApproximateCreationDateTime"), body.get("ApproximateCreationDateTimePrecision")
     if precision is not None and (type(precision) is not str or precision not in _PER_UNIT_US):
         raise _NotAChangeError("ApproximateCreationDateTimePrecision: expected MILLISECOND or MICROSECOND")
-    number: int | Decimal = -1
-    if type(found) is int:
-        number = found
-    elif type(found) is Digits and _NUMBER.fullmatch(found):
-        number = Decimal(found)
-    created_us = epoch_us(number) if precision is None else int(Fraction(number) * _PER_UNIT_US[precision])
-    if number < 0 or created_us >= 10**_ORDER_DIGITS:
-        raise _NotAChangeError("ApproximateCreationDateTime: expected a time as a number since 1970")
+    created_us: int | None = None
+    if type(found) is int or (type(found) is Digits and _NUMBER.fullmatch(found)):
+        number = found if type(found) is int else Decimal(found)
+        created_us = epoch_us(number) if precision is None else int(Fraction(number) * _PER_UNIT_US[precision])
+    elif type(found) is str:
+        # As the SDK's records come out of `json.dumps(record, default=str)`.
+        created_us = iso_us(found)
+    if created_us is None or not 0 <= created_us < 10**_ORDER_DIGITS:
+        raise _NotAChangeError(
+            "ApproximateCreationDateTime: expected a time as a number since 1970, or as text in ISO 8601"
+        )
     return created_us
 
 

@@ -45,22 +45,8 @@ class Splitter:
     max_unpacked_bytes: int
 
     def __call__(self, payloads: Sequence[bytes]) -> list[list[bytes]]:
-        """Return the payloads of the events of each of `payloads`, which came in one record of the stream.
-
-        Together they are at most `max_unpacked_bytes` larger than the record, and `MAX_EVENTS`; of several payloads,
-        those that go beyond it stay whole.
-        """
-        left_bytes, left_events = self.max_unpacked_bytes, MAX_EVENTS
-        found = []
-        for payload in payloads:
-            parts = self.parts(payload)
-            growth = sum(map(len, parts)) - len(payload)
-            if len(parts) > 1 and (growth > left_bytes or len(parts) > left_events):
-                parts = [payload]
-            elif len(parts) > 1:
-                left_bytes, left_events = left_bytes - max(0, growth), left_events - len(parts)
-            found.append(parts)
-        return found
+        """Return the payloads of the events of each of `payloads`, which came in one record of the stream."""
+        return split_record(payloads, self.parts, self.max_unpacked_bytes)
 
     def parts(self, payload: bytes) -> list[bytes]:
         """Return the payloads of the events of one payload; none if it says that it has none."""
@@ -74,6 +60,27 @@ class Splitter:
     def events(self, content: bytes) -> Iterator[Event]:
         """Yield the events of a payload that is unpacked and has no byte order mark."""
         return _finder(self.name, self.path, self.columns, self.delimiter)(content)
+
+
+def split_record(
+    payloads: Sequence[bytes], parts_of: Callable[[bytes], list[bytes]], max_unpacked_bytes: int
+) -> list[list[bytes]]:
+    """Return the parts of each payload of one record of the stream, several if it was aggregated.
+
+    Together they are at most `max_unpacked_bytes` larger than the record, and `MAX_EVENTS`; payloads that go beyond it
+    stay whole.
+    """
+    left_bytes, left_events = max_unpacked_bytes, MAX_EVENTS
+    found = []
+    for payload in payloads:
+        parts = parts_of(payload)
+        growth = sum(map(len, parts)) - len(payload)
+        if len(parts) > 1 and (growth > left_bytes or len(parts) > left_events):
+            parts = [payload]
+        elif len(parts) > 1:
+            left_bytes, left_events = left_bytes - max(0, growth), left_events - len(parts)
+        found.append(parts)
+    return found
 
 
 @cache

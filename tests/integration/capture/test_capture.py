@@ -1,5 +1,6 @@
 """The job `capture` in one process: the emulator's tables and streams, into Hudi tables read back by hudi-rs."""
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from hudi import HudiReadOptions, HudiTableBuilder
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
-from streamjoin.errors import ConfigError, SinkError
+from streamjoin.capture.redrive import run_redrive
+from streamjoin.errors import SinkError
 from streamjoin.history.journal import Journal
 from streamjoin.query import query
 from tests.change_samples import kinesis_record, pipe_record
@@ -115,26 +117,40 @@ def test_a_template_captures_every_table_under_a_name_that_athena_takes(
     job = Capture(base, {"kinesis": {"stream_name": stream}}, [template])
     names = [f"Shop.{kind}-{number}" for kind in ("Orders", "items") for number in range(2)]
 
-    def put(name: str, number: int) -> None:
-        change = pipe_record(
+    def change(name: str, number: int) -> dict[str, Any]:
+        made = pipe_record(
             *(name, "INSERT", {"id": f"{number}"}, {"id": f"{number}", "quantity": number}),
             **{"created_s": 1_700_000_000 + number, "sequence_number": number},
         )
-        aws_client("kinesis").put_record(StreamName=stream, PartitionKey=name, Data=change)
+        return dict(json.loads(made))
 
-    for number in range(2):
-        for name in names:
-            put(name, number)
-        job.run()
+    def put(document: Any) -> None:
+        aws_client("kinesis").put_record(StreamName=stream, PartitionKey="k", Data=json.dumps(document).encode())
+
+    # Whatever is around several changes, of whatever tables: each is a change of its own.
+    put({"Records": [change(name, 0) for name in names]})
+    job.run()
+    for name in names:
+        put({"detail-type": "d", "detail": json.dumps(change(name, 1))})
+    job.run()
     expected = {str(n): {"id": str(n), "quantity": n} for n in range(2)}
     assert all(job.items(name) == expected for name in names)
     properties = (tmp_path / "Shop.Orders-1" / ".hoodie" / "hoodie.properties").read_text()
     assert "hoodie.table.name=t_shop_orders_1" in properties
 
-    put("shop.orders-1", 9)
-    with pytest.raises(ConfigError, match=r"'shop\.orders-1'.*'default\.t_shop_orders_1'"):
-        for _ in range(2):
-            job.run()
+    # A second table of that name is no reason to stop: its changes are set aside, the others' are not.
+    put([change("shop.orders-1", 9), change(names[0], 9), {"eventName": "INSERT"}])
+    for _ in range(2):
+        job.run()
+    assert job.items(names[0]).keys() == {"0", "1", "9"}
+    letters = query(f"{base}/dead", "select sub_sequence_number n, reason, detail, data from t order by n").to_pylist()
+    assert [(each["n"], each["reason"]) for each in letters] == [(0, "TABLE_CONFLICT"), (2, "NOT_A_CHANGE")]
+    assert (
+        "'Shop.Orders-1' and 'shop.orders-1' would both be the table 'default.t_shop_orders_1'" in letters[0]["detail"]
+    )
+    assert [json.loads(each["data"]) for each in letters] == [change("shop.orders-1", 9), {"eventName": "INSERT"}]
+    assert run_redrive(job.config).stayed == {"TABLE_CONFLICT": 1, "NOT_A_CHANGE": 1}
+    job.check_proof()
 
 
 def test_changes_of_unlisted_tables_are_ignored_and_counted(

@@ -73,6 +73,8 @@ def test_two_tables_of_one_name_are_an_error_that_names_both(tmp_path: Path) -> 
     find(tables, "a.b")
     with pytest.raises(ConfigError, match=r"'a\.b' and 'a-b' would both be the table 'default\.a_b'"):
         find(tables, "a-b")
+    assert tables.conflict("a.b") is None
+    assert "'a.b' and 'a-b'" in str(tables.conflict("a-b"))
     # A table that an earlier process made has its name for good.
     (tmp_path / "x" / "A.B" / ".hoodie").mkdir(parents=True)
     (tmp_path / "x" / "A.B" / ".hoodie" / "20260101000000000.commit").write_text("{}")

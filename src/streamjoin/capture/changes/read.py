@@ -11,10 +11,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from streamjoin.dynamodb.change_records import Change, change_id, change_order, item_key, parse_unpacked, unpack_payload
+from streamjoin.dynamodb.change_wrappers import ChangeSplitter
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, INSERT, ITEM_KEY, OPERATION, ORDER, TABLE
 from streamjoin.records.decode import record_struct
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
+from streamjoin.records.splitting import split_batch
 from streamjoin.records.values import Rejected
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import RECORD_STRUCT, to_spark
@@ -50,15 +52,23 @@ def unpack_images(packed: bytes) -> Images:
     return Images(*msgspec.msgpack.decode(packed))
 
 
-def read_changes(records: DataFrame) -> Events:
+def read_changes(records: DataFrame, *, is_split: bool = False) -> Events:
     """Parse the change records of `records` in the executors.
+
+    A row for each change: what is around several of them is taken away, and each has `data` and `sub_sequence_number`
+    of its own.
 
     Columns in: `data` (binary); the other columns of a record if they are known.
     Columns out: `_table`, `operation`, `_item_key`, `_order`, `_change_id`, `changed_at`, `_change` (binary: keys and
         images); `_record`. A rejected one has nulls in all but `_record`. Reasons: EMPTY_PAYLOAD,
         MALFORMED_COMPRESSION, TOO_LARGE, NOT_UTF8, MALFORMED_JSON, NOT_AN_OBJECT, NOT_A_CHANGE.
+
+    Args:
+        records: Records of a stream.
+        is_split: Whether their reader has taken away what is around changes already.
     """
-    changes = records.mapInArrow(read_batches, StructType([*records.schema.fields, *to_spark(CHANGE_SCHEMA).fields]))
+    read = read_batches if is_split else read_whole_batches
+    changes = records.mapInArrow(read, StructType([*records.schema.fields, *to_spark(CHANGE_SCHEMA).fields]))
     return Events(changes.select(*CHANGE_SCHEMA.names, record_struct(records.schema), *nothing_yet()))
 
 
@@ -83,6 +93,12 @@ def read_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield record batches with a change's columns behind their own, in parts that each fit into memory."""
     for batch in batches:
         yield from read_batch(batch)
+
+
+def read_whole_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same of records that may have several changes each."""
+    for batch in batches:
+        yield from read_batches(split_batch(batch, ChangeSplitter().parts))
 
 
 def read_batch(batch: pa.RecordBatch, max_unpacked_bytes: int = _MAX_UNPACKED_BYTES) -> Iterator[pa.RecordBatch]:
