@@ -1,7 +1,7 @@
 """Points in time, from wherever they come."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
@@ -10,9 +10,25 @@ from typing import Final
 FIRST_EPOCH_MS: Final = 10**11
 FIRST_EPOCH_US: Final = 10**14
 
+ISO_FORM: Final = (
+    r"[ \t\r\n]*([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6})[0-9]*)?)?(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+    r"[ \t\r\n]*"
+)
+"""The text of a date or time, the same for Python and for Java, whose Spark reads what matches as `iso_moment` does.
+
+Groups: the day; the time to the minute, the second, its fraction without what is beyond microseconds; the zone.
+"""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# What `fromisoformat` also takes, although no value means it: 20190703, and a week.
-_ISO_START: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MICROSECOND: Final = timedelta(microseconds=1)
+FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""The first microsecond of the year 1, since 1970."""
+LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""The last one of the year 9999."""
+
+_ISO: Final = re.compile(ISO_FORM)
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -32,12 +48,34 @@ def epoch_us(number: int | Decimal) -> int:
     return number * factor if isinstance(number, int) else int(Fraction(number) * factor)
 
 
-def iso_us(text: str) -> int | None:
-    """Return the microseconds since 1970 of a date or time in ISO 8601, in UTC if it names no zone; else None."""
-    text = text.strip()
-    if not _ISO_START.match(text):
-        return None
+def iso_moment(text: str) -> datetime | None:
+    """Return a date or time in ISO 8601, in UTC if it names no zone; None: it is none, or not of the years 1 to 9999.
+
+    What is beyond microseconds is cut.
+    """
     try:
-        return (in_utc(datetime.fromisoformat(text)) - _EPOCH) // timedelta(microseconds=1)
+        # Nearly all: of this shape Python takes no form that isn't one of ours, and cuts as we do.
+        if text[-1:] == "Z" and text[19:20] in (".", "Z") and text[4:14:3] == "--T:" and text[20:] != "Z":
+            return datetime.fromisoformat(text)
+        found = _ISO.fullmatch(text)
+        if found is None:
+            return None
+        day, minute, second, fraction, zone = found.groups("")
+        zone = "Z" if zone == "UTC" else zone
+        return in_utc(datetime.fromisoformat(f"{day}T{minute or '00:00'}:{second or '00'}.{fraction:0<6}{zone}"))
     except (ValueError, OverflowError):
+        return None
+
+
+def iso_us(text: str) -> int | None:
+    """Return the same as microseconds since 1970."""
+    found = iso_moment(text)
+    return None if found is None else (found - _EPOCH) // _MICROSECOND
+
+
+def iso_date(text: str) -> date | None:
+    """Return a date in ISO 8601; None if the text is none."""
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
         return None

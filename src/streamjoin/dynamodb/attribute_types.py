@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import SchemaError
-from streamjoin.moments import in_utc
+from streamjoin.moments import iso_date, iso_moment
 from streamjoin.schema.ddl import TIMESTAMP, type_text
 
 Value = Mapping[str, Any]
@@ -29,8 +29,6 @@ JSON_TEXT: Final = {b"streamjoin.text": b"json"}
 """Metadata of a string column of several types, or nested ones: a text is itself, binary base64, all else JSON text."""
 
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?")
 
 
 class MisfitError(ValueError):
@@ -223,21 +221,17 @@ def _to_float(number: Decimal, code: str, most_digits: int) -> float:
 
 
 def _to_date(text: str) -> date:
-    if not _DATE.fullmatch(text):
+    found = iso_date(text)
+    if found is None:
         raise MisfitError("it is not yyyy-MM-dd")
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MisfitError(str(error)) from None
+    return found
 
 
 def _to_timestamp(text: str) -> datetime:
-    if not _TIMESTAMP.fullmatch(text):
-        raise MisfitError("it is not yyyy-MM-ddTHH:mm:ss, with up to 6 decimals and with Z, an offset or (UTC) nothing")
-    try:
-        return in_utc(datetime.fromisoformat(text))
-    except (ValueError, OverflowError) as error:
-        raise MisfitError(str(error)) from None
+    found = iso_moment(text)
+    if found is None:
+        raise MisfitError("it is no time such as 2026-01-31T00:00:00Z")
+    return found
 
 
 def _elements(value: Value) -> Iterable[Value]:

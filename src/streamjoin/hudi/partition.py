@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason
 from streamjoin.records.events import Events, Judgement
-from streamjoin.records.times import to_instant
+from streamjoin.records.times import to_instant, within_years
 
 # NAME_MAX of Linux and macOS; the same on S3, where only the whole key is bounded, so that a table can be copied.
 MAX_FOLDER_BYTES = 255
@@ -44,10 +45,12 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
         found, data_type = F.col(f"`{source}`"), events.frame.schema[source].dataType
         value = found
         if column.format is not None:
-            instant = to_instant(found, data_type)
-            value = F.date_format(F.from_utc_timestamp(instant, column.zone), column.format)
-        elif column.source is not None:
-            value = found.cast("string")
+            value = formatted(to_instant(found, data_type), column)
+        else:
+            if isinstance(data_type, T.DateType | T.TimestampType | T.TimestampNTZType):
+                value = F.when(to_instant(found, data_type).isNotNull(), found)
+            if column.source is not None:
+                value = value.cast("string")
         found_text = F.coalesce(found.cast("string"), F.lit("null"))
         expected = F.lit(f"partition column '{column.name}': no value from column '{source}', found ")
         empty = value.isNull() | (value.cast("string") == "")
@@ -59,6 +62,11 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
         judgements.append(Judgement(size > MAX_FOLDER_BYTES, RejectReason.INVALID_PARTITION, too_long))
         values[column.name] = value
     return events.judge(judgements, values) if judgements else events
+
+
+def formatted(instant: Column, partition: PartitionColumn) -> Column:
+    """Return the text of a time in the partition's zone and format; null if its year there is not 1 to 9999."""
+    return F.date_format(within_years(F.from_utc_timestamp(instant, partition.zone)), partition.format or "")
 
 
 def folder_bytes(name: str, value: Column) -> Column:

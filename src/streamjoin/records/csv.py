@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.records.text import without_mark
+from streamjoin.records.text import BYTE_ORDER_MARK, without_mark
 from streamjoin.records.values import (
     Parse,
     Rejected,
@@ -58,16 +58,21 @@ class CsvDecoder:
         return row
 
     def _fields(self, payload: bytes) -> list[str] | Rejected:
-        content = without_mark(payload)
-        if isinstance(content, Rejected):
-            return content
-        if not content.strip(b"\r\n"):
-            return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
         try:
+            text = payload.decode()
+            if text[:1] == BYTE_ORDER_MARK or "\0" in text[:2]:
+                content = without_mark(payload)
+                if isinstance(content, Rejected):
+                    return content
+                text = content.decode()
+            if not text.strip("\r\n"):
+                return Rejected(RejectReason.EMPTY_PAYLOAD, "the payload has no content")
             # One text, not its lines: so a line end within quotes belongs to its field, and a second row is an error.
-            (fields,) = csv.reader([content.decode()], delimiter=self._delimiter, strict=True)
+            (fields,) = csv.reader([text], delimiter=self._delimiter, strict=True)
         except UnicodeDecodeError as error:
-            return Rejected(RejectReason.NOT_UTF8, f"byte {error.start} is not UTF-8: {error.reason}")
+            found = without_mark(payload)
+            detail = f"byte {error.start} is not UTF-8: {error.reason}"
+            return found if isinstance(found, Rejected) else Rejected(RejectReason.NOT_UTF8, detail)
         except csv.Error as error:
             return Rejected(RejectReason.MALFORMED_CSV, f"not one row: {error}")
         if len(fields) != len(self._columns):

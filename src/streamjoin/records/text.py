@@ -14,6 +14,7 @@ _OTHER_MARKS: Final = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+_FIRST_OF_MARKS: Final = frozenset({b"\xef", b"\xff", b"\xfe", b"\0"})
 
 
 def without_mark(content: bytes) -> bytes | Rejected:
@@ -21,14 +22,17 @@ def without_mark(content: bytes) -> bytes | Rejected:
 
     Without a mark these are known by the zero byte beside their first letter, if that is one of ASCII.
     """
-    if content.startswith(codecs.BOM_UTF8):
+    head = content[:4]
+    if head[:1] not in _FIRST_OF_MARKS and head[1:2] != b"\0":
+        return content
+    if head.startswith(codecs.BOM_UTF8):
         return content[len(codecs.BOM_UTF8) :]
     for mark, name in _OTHER_MARKS.items():
-        if content.startswith(mark):
+        if head.startswith(mark):
             return _not_utf8(name)
-    first, second = content[:1], content[1:2]
+    first, second = head[:1], head[1:2]
     if second and (first == b"\0") != (second == b"\0"):
-        return _not_utf8("UTF-32" if content[2:4] == b"\0\0" else "UTF-16")
+        return _not_utf8("UTF-32" if head[2:4] == b"\0\0" else "UTF-16")
     return content
 
 

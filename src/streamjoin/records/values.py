@@ -11,7 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streamjoin.errors import RejectReason
-from streamjoin.moments import in_utc
+from streamjoin.moments import iso_date, iso_moment
 from streamjoin.schema.ddl import type_text
 
 _MAX_INTEGER_DIGITS: Final = 20
@@ -102,10 +102,10 @@ def parse_date(text: str) -> date:
     Raises:
         WrongTypeError: It is none.
     """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise WrongTypeError("expected a date such as 2026-01-31, found other text") from None
+    found = iso_date(text)
+    if found is None:
+        raise WrongTypeError("expected a date such as 2026-01-31, found other text")
+    return found
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -114,11 +114,10 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         WrongTypeError: It is none.
     """
-    try:
-        value = datetime.fromisoformat(text)
-        return in_utc(value)
-    except (ValueError, OverflowError):
-        raise WrongTypeError("expected a timestamp such as 2026-01-31T00:00:00Z, found other text") from None
+    found = iso_moment(text)
+    if found is None:
+        raise WrongTypeError("expected a timestamp such as 2026-01-31T00:00:00Z, found other text")
+    return found
 
 
 def parse_base64(text: str) -> bytes:

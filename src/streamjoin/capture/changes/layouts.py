@@ -8,12 +8,11 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.capture.changes.partitions import formatted
 from streamjoin.capture.changes.read import unpack_images
 from streamjoin.capture.changes.rows import INSTANT_PREFIX, RowMaker
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.errors import RejectReason
-from streamjoin.hudi.partition import MAX_FOLDER_BYTES, folder_bytes
+from streamjoin.hudi.partition import MAX_FOLDER_BYTES, folder_bytes, formatted
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, ITEM_KEY, OPERATION, ORDER
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.records.values import Rejected
@@ -92,6 +91,8 @@ def _with_formatted_partitions(rows: Events, layout: ChangeLayout) -> Events:
         too_long = F.format_string(
             f"partition column '{each.name}': expected a folder of at most {MAX_FOLDER_BYTES} bytes, found %d", size
         )
+        no_year = F.lit(f"partition column '{each.name}': expected a year from 1 to 9999 in zone {each.zone}")
+        judgements.append(Judgement(value.isNull(), RejectReason.INVALID_PARTITION, no_year))
         judgements.append(Judgement(size > MAX_FOLDER_BYTES, RejectReason.INVALID_PARTITION, too_long))
         values[each.name] = value
     if not values:

@@ -6,22 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-
 from streamjoin.dynamodb.attribute_types import Value, exact
 from streamjoin.dynamodb.service import Item
 from streamjoin.hudi.partition import ESCAPED, PartitionColumn
-from streamjoin.moments import epoch_us, iso_us
+from streamjoin.moments import FIRST_US, LAST_US, epoch_us, iso_us
 from streamjoin.records.change_columns import CHANGED_AT
 
 _ESCAPED: Final = re.compile(ESCAPED)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# The years that a datetime has, 1 to 9999.
-_YEARS_US: Final = range(
-    (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1),
-    (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) + 1,
-)
 
 
 @dataclass(frozen=True)
@@ -70,13 +62,8 @@ def instant_us(value: Value) -> int | None:
     """
     if "N" in value:
         found = epoch_us(exact(value["N"]))
-        return found if found in _YEARS_US else None
+        return found if FIRST_US <= found <= LAST_US else None
     return iso_us(value["S"]) if "S" in value else None
-
-
-def formatted(instant: Column, partition: PartitionColumn) -> Column:
-    """Return the text of a time in the partition's zone and format."""
-    return F.date_format(F.from_utc_timestamp(instant, partition.zone), partition.format or "")
 
 
 def folder_bytes(name: str, text: str) -> int:
