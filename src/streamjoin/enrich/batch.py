@@ -41,7 +41,8 @@ def order_batch(
 
     def decoded(records: DataFrame) -> Events:
         # What read a stream has taken its records apart; a frame from elsewhere has them whole.
-        return decode(records, job.schema, job.payload, is_split=batch.position is not None)
+        is_split = batch.position is not None
+        return decode(records, job.schema, job.payload, is_split=is_split, watch=job.case_watch)
 
     events = aside.decoded(batch.records, decoded, letter_id)
     kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))

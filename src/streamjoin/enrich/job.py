@@ -15,6 +15,7 @@ from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.job import PositionedJob
+from streamjoin.records.case_watch import CaseWatch
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.lookup.reference import LookupReference
@@ -60,6 +61,11 @@ class EnrichJob(PositionedJob):
     def writer(self) -> TableWriter:
         """What commits to the table."""
         return TableWriter(self.table, self.lock)
+
+    @cached_property
+    def case_watch(self) -> CaseWatch:
+        """What notices columns whose attribute is written in another case."""
+        return CaseWatch()
 
     def open(self) -> None:
         """Make both tables ready for this process: mend what a dead one left, and bring the ledger up to date.

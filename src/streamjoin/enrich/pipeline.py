@@ -1,5 +1,6 @@
 """The main job: a stream of events, joined with references that keep changing, upserted into a Hudi table."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -30,6 +31,8 @@ from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals
 from streamjoin.streaming.stream_reader import StreamReader
+
+log = logging.getLogger(__name__)
 
 # The steps between which a batch may die; tests kill it at each.
 STEPS = ("read", "counted", "dead_letters_written", "committed", "recorded")
@@ -69,6 +72,7 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         with ExitStack() as kept:
             ordered, counts = order_batch(job, batch, snapshots, aside, kept)  # 1, 3, 4
             check_complete(batch, counts.read)
+            _tell_of_case(job)
             on_step("counted")
             job.check()
             if counts.rejected:
@@ -94,6 +98,15 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         seconds=time.monotonic() - started,
         fetch_seconds=batch.fetch_seconds,
     )
+
+
+def _tell_of_case(job: EnrichJob) -> None:
+    for column, attribute in job.case_watch.take().items():
+        log.warning(
+            "job=%s column '%s' had no value in a whole batch, in which events have an attribute '%s': upper and lower "
+            "case count; name the column as its attribute is written",
+            *(job.name, column, attribute),
+        )
 
 
 def _metadata(batch: Batch, references: Mapping[str, Mapping[str, Any]], counts: BatchCounts) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.records.case_watch import CaseWatch
 from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
 from streamjoin.records.splitting import split_batch
@@ -25,6 +26,7 @@ def decode(
     payload: PayloadFormat = _JSON,
     *,
     is_split: bool = False,
+    watch: CaseWatch | None = None,
 ) -> Events:
     """Decode the payloads of `records` in the executors.
 
@@ -39,6 +41,7 @@ def decode(
         schema: The events' columns, as DDL text, Arrow's schema or Spark's.
         payload: What the payloads are.
         is_split: Whether their reader has taken those with several events apart already.
+        watch: Is told of columns without a value while an attribute differs by case alone.
 
     Raises:
         SchemaError: The schema can't be parsed, or has a type that the format can't have.
@@ -46,7 +49,7 @@ def decode(
     columns = declared(schema)
     # What is wrong with the schema is said here, not by an executor.
     PayloadDecoder(columns, payload)
-    columns = pa.schema([field.with_nullable(True) for field in columns])
+    columns = pa.schema([field.with_nullable(True) for field in columns]).with_metadata(columns.metadata)
     out = T.StructType(
         [
             *(T.StructField(f.name, f.dataType) for f in records.schema.fields),
@@ -55,7 +58,7 @@ def decode(
             T.StructField(DETAIL_COLUMN, T.StringType()),
         ]
     )
-    decoded = records.mapInArrow(_batch_decoder(columns, payload, is_split=is_split), out)
+    decoded = records.mapInArrow(_batch_decoder(columns, payload, watch, is_split=is_split), out)
     decoded = decoded.select(f"{_EVENT}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
     return Events(decoded)
 
@@ -71,7 +74,7 @@ def record_struct(found: T.StructType) -> Column:
 
 
 def _batch_decoder(
-    schema: pa.Schema, payload: PayloadFormat, *, is_split: bool
+    schema: pa.Schema, payload: PayloadFormat, watch: CaseWatch | None, *, is_split: bool
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
     splitter = None if is_split else payload.splitter(schema)
 
@@ -79,7 +82,10 @@ def _batch_decoder(
         decoder = PayloadDecoder(schema, payload)
         for batch in batches:
             for part in [batch] if splitter is None else split_batch(batch, splitter.parts):
-                yield from decode_batch(part, decoder, schema)
+                for decoded in decode_batch(part, decoder, schema):
+                    if watch is not None:
+                        watch.look(decoded.column(_EVENT), decoder.take_unknown())
+                    yield decoded
 
     return decode_batches
 

@@ -76,6 +76,7 @@ class PayloadDecoder:
 
     def __init__(self, schema: pa.Schema, payload: PayloadFormat = PayloadFormat()) -> None:
         decode, splitter = _decoder(schema, payload), payload.splitter(schema)
+        self._json = decode if isinstance(decode, JsonDecoder) else None
         if splitter is not None:
             decode = _OneOfMany(decode, splitter)
         elif payload.path is not None:
@@ -96,6 +97,10 @@ class PayloadDecoder:
             return content if isinstance(row, Rejected) else row
         self.decoded_bytes += len(content)
         return self._decode(content)
+
+    def take_unknown(self) -> set[str]:
+        """Return attributes of the last objects that no column is called like; of json, and not of all objects."""
+        return self._json.take_unknown() if self._json is not None else set()
 
 
 class _AtPath:

@@ -4,7 +4,7 @@ Spark's `from_json` is not used: it takes the first of two documents, rewrites `
 the text "NaN" for a number, and rounds decimals. Here every value is exact or the record is rejected with a reason.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -22,12 +22,15 @@ from streamjoin.records.values import (
     parse_date,
     parse_timestamp,
 )
+from streamjoin.schema.attribute_names import AttributeNames
 from streamjoin.schema.ddl import type_text
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _NULL: Final = b"null"
+# Of so many objects unknown attributes are noted: of all it would take a tenth of the time.
+_LOOKED_AT: Final = 100
 
 Convert = Callable[[bytes], Any]
 
@@ -37,7 +40,7 @@ class JsonDecoder:
 
     A JSON number fits a string column, as its text; a string fits no number column; a nested value fits a string column
     as its JSON text. Missing and null are both null. Of two equal keys the last counts. Attributes that the schema
-    doesn't name are left out.
+    doesn't name are left out. Upper and lower case count, unless the schema comes with other names of attributes.
 
     Args:
         schema: The event's columns.
@@ -47,13 +50,18 @@ class JsonDecoder:
     """
 
     def __init__(self, schema: pa.Schema) -> None:
-        self._columns = _converters(schema)
+        self._names = AttributeNames.of(schema)
+        self._columns = _converters(schema, self._names)
+        self._unknown = _UnknownNames(schema.names)
 
     def __call__(self, payload: bytes) -> list[Any] | Rejected:
         """Return the row's values in the order of the schema, or why there is none."""
         attributes = _attributes(payload)
         if isinstance(attributes, Rejected):
             return attributes
+        self._unknown.look(attributes)
+        if self._names is not None:
+            attributes = self._names.by_column(attributes, (name for name, _ in self._columns))
         row = []
         for name, convert in self._columns:
             raw = attributes.get(name)
@@ -62,6 +70,32 @@ class JsonDecoder:
             except WrongTypeError as error:
                 return Rejected(RejectReason.WRONG_TYPE, f"column '{name}': {error}")
         return row
+
+    def take_unknown(self) -> set[str]:
+        """Return attributes of the last objects that no column is called like; not of all of them."""
+        return self._unknown.take()
+
+
+class _UnknownNames:
+    """Attributes of the first objects that no column is called like.
+
+    Args:
+        columns: The columns' names.
+    """
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._columns, self._left, self._found = frozenset(columns), _LOOKED_AT, set[str]()
+
+    def look(self, attributes: Mapping[str, Any]) -> None:
+        """Take note of an object's attributes."""
+        if self._left:
+            self._left -= 1
+            self._found |= attributes.keys() - self._columns
+
+    def take(self) -> set[str]:
+        """Return what was found, and look at the next objects."""
+        found, self._found, self._left = self._found, set(), _LOOKED_AT
+        return found
 
 
 def _attributes(payload: bytes, *, may_have_mark: bool = True) -> dict[str, msgspec.Raw] | Rejected:
@@ -83,11 +117,11 @@ def _attributes(payload: bytes, *, may_have_mark: bool = True) -> dict[str, msgs
         return malformed(payload, error)
 
 
-def _converters(fields: "Iterable[pa.Field[Any]]") -> list[tuple[str, Convert]]:
-    return [(field.name, _converter(field.type)) for field in fields]
+def _converters(fields: "Iterable[pa.Field[Any]]", names: AttributeNames | None) -> list[tuple[str, Convert]]:
+    return [(field.name, _converter(field.type, names)) for field in fields]
 
 
-def _converter(data_type: pa.DataType) -> Convert:
+def _converter(data_type: pa.DataType, names: AttributeNames | None) -> Convert:
     """Return the function from a value's JSON text to what Arrow takes for `data_type`."""
     number = number_parser(data_type)
     if number is not None:
@@ -98,11 +132,11 @@ def _converter(data_type: pa.DataType) -> Convert:
         case pa.TimestampType():
             return _quoted("a timestamp", parse_timestamp)
         case pa.ListType():
-            return _array(_converter(data_type.value_type))
+            return _array(_converter(data_type.value_type, names))
         case pa.MapType() if data_type.key_type == pa.string():
-            return _map(_converter(data_type.item_type))
+            return _map(_converter(data_type.item_type, names))
         case pa.StructType():
-            return _struct(_converters(data_type))
+            return _struct(_converters(data_type, names), names)
     message = f"a payload column can't be of type '{type_text(data_type)}'; a map's keys must be strings"
     raise SchemaError(message)
 
@@ -170,13 +204,17 @@ def _map(convert: Convert) -> Convert:
     return convert_all
 
 
-def _struct(fields: list[tuple[str, Convert]]) -> Convert:
+def _struct(fields: list[tuple[str, Convert]], names: AttributeNames | None) -> Convert:
+    own = [name for name, _ in fields]
+
     def convert_all(raw: bytes) -> dict[str, Any] | None:
         if raw == _NULL:
             return None
         if raw[:1] != b"{":
             raise _wrong("an object", raw)
         found = _OBJECT.decode(raw)
+        if names is not None:
+            found = names.by_column(found, own)
         return {name: convert(bytes(found.get(name, _NULL))) for name, convert in fields}
 
     return convert_all

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from streamjoin.aws.errors import Remedies, translated
 from streamjoin.errors import SchemaError
+from streamjoin.schema.attribute_names import AttributeNames
 from streamjoin.schema.ddl import parse_schema, parse_type
 
 RECORD_SCHEMA: Final = parse_schema(
@@ -56,7 +57,7 @@ def schema_from_columns(columns: Sequence[Mapping[str, str]]) -> pa.Schema:
 
 
 def schema_from_glue(client: Any, database: str, table: str) -> pa.Schema:
-    """Return the columns of a table of the Glue Data Catalog, without its partition keys.
+    """Return the columns of a table of the Glue Data Catalog, without its partition keys, and their attributes' names.
 
     Args:
         client: boto3's Glue client.
@@ -69,9 +70,11 @@ def schema_from_glue(client: Any, database: str, table: str) -> pa.Schema:
     where = f"Glue catalog table '{database}.{table}'"
     with translated(SchemaError, f"{where}: GetTable", _GLUE_REMEDIES):
         answer = client.get_table(DatabaseName=database, Name=table)
-    columns = answer["Table"].get("StorageDescriptor", {}).get("Columns", [])
+    storage = answer["Table"].get("StorageDescriptor", {})
+    names = AttributeNames.of_serde(storage.get("SerdeInfo", {}).get("Parameters", {}))
+    columns = [{"name": c["Name"], "type": _without_length(c["Type"])} for c in storage.get("Columns", [])]
     try:
-        return schema_from_columns([{"name": c["Name"], "type": _without_length(c["Type"])} for c in columns])
+        return names.with_columns(schema_from_columns(columns))
     except SchemaError as error:
         message = f"{where}: {error}"
         raise SchemaError(message) from error
