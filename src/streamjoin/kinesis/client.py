@@ -55,6 +55,10 @@ class SequenceNumberNotHeldError(Exception):
     """The service refuses to open an iterator at this position."""
 
 
+class GapError(Exception):
+    """What follows the records that were read before is no longer held."""
+
+
 class ShardGoneError(Exception):
     """The stream is there, the shard no longer."""
 

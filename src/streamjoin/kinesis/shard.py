@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis.client import (
+    GapError,
     IteratorExpiredError,
     Page,
     SequenceNumberNotHeldError,
@@ -132,7 +133,11 @@ class ShardReading:
                 self._expired(error)
             except ThrottledError:
                 self._client.pace.throttled(self._read.shard_id)
-            except ShardGoneError:
+            except (ShardGoneError, GapError):
+                if self._ends_before_gap:
+                    # The next batch begins here, and meets the gap again.
+                    self._iterator, self._behind_ms = None, max(1, self._behind_ms or 0)
+                    break
                 self._lose(None, "the shard is gone")
                 self._drained = True
             except SourceError as error:
@@ -159,14 +164,8 @@ class ShardReading:
         """Return what was read so far."""
         return ShardRange(
             self._read.shard_id,
-            self._taken.first,
-            self._taken.last,
-            self._taken.rows,
-            self._taken.bytes,
-            self._drained,
-            self._behind_ms,
-            self._read_at_ms,
-            self._lost,
+            *(self._taken.first, self._taken.last, self._taken.rows, self._taken.bytes),
+            *(self._drained, self._behind_ms, self._read_at_ms, self._lost),
             self._read.start.sequence_number,
             self._taken.last_arrived_ms,
         )
@@ -259,7 +258,14 @@ class ShardReading:
             available = f"the first record available is {first_available}" if first_available else "nothing follows it"
             self._lose(first_available, f"it is no longer held, {available}")
 
+    @property
+    def _ends_before_gap(self) -> bool:
+        """Whether a gap ends this reading: what was read before it is a batch of its own."""
+        return self._client.stream.fail_on_data_loss and self._taken.last is not None
+
     def _lose(self, first_available: str | None, why: str) -> None:
+        if self._ends_before_gap:
+            raise GapError
         if self._client.stream.fail_on_data_loss:
             message = (
                 f"{self._where()}: position {self._at}: {why}; records after it may be gone. Set "

@@ -41,6 +41,48 @@ def test_a_trimmed_position_stops_the_job_with_the_range(refuses_trimmed):
 
 
 @pytest.mark.parametrize("refuses_trimmed", [False, True])
+def test_what_was_read_before_a_gap_is_a_batch_and_the_next_one_meets_the_gap(refuses_trimmed):
+    job = Job(refuses_trimmed=refuses_trimmed)
+    # A page each.
+    numbers = job.service.put_many(job.shard, 3, b"x" * (6 << 20))
+    get_records = job.service.get_records
+
+    def trims_behind(**arguments):
+        page = get_records(**arguments)
+        job.service.get_records = get_records
+        job.service.expire_iterators()
+        job.service.trim(job.shard, numbers[1])
+        return page
+
+    job.service.get_records = trims_behind
+    job.batch()
+    assert job.numbers() == numbers[:1]
+    assert job.ranges[job.shard].millis_behind_latest > 0
+    for _ in range(2):
+        with pytest.raises(DataLossError, match=f"position AFTER {numbers[0]}: "):
+            job.batch()
+        job.restart()
+
+
+def test_what_was_read_of_a_shard_before_it_went_is_a_batch_too():
+    job = Job(shards=2)
+    numbers = job.service.put_many(job.shard, 2, b"x" * (6 << 20))
+    get_records = job.service.get_records
+
+    def forgets(**arguments):
+        page = get_records(**arguments)
+        job.service.get_records = get_records
+        job.service.forget(gone)
+        return page
+
+    gone, job.service.get_records = job.shard, forgets
+    job.batch()
+    assert job.numbers() == numbers[:1]
+    with pytest.raises(DataLossError, match=gone):
+        job.batch()
+
+
+@pytest.mark.parametrize("refuses_trimmed", [False, True])
 def test_a_user_who_accepts_data_loss_gets_the_lost_range_once(refuses_trimmed):
     job = lagging(refuses_trimmed=refuses_trimmed, fail_on_data_loss=False)
     numbers = [r["SequenceNumber"] for r in job.service.shards[job.shard].records]
@@ -192,5 +234,7 @@ def test_a_reader_at_the_edge_of_what_is_held_notices_what_is_trimmed_before_its
         return answer
 
     job.service.get_records = get_records
+    job.batch()
+    assert job.numbers() == numbers[:4]
     with pytest.raises(DataLossError, match=numbers[7]):
         job.batch()
