@@ -51,7 +51,7 @@ _PASSING_PYTHON: Final = (
     "KeyboardInterrupt",
     "SystemExit",
 )
-_PYTHON_ERROR: Final = re.compile(r"^([A-Za-z_][\w.]*)(?=:|$)", re.MULTILINE)
+_PYTHON_ERROR: Final = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$", re.MULTILINE)
 
 
 def may_pass(error: BaseException) -> bool:
@@ -86,6 +86,11 @@ def error_name(error: BaseException) -> str:
     return name or (f"{type(error).__name__}: [{condition}]" if condition else type(error).__name__)
 
 
+def worker_text(error: BaseException) -> str | None:
+    """Return the line with which a Python worker's traceback ends; None if the error isn't of one."""
+    return _python_line(str(error))
+
+
 def _is_of_spark(error: BaseException) -> bool:
     return any(each.__module__.startswith(("pyspark.", "py4j.")) for each in type(error).__mro__)
 
@@ -103,7 +108,13 @@ def _condition(java: Any) -> str | None:
 
 
 def _python_error(text: str) -> str | None:
-    """Return the class of what a Python worker raised: the first line at the margin behind the last traceback."""
+    """Return the class of what a Python worker raised."""
+    line = _python_line(text)
+    return line.partition(":")[0] if line is not None else None
+
+
+def _python_line(text: str) -> str | None:
+    """Return the first line at the margin behind the last traceback."""
     _, mark, trace = text.rpartition("Traceback (most recent call last):")
     found = _PYTHON_ERROR.search(trace) if mark else None
-    return found[1] if found else None
+    return found[0] if found else None

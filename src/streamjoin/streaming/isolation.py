@@ -12,10 +12,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason, SchemaError, SourceError, StreamJoinError
+from streamjoin.hudi.write import root_cause
 from streamjoin.records.decode import record_struct
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, Judgement, nothing_yet
 from streamjoin.records.values import Rejected
-from streamjoin.spark.failures import error_name, may_pass
+from streamjoin.spark.failures import error_name, may_pass, worker_text
 
 log = logging.getLogger(__name__)
 
@@ -277,7 +278,9 @@ def _failing(
 
 
 def _not_of_records(error: Exception, batch_id: str) -> SourceError:
-    message = f"batch '{batch_id}': its rows can't be computed: {error_name(error)}; nothing was committed"
+    # What a service says quotes no record.
+    said = (worker_text(error) or root_cause(error)) if may_pass(error) else error_name(error)
+    message = f"batch '{batch_id}': its rows can't be computed: {said}; nothing was committed"
     found = SourceError(message, retryable=True)
     found.__cause__ = error
     return found

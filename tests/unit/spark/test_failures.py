@@ -7,7 +7,7 @@ from py4j.protocol import Py4JJavaError, Py4JNetworkError
 from pyspark.errors import AnalysisException, PythonException
 
 from streamjoin.errors import SourceError
-from streamjoin.spark.failures import error_name, may_pass
+from streamjoin.spark.failures import error_name, may_pass, worker_text
 
 STAGE = "org.apache.spark.SparkException"
 
@@ -85,3 +85,9 @@ def test_an_error_of_a_service_a_disk_or_a_lost_executor_may_pass(error: Excepti
 def test_an_error_of_the_records_does_not_pass_and_is_named_without_their_values(error: Exception, name: str) -> None:
     assert error_name(error) == name
     assert isinstance(error, AnalysisException) or not may_pass(error)
+
+
+def test_what_a_worker_said_is_the_line_behind_its_last_traceback() -> None:
+    said = "botocore.exceptions.ClientError: throttled: slow down"
+    assert worker_text(worker(said)) == said
+    assert worker_text(OfJava(STAGE, "java.net.SocketException")) is None
