@@ -1,8 +1,9 @@
 """Deletions that came late: older than the row that they would delete.
 
-On a merge-on-read table they go into the log beside newer rows, and not every reader compares the two: with text as
-ordering Spark's and compaction delete the newer row (Hudi 1.0.2 compares text of two Java classes), and older readers
-delete whatever is in the base file. So they are not written. See docs/adr/0017-order-of-changes.md.
+On a copy-on-write table Hudi 1.0.2 deletes what is there, however new (rows as Spark's). On a merge-on-read table they
+go into the log beside newer rows, and not every reader compares the two: with text as ordering Spark's and compaction
+delete the newer row (Hudi 1.0.2 compares text of two Java classes), and older readers delete whatever is in the base
+file. So they are not written. See docs/adr/0017-order-of-changes.md.
 """
 
 from dataclasses import dataclass

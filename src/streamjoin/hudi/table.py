@@ -42,6 +42,16 @@ _DEFAULT_SETTINGS = {
     "hoodie.keep.max.commits": "60",
     "hoodie.parquet.compression.codec": "snappy",
 }
+# Rows of a copy-on-write table are written as Spark's: a file then says which calendar its dates have. In a log they
+# stay Avro's, which readers of Hudi 0.15 need. Hudi 0.15 doesn't know the option. See docs/adr/0027-rows-as-sparks.md.
+_SPARK_ROWS = {
+    "hoodie.write.record.merge.custom.implementation.classes": "org.apache.hudi.DefaultSparkRecordMerger",
+}
+# A row that moves is read from its base file as Avro's, which fails on arrays in a file that was written as Spark's.
+_AVRO_ROWS = {
+    "hoodie.datasource.write.row.writer.enable": "false",
+    "hoodie.file.group.reader.enabled": "false",
+}
 _MERGE_ON_READ_SETTINGS = {
     "hoodie.compact.inline": "true",
     "hoodie.compact.inline.max.delta.commits": "20",
@@ -89,6 +99,7 @@ class HudiTable:
             "hoodie.parquet.bloom.filter.enabled": str("BLOOM" in self.index_type.upper()).lower(),
             **self.options,
             **_TABLE_SETTINGS,
+            **self._form_of_rows(),
             **names,
             "hoodie.table.name": self.table_name,
             "hoodie.datasource.write.table.type": self.table_type,
@@ -127,6 +138,11 @@ class HudiTable:
             "hoodie.datasource.write.keygenerator.class": f"org.apache.hudi.keygen.{kind}",
             "hoodie.datasource.write.partitionpath.field": path,
         }
+
+    def _form_of_rows(self) -> dict[str, str]:
+        if self.merges_on_read:
+            return _AVRO_ROWS if self.moves_rows else {}
+        return _SPARK_ROWS
 
     def _index(self) -> dict[str, str]:
         """Return the index: a bucket index if a row can't change its partition, else a global one.

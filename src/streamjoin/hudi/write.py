@@ -16,6 +16,7 @@ from streamjoin.hudi.table import DEFAULT_BUCKETS, HudiTable
 from streamjoin.hudi.table_folder import clear_unborn, give_properties, is_begun, is_table
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX, Timeline
 from streamjoin.records.change_columns import IS_DELETED
+from streamjoin.spark.parquet import set_parquet
 
 __all__ = [
     "COMMIT_METADATA_PREFIX",
@@ -57,13 +58,14 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
     """
     options, metadata = table.writer_options(parallelism), dict(commit_metadata)
     try:
-        if IS_DELETED in rows.columns and table.merges_on_read:
+        if IS_DELETED in rows.columns:
             checked = leave_out_late_deletes(rows, table)
             rows = checked.rows
             metadata |= {NEWEST_ORDER: checked.newest_order} if checked.newest_order is not None else {}
             # Without it deletions go into the log without their order, and then no row of their key may follow them
             # there. With it they have one, and then none without may be beside them, as that of a row that moves away.
-            options["hoodie.combine.before.upsert"] = str(checked.deletions > 0 and not table.moves_rows).lower()
+            combines = table.merges_on_read and checked.deletions > 0 and not table.moves_rows
+            options["hoodie.combine.before.upsert"] = str(combines).lower()
     except (PySparkException, Py4JError, OSError) as error:
         raise _failed(table, "upsert", error) from error
     write(rows, table, options, metadata)
@@ -129,6 +131,7 @@ def write(rows: DataFrame, table: HudiTable, options: Mapping[str, str], commit_
 
 def _save(rows: DataFrame, table: HudiTable, options: Mapping[str, str]) -> None:
     created = {} if is_table(table.base_path) else _CREATION_SETTINGS
+    set_parquet(rows.sparkSession)
     rows.write.format("hudi").options(**{**options, **created}).mode("append").save(as_hadoop_path(table.base_path))
 
 

@@ -23,6 +23,7 @@ from pyspark.java_gateway import ensure_callback_server_started, launch_gateway
 from pyspark.sql import SparkSession
 
 from streamjoin.errors import StreamJoinError
+from streamjoin.spark.parquet import PARQUET_SETTINGS
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ SQL_SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.ansi.enabled": "false",
+    **PARQUET_SETTINGS,
 }
 
 

@@ -18,7 +18,7 @@ from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.reference import Reference
 from tests.faults.reference import FakeDynamoDb, reference_settings_of
 from tests.faults.stream import FakeTableStream
-from tests.oracle import Record, expected_versions
+from tests.oracle import EVENT_SCHEMA, Record, expected_versions
 from tests.spark.harness import CrashError, batch_of, make_job, rows_of
 
 
@@ -33,8 +33,15 @@ class World:
     """
 
     def __init__(
-        self, spark: SparkSession, folder: Path, *, on_change: str = "rewrite_rows", how: str = "left"
+        self,
+        spark: SparkSession,
+        folder: Path,
+        *,
+        on_change: str = "rewrite_rows",
+        how: str = "left",
+        schema: str = EVENT_SCHEMA,
     ) -> None:
+        self.schema = schema
         self.spark, self.folder, self.on_change, self.max_rows, self.how = spark, folder, on_change, 2, how
         self.stream = FakeTableStream(keys=("code",), shards=2)
         self.table = FakeDynamoDb([], stream={
@@ -52,7 +59,8 @@ class World:
         feed = TableFeed(chosen.dynamodb, chosen.refresh, client=self.table, streams=lambda: self.stream)
         reference = Reference(chosen, client=self.table, spark=self.spark, feed=feed)
         plan = RewritingPlan(("country",), {}, ("combinedname",), self.max_rows)
-        job = make_job(self.folder, reference, rewriting=plan if self.on_change == "rewrite_rows" else None)
+        followed = plan if self.on_change == "rewrite_rows" else None
+        job = make_job(self.folder, reference, schema=self.schema, rewriting=followed)
         found = checkpoint.read(job.table.base_path)
         if found is not None:
             reference.restore(found.references.get("country"))
