@@ -20,6 +20,8 @@ from streamjoin.backfill.writing import Writing, parts_of
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
+from streamjoin.errors import ConfigError
+from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
@@ -52,15 +54,20 @@ def run(
         clock: Seconds since 1970.
 
     Raises:
-        ConfigError: An export is of another table.
+        ConfigError: An export is of another table, or a table that is there was made with other settings.
         StreamJoinError: It can't go on; what was read and committed so far stands.
     """
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     source = backfill_source(config, clock)
     settings = config.tables[0].for_table(source.table_name)
     base_path, letters = settings.sink.hudi.base_path, config.dead_letters.base_path
-    spark = job_session(config.name, s3=is_s3(base_path) or is_s3(letters))
     table = BackfilledTable(settings, job=config.name, clock=clock)
+    dead_letters = DeadLetters(letters, f"{settings.sink.hudi.table_name}_dead_letters", (config.name, base_path))
+    at = "tables[0]"
+    conflicting = conflicts(table.table, at=f"{at}.sink.hudi", rows=f"{at}.layout")
+    if found := [*conflicting, *dead_letters.conflicts()]:
+        raise ConfigError(found, where=config.name)
+    spark = job_session(config.name, s3=is_s3(base_path) or is_s3(letters))
     with (
         stop_on_signals(config.limits.grace_seconds) as stop,
         TableLock(f"{base_path}/{FOLDER}/backfill", job=config.name, place=Place.of_backfill(base_path)),
@@ -70,7 +77,7 @@ def run(
             spark=spark,
             source=source,
             table=table,
-            dead_letters=DeadLetters(letters, f"{settings.sink.hudi.table_name}_dead_letters"),
+            dead_letters=dead_letters,
             limits=BatchLimits.of(config.limits),
             stop=stop,
             on_step=on_step,

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.storage import is_s3
 from streamjoin.capture.config.capture import CaptureConfig, journal_path
 from streamjoin.capture.tables import CapturedTables
+from streamjoin.errors import ConfigError
 from streamjoin.history.journal import Journal
 from streamjoin.hudi.repair import repair
 from streamjoin.letters.job import PositionedJob
@@ -63,7 +64,8 @@ def assemble(config: CaptureConfig, *, remembers_all: bool = False) -> CaptureJo
     Raises:
         ConfigError: Two tables would have one name.
     """
-    dead_letters = DeadLetters(config.dead_letters.base_path, f"{_table_name(config.name)}_dead_letters")
+    owner = (config.name, journal_path(config))
+    dead_letters = DeadLetters(config.dead_letters.base_path, f"{_table_name(config.name)}_dead_letters", owner)
     return CaptureJob(
         name=config.name,
         tables=CapturedTables(config, dead_letters, remembers_all=remembers_all),
@@ -74,8 +76,15 @@ def assemble(config: CaptureConfig, *, remembers_all: bool = False) -> CaptureJo
 
 
 def prepare(config: CaptureConfig, *, remembers_all: bool = False) -> tuple[CaptureJob, SparkSession]:
-    """Return the job of `config` and the session that it runs in; nothing is read or written yet; as `assemble`."""
+    """Return the job of `config` and the session that it runs in, as `assemble`; nothing is written yet.
+
+    Raises:
+        ConfigError: A table that is there was made with other settings.
+        SinkError: What is there can't be read.
+    """
     job = assemble(config, remembers_all=remembers_all)
+    if found := [*job.tables.conflicts(), *job.dead_letters.conflicts()]:
+        raise ConfigError(found, where=config.name)
     paths = [config.dead_letters.base_path, *(table.sink.hudi.base_path for table in config.tables)]
     return job, job_session(config.name, s3=any(map(is_s3, paths)))
 

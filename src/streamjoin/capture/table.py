@@ -20,9 +20,10 @@ from streamjoin.capture.owner import Owner
 from streamjoin.errors import SchemaError
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
+from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.scratch import remove_scratch
-from streamjoin.hudi.table_folder import is_table, partition_columns
+from streamjoin.hudi.table_folder import is_table
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
@@ -247,9 +248,13 @@ class CapturedTable:
         self._newest = self._newest_instant()
         stored = hudi.table_schema(spark, self.table)
         self._columns = None if stored is None else to_arrow(stored)
-        there = partition_columns(self.table.base_path)
-        if there is not None and set(there) != set(self.table.partition_by):
-            raise self._other_partitions(there)
+        at = f"'{self.name}': "
+        if differing := conflicts(self.table, at=f"{at}sink.hudi", rows=f"{at}layout"):
+            both = (
+                "capture and backfill have the same settings, and a backfill's fixed_partition is among its partitions"
+            )
+            message = f"{'; '.join(differing)}: {both}"
+            raise SchemaError(message)
         if self._columns is None or self.layout.undeclared != "evolve":
             return
         found = columns_in_table(self.layout, self._columns)
@@ -276,14 +281,6 @@ class CapturedTable:
             if not is_same(field, grown.field(field.name)):
                 raise self._misfit(there[field.name], rows.field(field.name))
         return pa.schema([*grown, *(field for field in new if field.name not in there)])
-
-    def _other_partitions(self, there: tuple[str, ...]) -> SchemaError:
-        names = [", ".join(each) or "nothing" for each in (there, self.table.partition_by)]
-        return SchemaError(
-            f"table '{self.table.table_name}' at {self.table.base_path}: it is partitioned by {names[0]}, by "
-            f"{names[1]} in the configuration of '{self.name}'. Give sink.hudi.partition_by of capture and backfill "
-            "the same levels; the columns of a backfill's fixed_partition are levels too."
-        )
 
     def _misfit(self, there: "pa.Field[Any]", asked: "pa.Field[Any]") -> SchemaError:
         message = (

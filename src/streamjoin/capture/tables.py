@@ -9,9 +9,11 @@ from pyspark.sql import SparkSession
 from streamjoin.capture.config.capture import CaptureConfig, journal_path, settings_of_table
 from streamjoin.capture.config.made_tables import made_by
 from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings, catalog_name
+from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.owner import Owner
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import ConfigError
+from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import has_commit
 from streamjoin.letters.table import DeadLetters
@@ -60,6 +62,20 @@ class CapturedTables:
         """
         for base_path in self.base_paths():
             self._owner.check(base_path)
+
+    def conflicts(self) -> list[str]:
+        """Return what of the listed tables differs from the settings that those were made with that are there.
+
+        Raises:
+            SinkError: What is there can't be read.
+        """
+        found: list[str] = []
+        for index, settings in enumerate(self._config.tables):
+            if settings.table_name != ALL_OTHERS:
+                at = f"tables[{index}]"
+                table = hudi_table(settings, capture_layout(settings))
+                found += conflicts(table, at=f"{at}.sink.hudi", rows=f"{at}.layout")
+        return found
 
     def find(self, table_name: str, spark: SparkSession) -> CapturedTable | None:
         """Return the open table that changes of the DynamoDB table `table_name` go to; None: it isn't listed.

@@ -22,6 +22,7 @@ from streamjoin.enrich.job import AnyReference, EnrichJob
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.errors import ConfigError
 from streamjoin.hudi import write as hudi
+from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
@@ -111,11 +112,17 @@ def assemble(
         ordering=settings.ordering,
         partition_by=tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in settings.partition_by),
         table=hudi_table(config),
-        dead_letters=DeadLetters(config.dead_letters.base_path, f"{settings.table_name}_dead_letters"),
+        dead_letters=_dead_letters(config),
         version_columns=version_columns(config),
         rewriting=rewriting_plan(config),
         payload=payload_format(config.payload),
     )
+
+
+def _dead_letters(config: EnrichConfig) -> DeadLetters:
+    hudi_settings = config.sink.hudi
+    owner = (config.name, hudi_settings.base_path)
+    return DeadLetters(config.dead_letters.base_path, f"{hudi_settings.table_name}_dead_letters", owner)
 
 
 def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
@@ -218,8 +225,11 @@ def prepare(
     """Return the job of `config`, as `assemble`, and the session that it runs in; nothing is read or written yet.
 
     Raises:
-        ConfigError: Spark doesn't take a pattern or an expression.
+        ConfigError: A table that is there was made with other settings, or Spark doesn't take a pattern or an expression.
+        SinkError: What is there can't be read.
     """
+    if found := [*conflicts(hudi_table(config)), *_dead_letters(config).conflicts()]:
+        raise ConfigError(found, where=config.name)
     spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
     check_formats(config, schema, spark)
     return assemble(config, schema, spark, described), spark

@@ -4,7 +4,7 @@ Hudi takes a base path that has this folder for a table, and fails if it has no 
 backfill's staged items may lie in it before the table's first commit, and a process may die while it creates the table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +18,6 @@ _META: Final = ".hoodie"
 _PROPERTIES: Final = f"{_META}/hoodie.properties"
 _OURS: Final = ".streamjoin"
 _PATTERN: Final = f"{_META}/{_OURS}/pattern"
-_PARTITIONS: Final = "hoodie.table.partition.fields"
 # The last thing that Hudi writes into the properties.
 _WHOLE: Final = b"hoodie.table.checksum="
 
@@ -43,20 +42,19 @@ def is_begun(base_path: str) -> bool:
     return not is_table(base_path) and filesystem.get_file_info(f"{root}/{_META}").type == fs.FileType.Directory
 
 
-def partition_columns(base_path: str) -> tuple[str, ...] | None:
-    """Return the partition columns of the table that is there; None if there is none.
+def properties_of(base_path: str) -> Mapping[str, str] | None:
+    """Return the properties of the table that is there; None if there is none.
 
     Raises:
-        OSError: Its properties can't be read.
+        OSError: They can't be read.
     """
     filesystem, root = open_path(base_path)
-    properties = get_object(filesystem, f"{root}/{_PROPERTIES}")
-    if properties is None or _WHOLE not in properties:
+    content = get_object(filesystem, f"{root}/{_PROPERTIES}")
+    if content is None or _WHOLE not in content:
         return None
-    lines = properties.decode().splitlines()
-    fields = next((line.partition("=")[2] for line in lines if line.startswith(f"{_PARTITIONS}=")), "")
-    # A key generator's kind may stand behind a name: `dt:simple`.
-    return tuple(field.partition(":")[0] for field in fields.split(",") if field)
+    lines = (line.partition("=") for line in content.decode().splitlines() if not line.startswith("#"))
+    # Java writes a colon in a value with a backslash before it.
+    return {name: value.replace("\\", "") for name, _, value in lines}
 
 
 def give_properties(table: HudiTable, make: Callable[[HudiTable], None]) -> None:

@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SinkError
+from streamjoin.hudi.conflict import note_index
 from streamjoin.hudi.late_deletes import NEWEST_ORDER, leave_out_late_deletes
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.table import DEFAULT_BUCKETS, HudiTable
@@ -125,6 +126,7 @@ def write(rows: DataFrame, table: HudiTable, options: Mapping[str, str], commit_
         if is_begun(table.base_path):
             give_properties(table, lambda pattern: _save(rows.limit(0), pattern, pattern.writer_options(1)))
         _save(rows, table, {**options, **metadata})
+        note_index(table)
     except (PySparkException, Py4JError, OSError) as error:
         raise _failed(table, options["hoodie.datasource.write.operation"].replace("_", " "), error) from error
 

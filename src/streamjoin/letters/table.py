@@ -1,5 +1,6 @@
 """Rejected records, each kept with its bytes, where it came from and why, until it is re-driven."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +11,17 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.aws.storage import as_hadoop_path
+from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SinkError
+from streamjoin.hudi.table_folder import properties_of
+from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.write import COMMIT_METADATA_PREFIX, HudiTable, root_cause, upsert
 from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, DETAIL, ID_COLUMN, NO_DAY, REASON, has_commit
 from streamjoin.spark.schema import RECORD_STRUCT
 
 _WRITTEN_ORDER = "_ordering_us"
+# Under this key a commit says whose letters they are; JSON.
+_OWNER = "letters_of"
 _SCHEMA = T.StructType(
     [
         *RECORD_STRUCT.fields,
@@ -52,10 +57,35 @@ class DeadLetters:
     Args:
         base_path: Where the table lies.
         table_name: Its name.
+        owner: The job's name, and where its positions are: by either a later start knows the letters for its own.
     """
 
     base_path: str
     table_name: str
+    owner: tuple[str, str] | None = None
+
+    def conflicts(self) -> list[str]:
+        """Return why the job can't keep its letters here: those of another one are here.
+
+        They are known by their place in the stream. Of two jobs with one stream either would delete the other's.
+
+        Raises:
+            SinkError: What is there can't be read.
+        """
+        timeline = Timeline.read(*open_path(self.base_path))
+        owners = ((timeline.metadata(instant) or {}).get(_OWNER) for instant in sorted(timeline.commits, reverse=True))
+        theirs = json.loads(next((owner for owner in owners if owner), "null"))
+        if self.owner and theirs and not set(self.owner) & set(theirs):
+            found = f"the job '{theirs[0]}' with its positions at {theirs[1]}"
+        else:
+            name = (properties_of(self.base_path) or {}).get("hoodie.table.name", self.table_name)
+            if name == self.table_name:
+                return []
+            found = f"the table '{name}', expected '{self.table_name}'"
+        return [
+            f"dead_letters.base_path: found {self.base_path}, which has the dead letters of another job: {found}; give "
+            "each job a path of its own"
+        ]
 
     def write(self, rejected: DataFrame, *, batch_id: str, parallelism: int = 1) -> None:
         """Upsert the rejected records of a batch.
@@ -79,7 +109,7 @@ class DeadLetters:
                 _WRITTEN_ORDER: F.coalesce(F.unix_micros(arrived), F.lit(0).cast("bigint")),
             }
         )
-        upsert(rows, self._table(), commit_metadata={"batch_id": batch_id}, parallelism=parallelism)
+        upsert(rows, self._table(), commit_metadata=self._metadata(batch_id), parallelism=parallelism)
 
     def read(self, spark: SparkSession) -> DataFrame:
         """Return the dead letters as of now; none if none was ever written.
@@ -112,7 +142,7 @@ class DeadLetters:
         options = self._table().writer_options(parallelism)
         changed: Mapping[str, str] = {
             "hoodie.datasource.write.operation": "delete",
-            f"{COMMIT_METADATA_PREFIX}batch_id": batch_id,
+            **{f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in self._metadata(batch_id).items()},
         }
         try:
             if found.isEmpty():
@@ -123,6 +153,9 @@ class DeadLetters:
         except (PySparkException, Py4JError) as error:
             message = f"dead letters at {self.base_path}: {len(ids)} could not be deleted: {root_cause(error)}"
             raise SinkError(message, retryable=True) from error
+
+    def _metadata(self, batch_id: str) -> dict[str, str]:
+        return {"batch_id": batch_id, **({_OWNER: json.dumps(self.owner)} if self.owner else {})}
 
     def _table(self) -> HudiTable:
         return HudiTable(

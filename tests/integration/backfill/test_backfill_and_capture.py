@@ -103,5 +103,7 @@ def test_a_table_of_other_partitions_is_refused_before_a_row_is_written(
     run(backfill_of(base, scan_of(filled), filled))
     sink = {"base_path": f"{base}/receipts", "table_name": "receipts"}
     entry = CaptureTableSettings.model_validate({"table_name": filled, "sink": {"hudi": sink}})
-    with pytest.raises(SchemaError, match=r"partitioned by dt, by nothing in the configuration of '.*fixed_partition"):
+    with pytest.raises(
+        SchemaError, match=r"partition_by: found nothing, but the table .* made with 'dt'.*fixed_partition"
+    ):
         CapturedTable(entry, job="other").open(spark)

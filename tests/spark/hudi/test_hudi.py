@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
+from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
 from streamjoin.shards.position import Position
@@ -67,6 +68,7 @@ def test_every_number_of_keys_and_partitions_is_one_row_a_key(
         ) == 2 else write(spark, target, ("a", "x", 1, ordering), ("b", "x/y", 1, ordering))
     expected = {("a", "x", 1), ("b", "x/y", 1)} | ({("b", "x/y", 2)} if len(keys) == 2 else set())
     assert found(target) == expected
+    assert conflicts(target) == []
     folders = {p.parent.relative_to(target.base_path) for p in Path(target.base_path).rglob("*.parquet")}
     assert all(len(folder.parts) == len(partitions) for folder in folders), folders
     if partitions:

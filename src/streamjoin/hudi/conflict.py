@@ -1,0 +1,102 @@
+"""What a table that is there was made as, against what a configuration says: found before anything is written.
+
+Hudi refuses most of it in the middle of a batch ("Config conflict"). It says nothing of the index: rows would be looked
+for in other buckets than they are in, and be there twice.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from streamjoin.aws.small_objects import get_object, put_object
+from streamjoin.aws.storage import open_path
+from streamjoin.errors import SinkError
+from streamjoin.hudi.table import HudiTable
+from streamjoin.hudi.table_folder import properties_of
+
+_INDEX_NOTE: Final = ".hoodie/.streamjoin/index.json"
+_INDEX_TYPE: Final = "hoodie.index.type"
+_BUCKETS: Final = ("hoodie.bucket.index.num.buckets", "hoodie.bucket.index.hash.field", "hoodie.index.bucket.engine")
+
+
+def conflicts(table: HudiTable, *, at: str = "sink.hudi", rows: str = "sink.hudi.record_key") -> list[str]:
+    """Return what of a table's settings differs from those that it was made with; nothing if there is no table.
+
+    Args:
+        table: As the configuration has it.
+        at: The key of its settings, for the messages.
+        rows: The key that decides by which columns rows are known.
+
+    Raises:
+        SinkError: What is there can't be read.
+    """
+    try:
+        there = properties_of(table.base_path)
+        found = [] if there is None else list(_differing(table, there, at, rows))
+        # Another index follows from other partitions or keys.
+        if there is not None and not found:
+            found = list(_other_index(table, at))
+    except (OSError, ValueError) as error:
+        message = f"table '{table.table_name}' at {table.base_path}: what it was made as can't be read: {error}"
+        raise SinkError(message, retryable=isinstance(error, OSError)) from error
+    return found
+
+
+def note_index(table: HudiTable) -> None:
+    """Write down how the rows of a table are found, if nobody did.
+
+    Raises:
+        OSError: It can't be read or written.
+    """
+    filesystem, root = open_path(table.base_path)
+    if get_object(filesystem, f"{root}/{_INDEX_NOTE}") is None:
+        put_object(filesystem, f"{root}/{_INDEX_NOTE}", json.dumps(_index_of(table)).encode())
+
+
+def _differing(table: HudiTable, there: Mapping[str, str], at: str, rows: str) -> Iterator[str]:
+    ordering = there.get("hoodie.table.precombine.field", table.ordering)
+    if ordering != table.ordering:
+        yield (
+            f"{at}.base_path: found {table.base_path}, whose table is of another kind of job: its rows are ordered by "
+            f"'{ordering}', expected '{table.ordering}'; give this job a path of its own"
+        )
+        return
+    settings = {
+        f"{at}.table_name": ("hoodie.table.name", table.table_name),
+        f"{at}.database": ("hoodie.database.name", table.database or ""),
+        f"{at}.table_type": ("hoodie.table.type", table.table_type),
+        rows: ("hoodie.table.recordkey.fields", ",".join(table.record_key)),
+        f"{at}.partition_by": ("hoodie.table.partition.fields", ",".join(table.partition_by)),
+    }
+    for key, (name, ours) in settings.items():
+        # The kind of a partition's key generator may stand behind its name: `dt:SIMPLE`.
+        theirs = ",".join(each.partition(":")[0] for each in there.get(name, "").split(","))
+        is_told = name in there or name == "hoodie.table.partition.fields"
+        if is_told and theirs != ours and not (name == "hoodie.database.name" and not theirs):
+            yield _line(key, ours, theirs, table)
+
+
+def _other_index(table: HudiTable, at: str) -> Iterator[str]:
+    filesystem, root = open_path(table.base_path)
+    noted = get_object(filesystem, f"{root}/{_INDEX_NOTE}")
+    if noted is None:
+        return
+    theirs, ours = json.loads(noted), _index_of(table)
+    if "BUCKET" in (theirs.get(_INDEX_TYPE), ours[_INDEX_TYPE]):
+        for name in dict.fromkeys((*theirs, *ours)):
+            if theirs.get(name) != ours.get(name):
+                yield _line(f"{at}.options.{name}", ours.get(name, ""), theirs.get(name, ""), table)
+
+
+def _index_of(table: HudiTable) -> dict[str, str]:
+    options = table.writer_options(1)
+    names = [name for name in _BUCKETS if name in options] if table.index_type == "BUCKET" else []
+    return {_INDEX_TYPE: table.index_type, **{name: options[name] for name in names}}
+
+
+def _line(key: str, ours: str, theirs: str, table: HudiTable) -> str:
+    said = [f"'{each}'" if each else "nothing" for each in (ours, theirs)]
+    return (
+        f"{key}: found {said[0]}, but the table at {table.base_path} was made with {said[1]}; set that, or give "
+        "another base_path, where a new table begins"
+    )
