@@ -225,7 +225,8 @@ def prepare(
     """Return the job of `config`, as `assemble`, and the session that it runs in; nothing is read or written yet.
 
     Raises:
-        ConfigError: A table that is there was made with other settings, or Spark doesn't take a pattern or an expression.
+        ConfigError: A table that is there was made with other settings, or Spark doesn't take a pattern or an
+            expression.
         SinkError: What is there can't be read.
     """
     if found := [*conflicts(hudi_table(config)), *_dead_letters(config).conflicts()]:

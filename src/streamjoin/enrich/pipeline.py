@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.enrich.assembly import check_services, payload_format, prepare, resolve_schema
 from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.rewrite import rewrite
-from streamjoin.enrich.rows import join, order, table_rows, version_literals
+from streamjoin.enrich.rows import Version, join, order, table_rows, version_literals
 from streamjoin.errors import SchemaError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
@@ -178,9 +178,26 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
         for reference in followed(job):
             # What is wrong with a table is said at the start, not when the first event comes.
             reference.unreported(reference.current())
+        snapshots = {reference.name: reference.current() for reference in job.references}
+        job.writer.fit(spark, _no_rows(job, snapshots, spark).schema)
         return found.position
 
     return start
+
+
+def _no_rows(job: EnrichJob, snapshots: Mapping[str, Version], spark: SparkSession) -> DataFrame:
+    """Return the table's columns, without a row.
+
+    Raises:
+        SchemaError: They don't fit together.
+    """
+    nothing = decode(spark.createDataFrame([], RECORD_STRUCT), job.schema, job.payload)
+    try:
+        rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
+        return rows.withColumns(version_literals(job, snapshots))
+    except PySparkException as error:
+        message = f"job '{job.name}': its columns don't fit together: {hudi.root_cause(error)}"
+        raise SchemaError(message) from error
 
 
 def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
@@ -188,13 +205,7 @@ def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> No
     snapshots = {reference.name: reference.current() for reference in job.references}
     # Or a cluster runs its default of 200 tasks for no row.
     spark.conf.set("spark.sql.shuffle.partitions", 1)
-    nothing = decode(spark.createDataFrame([], RECORD_STRUCT), job.schema, job.payload)
-    try:
-        rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
-        rows = rows.withColumns(version_literals(job, snapshots))
-    except PySparkException as error:
-        message = f"job '{job.name}': its columns don't fit together: {hudi.root_cause(error)}"
-        raise SchemaError(message) from error
+    rows = _no_rows(job, snapshots, spark)
     versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
     metadata = checkpoint.to_metadata(position, (), versions, BatchCounts().to_dict())
     job.writer.commit(rows, {"batch_id": "start", **metadata})

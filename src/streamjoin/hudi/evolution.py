@@ -21,6 +21,10 @@ from streamjoin.hudi.late_deletes import NEWEST_ORDER, newest_order
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.write import HudiTable, has_commit, root_cause, write
 from streamjoin.records.change_columns import IS_DELETED
+from streamjoin.schema.ddl import type_text
+from streamjoin.schema.names import nested_problems
+from streamjoin.schema.widening import holds
+from streamjoin.spark.schema import to_arrow
 
 WIDENED: Final = "widened"
 """Under this key such a commit says which columns it gave which type; JSON."""
@@ -79,6 +83,39 @@ def widen(
         **({NEWEST_ORDER: known} if known is not None else {}),
     }
     write(rows, table, options, metadata)
+
+
+def check_columns(table: HudiTable, stored: T.StructType | None, new: T.StructType) -> None:
+    """Make sure that rows with the columns `new` can be in the table, which may have to be widened for them.
+
+    Args:
+        table: The table.
+        stored: Its columns; None: it isn't there.
+        new: The columns of rows that are to be written.
+
+    Raises:
+        SchemaError: Names each column that can't be stored, that has a type which doesn't hold all values of the
+            table's, or that is called like another one but for case.
+    """
+    columns = to_arrow(new)
+    problems = [problem for column in columns for problem in nested_problems(column)]
+    there = {} if stored is None else {field.name.lower(): field for field in to_arrow(stored)}
+    for column in columns:
+        before = there.get(column.name.lower(), column)
+        if before.name != column.name:
+            problems.append(f"column '{column.name}' differs from the table's '{before.name}' in case only")
+        elif not holds(column.type, before.type):
+            types = type_text(before.type), type_text(column.type)
+            problems.append(
+                f"column '{column.name}' is {types[0]} in the table, {types[1]} by the configuration, which doesn't "
+                f"hold all values of {types[0]}"
+            )
+    if problems:
+        message = (
+            f"table '{table.table_name}' at {table.base_path}: {'; '.join(problems)}. Nothing was written. Take the "
+            "change back, or give the column another name (output.derive, references[].columns): the old one stays."
+        )
+        raise SchemaError(message)
 
 
 def _changed(stored: T.StructType, new: T.StructType) -> dict[str, T.DataType]:

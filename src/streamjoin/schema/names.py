@@ -15,7 +15,7 @@ STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 def nested_problems(field: "pa.Field[Any]") -> Iterator[str]:
-    """Yield what Hudi can't store inside a column, at any depth: names of fields, and structs without any."""
+    """Yield what Hudi can't store inside a column, at any depth: names of fields, structs without any, some maps."""
     yield from _inside(field.type, field.name)
 
 
@@ -24,6 +24,8 @@ def _inside(data_type: pa.DataType, path: str) -> Iterator[str]:
         case pa.ListType():
             yield from _inside(data_type.value_type, f"{path}[]")
         case pa.MapType():
+            if data_type.key_type != pa.string():
+                yield f"Hudi can't store '{path}', a map whose keys aren't strings"
             yield from _inside(data_type.item_type, f"{path}{{}}")
         case pa.StructType():
             seen: dict[str, str] = {}

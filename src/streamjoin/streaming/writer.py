@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
 
 from streamjoin.errors import SinkError
 from streamjoin.history.ledger import Ledger
+from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.write import HudiTable
 from streamjoin.lock import TableLock
+from streamjoin.records.change_columns import IS_DELETED
 
 
 @dataclass
@@ -30,6 +33,7 @@ class TableWriter:
     lock: TableLock | None = None
     _ledger: Ledger = field(init=False, repr=False)
     _is_open: bool = field(init=False, default=False, repr=False)
+    _fitting: str | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.table.base_path)
@@ -45,10 +49,28 @@ class TableWriter:
         remove_scratch(self.table.base_path)
         self.record()
 
+    def fit(self, spark: SparkSession, columns: T.StructType) -> None:
+        """Give the table's columns the types that rows with these columns need; without effect if it has them.
+
+        Delivery: a commit of its own that replaces every file, or none.
+
+        Raises:
+            SchemaError: A column can't be stored, or has no place for what the table has of it: nothing was written.
+            SinkError: The table can't be read or written.
+        """
+        # A deletion's mark is no column of the table.
+        columns = T.StructType([field for field in columns.fields if field.name != IS_DELETED])
+        if (wanted := columns.simpleString()) == self._fitting:
+            return
+        evolution.check_columns(self.table, hudi.table_schema(spark, self.table), columns)
+        evolution.widen(spark, self.table, columns, commit_metadata={"batch_id": "columns"})
+        self._fitting = wanted
+
     def commit(self, rows: DataFrame, metadata: Mapping[str, str], *, parallelism: int = 2) -> None:
         """Upsert `rows` and `metadata` in one commit, as `hudi.upsert`; `record` it then.
 
         Raises:
+            SchemaError: As `fit`.
             SinkError: The lock is lost, or another process has committed meanwhile: nothing was written. Or the write
                 failed: the timeline knows whether the commit happened.
         """
@@ -60,6 +82,7 @@ class TableWriter:
                 "the batch in hand was written. Two jobs must not write one table: stop one of them."
             )
             raise SinkError(message, retryable=True)
+        self.fit(rows.sparkSession, rows.schema)
         hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism)
 
     def record(self) -> None:

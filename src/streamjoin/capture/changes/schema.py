@@ -21,12 +21,12 @@ from streamjoin.records.change_columns import CHANGE, OPERATION, REMOVE
 from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.schema.names import STORABLE_NAME
+from streamjoin.schema.widening import INTEGER_DIGITS, digits, is_number
 from streamjoin.spark.schema import to_spark
 
 _DIGITS: Final = 38
 # Room for the next price with more decimals: Spark's own default.
 _ROOMY_SCALE: Final = 18
-_INTEGER_DIGITS: Final[dict[pa.DataType, int]] = {pa.int8(): 3, pa.int16(): 5, pa.int32(): 10, pa.int64(): 19}
 _SMALL: Final = re.compile(r"-?[0-9]{1,18}")
 _NEEDS: Final = parse_schema(
     "attribute string, kinds array<string>, integral_digits int, scale int, is_long boolean, lowest bigint, "
@@ -98,9 +98,9 @@ class TypeNeed:
         Args:
             there: The type of the column, if there is one already. Of one of numbers, only numbers can change it.
         """
-        is_number = there is not None and _is_number(there)
-        if self.kinds == {"N"} or (is_number and "N" in self.kinds):
-            return self._number(there if is_number else None)
+        has_numbers = there is not None and is_number(there)
+        if self.kinds == {"N"} or (has_numbers and "N" in self.kinds):
+            return self._number(there if has_numbers else None)
         if self.kinds == {"BOOL"}:
             return pa.bool_()
         if self.kinds == {"B"}:
@@ -203,25 +203,14 @@ def _grown(there: pa.DataType, needed: pa.DataType) -> pa.DataType | None:
     """Return the narrowest type that holds all of `there` and what is needed; None if there is none."""
     if there == needed or (there == pa.string() and needed != pa.binary()):
         return there
-    if there in _INTEGER_DIGITS and needed in _INTEGER_DIGITS:
-        return max(there, needed, key=lambda each: _INTEGER_DIGITS[each])
-    if _is_number(there) and _is_number(needed):
-        (integral, scale), (more, more_scale) = _digits(there), _digits(needed)
+    if there in INTEGER_DIGITS and needed in INTEGER_DIGITS:
+        return max(there, needed, key=lambda each: INTEGER_DIGITS[each])
+    if is_number(there) and is_number(needed):
+        (integral, scale), (more, more_scale) = digits(there), digits(needed)
         if more <= integral and more_scale <= scale and isinstance(there, pa.Decimal128Type):
             return there
         return _decimal(max(integral, more), max(scale, more_scale))
     return None
-
-
-def _is_number(data_type: pa.DataType) -> bool:
-    return data_type in _INTEGER_DIGITS or isinstance(data_type, pa.Decimal128Type)
-
-
-def _digits(number: pa.DataType) -> tuple[int, int]:
-    """Return how many digits a type has before and after the point."""
-    if isinstance(number, pa.Decimal128Type):
-        return number.precision - number.scale, number.scale
-    return _INTEGER_DIGITS[number], 0
 
 
 def _decimal(integral_digits: int, scale: int) -> pa.DataType | None:
@@ -233,7 +222,7 @@ def _decimal(integral_digits: int, scale: int) -> pa.DataType | None:
 
 
 def _roomy(needed: pa.DataType) -> pa.DataType:
-    return (_decimal(*_digits(needed)) or needed) if isinstance(needed, pa.Decimal128Type) else needed
+    return (_decimal(*digits(needed)) or needed) if isinstance(needed, pa.Decimal128Type) else needed
 
 
 def _items(batches: Iterable[pa.RecordBatch], is_current: bool) -> Iterator[Item]:

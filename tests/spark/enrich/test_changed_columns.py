@@ -1,0 +1,60 @@
+"""A job whose columns are changed goes on with its table, or is refused before anything is written.
+
+Each row of the table in docs/configuration.md, "When columns change".
+"""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from streamjoin.aws.storage import open_path
+from streamjoin.enrich.pipeline import process_batch
+from streamjoin.errors import SchemaError
+from streamjoin.hudi.timeline import Timeline
+from streamjoin.query import query
+from tests.oracle import Record
+from tests.spark.harness import batch_of, make_job
+
+BEFORE = "id string, n int, price decimal(10,2), f float, tags array<int>, s struct<a:int>, gone string, old string"
+AFTER = "id string, n bigint, price decimal(14,4), f double, tags array<bigint>, s struct<a:bigint>, more string"
+
+
+def send(spark: SparkSession, folder: Path, schema: str, table_type: str, number: int, **event: Any) -> None:
+    job = make_job(folder, schema=schema, table_type=table_type, ordering=None)
+    process_batch(job, batch_of(spark, number, [Record("s-0", number, json.dumps(event).encode())]))
+
+
+def commits(folder: Path) -> list[str]:
+    return list(Timeline.read(*open_path(str(folder / "t"))).commits)
+
+
+@pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])
+def test_columns_are_added_dropped_and_widened_and_every_row_stays_readable(
+    spark: SparkSession, tmp_path: Path, table_type: str
+) -> None:
+    first = {"n": 1, "price": 1.25, "f": 0.5, "tags": [1], "s": {"a": 1}, "gone": "x", "old": "y"}
+    send(spark, tmp_path, BEFORE, table_type, 1, id="a", **first)
+    second = {"n": 2**40, "price": 12345678.1234, "f": 0.1, "tags": [2**40], "s": {"a": 2**40}, "more": "z"}
+    send(spark, tmp_path, AFTER, table_type, 2, id="b", **second)
+    found = {row.pop("id"): row for row in query(str(tmp_path / "t"), "select * from t").to_pylist()}
+    rows = {key: {name: row[name] for name in (*first, "more")} for key, row in found.items()}
+    assert rows == {
+        "a": {**first, "price": Decimal("1.2500"), "more": None},
+        "b": {**second, "price": Decimal("12345678.1234"), "gone": None, "old": None},
+    }
+    before = commits(tmp_path)
+    for changed, problem in (
+        ("n int", "column 'n' is bigint in the table, int by the configuration, which doesn't hold all values of "),
+        ("n string", "column 'n' is bigint in the table, string by the configuration"),
+        ("price decimal(14,2)", r"column 'price' is decimal\(14,4\) in the table, decimal\(14,2\) by the "),
+        ("s struct<a:bigint,b:int>", "column 's' is struct<a:bigint> in the table, struct<a:bigint,b:int> by the "),
+        ("N bigint", "column 'N' differs from the table's 'n' in case only"),
+    ):
+        with pytest.raises(SchemaError, match=problem) as raised:
+            send(spark, tmp_path, f"id string, {changed}", table_type, 3, id="c")
+        assert not raised.value.retryable
+    assert commits(tmp_path) == before
