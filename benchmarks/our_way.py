@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.todays_way import DROPPED, ORDER_SCHEMA
-from streamjoin.enrich.assembly import assemble, check_formats, check_services, resolve_schema
+from streamjoin.enrich.assembly import assemble, check_services, resolve_schema
+from streamjoin.enrich.judging import check_formats
 from streamjoin.enrich.pipeline import process_batch, starting_point
 from streamjoin.entry import parse_config
 from streamjoin.kinesis.stream import BatchLimits, Stream

@@ -25,17 +25,28 @@ class Expected:
     dead_letters: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
-def expected_table(records: Iterable[Record], reference: Mapping[str, str], *, inner: bool = False) -> Expected:
+DELETES = 5
+"""Where events may delete rows, an event with this amount does."""
+
+
+def expected_table(
+    records: Iterable[Record], reference: Mapping[str, str], *, inner: bool = False, deletes: bool = False
+) -> Expected:
     """Events with `id`, `country`, `at` (M/d/yy), `amount`; joined by country; the newest `at` of an id wins."""
-    return expected_versions([(record, reference) for record in records], None, inner=inner)
+    return expected_versions([(record, reference) for record in records], None, inner=inner, deletes=deletes)
 
 
 def expected_versions(
-    seen: Iterable[tuple[Record, Mapping[str, str]]], now: Mapping[str, str] | None, *, inner: bool = False
+    seen: Iterable[tuple[Record, Mapping[str, str]]],
+    now: Mapping[str, str] | None,
+    *,
+    inner: bool = False,
+    deletes: bool = False,
 ) -> Expected:
     """The same with a reference that changes: each record beside the reference that its batch was joined with.
 
     With `now`, all rows have its values (`rewrite_rows`); without, each row has those of its own batch (`new_rows`).
+    With `deletes`, there is no row of a key whose newest event deletes it.
     """
     expected, newest = Expected(), dict[str, tuple[int, int]]()
     for record, reference in seen:
@@ -46,6 +57,8 @@ def expected_versions(
         key, order = verdict["id"], (verdict["_ordering_us"], record.sequence)
         if key not in newest or order > newest[key]:
             newest[key], expected.rows[key], expected.places[key] = order, verdict, record.sequence
+    for key in [key for key, row in expected.rows.items() if deletes and row["amount"] == DELETES]:
+        del expected.rows[key], expected.places[key]
     return expected
 
 

@@ -94,6 +94,17 @@ def summary(config: "JobConfig") -> str:
     return f"Job '{config.name}', {_file_of(config.job).summary(config)}"
 
 
+def judge(config: "JobConfig") -> None:
+    """Check what only Spark can judge of a configuration, if Spark is installed; a run does so in any case.
+
+    Raises:
+        ConfigError: An expression can't be used.
+    """
+    if config.job != "enrich" or config.sink.hudi.delete_when is None or not importlib.util.find_spec("pyspark"):
+        return
+    import_module("streamjoin.enrich.judging").judge(config)
+
+
 def json_schema(job: str = "enrich") -> dict[str, Any]:
     """Return the JSON Schema of the file of a `job`, for editors."""
     return {

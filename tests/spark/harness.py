@@ -10,8 +10,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.config.sink_stages import OrderingSettings
 from streamjoin.enrich.config.enrich import OutputSettings
+from streamjoin.enrich.deletes import Deletion
 from streamjoin.enrich.job import EnrichJob
 from streamjoin.enrich.order import ORDERING_COLUMN
+from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.table import DeadLetters
 from streamjoin.query import query
@@ -19,7 +21,7 @@ from streamjoin.schema.ddl import parse_schema
 from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
-from tests.oracle import EVENT_SCHEMA, Expected, Record
+from tests.oracle import DELETES, EVENT_SCHEMA, Expected, Record
 from tests.small_tables import ONE_BUCKET
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
@@ -52,6 +54,13 @@ def make_job(
         dead_letters=DeadLetters(str(folder / "dead"), "dead"),
         **{"output": OutputSettings(), "ordering": OrderingSettings(column="at", format="M/d/yy"), **parts},
     )
+
+
+def deletion_of(folder: Path, when: str = f"amount = {DELETES}") -> Deletion:
+    """Return what deletes rows of the job of `make_job`, as a process has it after `open`."""
+    tombstones = Tombstones(str(folder / "t"), 24)
+    tombstones.open()
+    return Deletion(when, ("id",), tombstones)
 
 
 def frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:

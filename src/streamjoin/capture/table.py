@@ -21,6 +21,7 @@ from streamjoin.errors import SchemaError
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.conflict import conflicts
+from streamjoin.hudi.late_changes import mark_late, removals
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.table_folder import is_table
@@ -28,7 +29,7 @@ from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
-from streamjoin.records.events import SUPERSEDED_COLUMN, Events
+from streamjoin.records.events import Events
 from streamjoin.schema.ddl import type_text
 from streamjoin.spark.schema import to_arrow, to_spark
 
@@ -36,8 +37,6 @@ from streamjoin.spark.schema import to_arrow, to_spark
 TURN_SECONDS: Final = 3600.0
 
 log = logging.getLogger(__name__)
-
-_TOMBSTONE: Final = "_tombstone"
 
 
 class CapturedTable:
@@ -129,9 +128,7 @@ class CapturedTable:
 
     def removed(self, rows: DataFrame) -> pa.Table:
         """Return the removed items among `rows`, for `commit`."""
-        found = rows.where(F.col(IS_DELETED)).select(ITEM_KEY, ORDER).collect()
-        columns = [pa.array([row[at] for row in found], pa.string()) for at in (0, 1)]
-        return pa.table(columns, names=[ITEM_KEY, ORDER])
+        return removals(rows, F.col(ITEM_KEY), F.col(ORDER))
 
     def commit(
         self,
@@ -227,16 +224,9 @@ class CapturedTable:
         return True
 
     def _without_late(self, rows: Events) -> Events:
-        tombstones = self.tombstones.frame(rows.frame.sparkSession) if self.tombstones is not None else None
-        if tombstones is None:
+        if self.tombstones is None:
             return rows
-        stone = tombstones.select(F.col(ITEM_KEY).alias(f"{_TOMBSTONE}_key"), F.col(ORDER).alias(_TOMBSTONE))
-        joined = rows.frame.join(stone, F.col(ITEM_KEY) == F.col(f"{_TOMBSTONE}_key"), "left")
-        # A REMOVE may meet its own tombstone, of a batch that died before its commit: it is still to be done.
-        is_own = (F.col(ORDER) == F.col(_TOMBSTONE)) & F.col(IS_DELETED)
-        is_late = F.coalesce((F.col(ORDER) <= F.col(_TOMBSTONE)) & ~is_own, F.lit(False))
-        marked = joined.withColumn(SUPERSEDED_COLUMN, F.col(SUPERSEDED_COLUMN) | is_late)
-        return Events(marked.drop(f"{_TOMBSTONE}_key", _TOMBSTONE))
+        return mark_late(rows, self.tombstones, F.col(ITEM_KEY), F.col(ORDER))
 
     def _catch_up(self, spark: SparkSession) -> None:
         """Take in what the table's other writer has committed: its columns may be more."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
 
 from pyspark.sql import SparkSession
 
@@ -17,9 +16,6 @@ from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import has_commit
 from streamjoin.letters.table import DeadLetters
-
-# After every tombstone has expired.
-_NEVER_US: Final = 2**62
 
 
 class CapturedTables:
@@ -91,7 +87,7 @@ class CapturedTables:
                 return None
             tombstones = partial(
                 Tombstones,
-                needed_since_us=partial(self._oldest_letter_us, spark),
+                needed_since_us=partial(self._dead_letters.oldest_arrival_us, spark),
                 whole=self._remembers_all,
             )
             table = CapturedTable(settings, job=self._config.name, owner=self._owner, tombstones=tombstones)
@@ -124,11 +120,6 @@ class CapturedTables:
             settings = settings_of_table(self._config, table_name)
             if settings is not None:
                 yield table_name, settings.sink.hudi.base_path
-
-    def _oldest_letter_us(self, spark: SparkSession) -> int:
-        """Return when the oldest change arrived that may be fed in again: a removal that counted then may be newer."""
-        oldest = self._dead_letters.oldest_arrival(spark)
-        return _NEVER_US if oldest is None else round(oldest.timestamp() * 1_000_000)
 
     def _claim(self, table_name: str) -> CaptureTableSettings | None:
         """Return a table's settings, having made sure that no other one has its name in the catalog."""

@@ -71,9 +71,11 @@ def run(
 @app.command()
 def validate(config: Config) -> None:
     """Check CONFIG without touching any service; every problem is listed."""
-    from streamjoin.entry import load_job, summary  # noqa: PLC0415
+    from streamjoin.entry import judge, load_job, summary  # noqa: PLC0415
 
-    typer.echo(f"{config}: valid. {summary(load_job(config))}")
+    job = load_job(config)
+    judge(job)
+    typer.echo(f"{config}: valid. {summary(job)}")
 
 
 @app.command()

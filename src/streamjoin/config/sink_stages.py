@@ -16,6 +16,7 @@ from streamjoin.config.values import (
     OptionValue,
     ParsingPattern,
     Path,
+    Seconds,
     Text,
     Zone,
 )
@@ -70,6 +71,10 @@ class HudiSettings(Stage):
     """Which event of a record key is the newest. Default: the one that arrived last."""
     partition_by: list[PartitionSettings] = Field(default_factory=list)
     """Levels of partitions, hive style; none by default."""
+    delete_when: Text | None = None
+    """SQL over the event's own columns: where it is true the row is deleted, if the event is the newest of its key."""
+    tombstone_hours: Seconds | None = None
+    """How long a deleted row is remembered, so that no late event brings it back; with delete_when. Default: 24."""
     table_type: Annotated[
         Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
         Choice(

@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
@@ -18,12 +17,15 @@ from streamjoin.enrich.config.columns import check_columns
 from streamjoin.enrich.config.enrich import EnrichConfig, PayloadSettings
 from streamjoin.enrich.config.rewriting import rewriting_plan
 from streamjoin.enrich.config.versions import version_columns
+from streamjoin.enrich.deletes import TOMBSTONE_HOURS, Deletion
 from streamjoin.enrich.job import AnyReference, EnrichJob
+from streamjoin.enrich.judging import check_delete_when, check_formats
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.errors import ConfigError
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.partition import PartitionColumn
+from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
 from streamjoin.letters.table import DeadLetters
@@ -36,7 +38,6 @@ from streamjoin.reference.lookup.keys import index_of, plan_lookup
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.table import describe
 from streamjoin.schema.columns import schema_from_glue
-from streamjoin.spark.schema import to_spark
 from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,12 @@ def check_services(config: EnrichConfig, stream: Stream) -> Described:
 
 
 def assemble(
-    config: EnrichConfig, schema: pa.Schema, spark: SparkSession, described: Described | None = None
+    config: EnrichConfig,
+    schema: pa.Schema,
+    spark: SparkSession,
+    described: Described | None = None,
+    *,
+    remembers_all: bool = False,
 ) -> EnrichJob:
     """Return the job of `config`; nothing is read or written yet.
 
@@ -99,11 +105,13 @@ def assemble(
         schema: The events' columns.
         spark: The session.
         described: What is known of the references' tables; with `mode: auto` the others are asked for.
+        remembers_all: Whether deleted rows are remembered however long ago it was, as a redrive needs it.
 
     Raises:
         ReferenceTableError: With `mode: auto`: the table can't be described.
     """
     settings = config.sink.hudi
+    dead_letters = _dead_letters(config)
     return EnrichJob(
         name=config.name,
         schema=schema,
@@ -112,8 +120,9 @@ def assemble(
         ordering=settings.ordering,
         partition_by=tuple(PartitionColumn(p.name, p.from_, p.format, p.zone) for p in settings.partition_by),
         table=hudi_table(config),
-        dead_letters=_dead_letters(config),
+        dead_letters=dead_letters,
         version_columns=version_columns(config),
+        deletion=_deletion(config, spark, dead_letters, remembers_all=remembers_all),
         rewriting=rewriting_plan(config),
         payload=payload_format(config.payload),
     )
@@ -205,6 +214,21 @@ def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: 
     return found
 
 
+def _deletion(
+    config: EnrichConfig, spark: SparkSession, dead_letters: DeadLetters, *, remembers_all: bool
+) -> Deletion | None:
+    settings = config.sink.hudi
+    if settings.delete_when is None:
+        return None
+    tombstones = Tombstones(
+        settings.base_path,
+        settings.tombstone_hours or TOMBSTONE_HOURS,
+        needed_since_us=partial(dead_letters.oldest_arrival_us, spark),
+        whole=remembers_all,
+    )
+    return Deletion(settings.delete_when, tuple(settings.record_key), tombstones)
+
+
 def payload_format(payload: PayloadSettings) -> PayloadFormat:
     """Return what `payload` says of a record's data, but for its columns."""
     return PayloadFormat(
@@ -220,7 +244,7 @@ def payload_format(payload: PayloadSettings) -> PayloadFormat:
 
 
 def prepare(
-    config: EnrichConfig, schema: pa.Schema, described: Described | None = None
+    config: EnrichConfig, schema: pa.Schema, described: Described | None = None, *, remembers_all: bool = False
 ) -> tuple[EnrichJob, SparkSession]:
     """Return the job of `config`, as `assemble`, and the session that it runs in; nothing is read or written yet.
 
@@ -233,35 +257,5 @@ def prepare(
         raise ConfigError(found, where=config.name)
     spark = job_session(config.name, s3=is_s3(config.sink.hudi.base_path) or is_s3(config.dead_letters.base_path))
     check_formats(config, schema, spark)
-    return assemble(config, schema, spark, described), spark
-
-
-def check_formats(config: EnrichConfig, schema: pa.Schema, spark: SparkSession) -> None:
-    """Let Spark judge the patterns and expressions that only it can.
-
-    Raises:
-        ConfigError: Names each one that Spark doesn't take.
-    """
-    settings = config.sink.hudi
-    patterns = {f"sink.hudi.partition_by[{i}].format": p.format for i, p in enumerate(settings.partition_by)}
-    if settings.ordering is not None:
-        patterns["sink.hudi.ordering.format"] = settings.ordering.format
-    problems = []
-    for key, pattern in patterns.items():
-        if pattern is None:
-            continue
-        try:
-            spark.range(1).select(F.date_format(F.current_timestamp(), pattern)).collect()
-        except PySparkException as error:
-            problems.append(f"{key}: {pattern!r} is no datetime pattern of Spark: {hudi.root_cause(error)}")
-    events = spark.createDataFrame([], to_spark(schema))
-    for column, expression in config.output.derive.items():
-        try:
-            events = events.withColumn(column, F.expr(expression))
-        except PySparkException as error:
-            # It may be one of a reference, whose type isn't known yet.
-            if not str(error.getErrorClass()).startswith("UNRESOLVED_COLUMN"):
-                reason = str(error).strip().splitlines()[0]
-                problems.append(f"output.derive.{column}: {expression!r} is no expression that Spark takes: {reason}")
-    if problems:
-        raise ConfigError(problems, where=config.name)
+    check_delete_when(config, schema, spark)
+    return assemble(config, schema, spark, described, remembers_all=remembers_all), spark

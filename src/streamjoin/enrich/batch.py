@@ -10,12 +10,19 @@ from pyspark.sql import functions as F
 
 from streamjoin.enrich.derive import with_errors
 from streamjoin.enrich.job import EnrichJob
-from streamjoin.enrich.rows import Version, join, order, table_rows, version_literals
+from streamjoin.enrich.rows import Version, join_events, order, table_rows, version_literals
 from streamjoin.errors import RejectReason, SinkError
 from streamjoin.history.counts import BatchCounts
 from streamjoin.letters.table import letter_id
 from streamjoin.records.decode import decode
-from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, UNMATCHED_COLUMN, Events
+from streamjoin.records.events import (
+    REASON_COLUMN,
+    RECORD_COLUMN,
+    SUPERSEDED_COLUMN,
+    UNMATCHED_COLUMN,
+    Events,
+    is_deletion,
+)
 from streamjoin.spark.frames import persisted
 from streamjoin.streaming.batch import Batch
 from streamjoin.streaming.isolation import FailedRecords, SetAside, Undecoded, compute_all, not_computed
@@ -47,7 +54,7 @@ def order_batch(
     events = aside.decoded(batch.records, decoded, letter_id)
     kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
     try:
-        enriched = join(events, job.references, snapshots)
+        enriched = join_events(job, events, snapshots)
         ordered = order(job, enriched)
         kept.enter_context(persisted(ordered.frame))
         counts = _count(ordered, list(snapshots))
@@ -57,7 +64,7 @@ def order_batch(
             batch.batch_id,
             events,
             letter_id(RECORD_COLUMN),
-            lambda part: compute_all(order(job, join(part, job.references, snapshots)).frame),
+            lambda part: compute_all(order(job, join_events(job, part, snapshots)).frame),
             Undecoded(aside.left_of(batch.records, letter_id()), decoded, letter_id()),
         ) from error
     if RejectReason.EXPRESSION_FAILED in counts.rejected_by_reason:
@@ -107,6 +114,7 @@ def _count(events: Events, references: Sequence[str]) -> BatchCounts:
     reasons = events.frame.groupBy(REASON_COLUMN).agg(
         F.count(F.lit(1)).alias("records"),
         F.count_if(F.col(SUPERSEDED_COLUMN)).alias("superseded"),
+        F.count_if(is_deletion(events.frame) & ~F.col(SUPERSEDED_COLUMN)).alias("removed"),
         *(
             F.count_if(F.array_contains(UNMATCHED_COLUMN, name)).alias(f"unmatched_{i}")
             for i, name in enumerate(references)
@@ -122,5 +130,6 @@ def _count(events: Events, references: Sequence[str]) -> BatchCounts:
         superseded=superseded,
         rejected=sum(rejected.values()),
         rejected_by_reason=rejected,
+        removed=int(kept["removed"]) if kept else 0,
         unmatched={name: int(kept[f"unmatched_{i}"]) if kept else 0 for i, name in enumerate(references)},
     )

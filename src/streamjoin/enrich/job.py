@@ -10,6 +10,7 @@ import pyarrow as pa
 from streamjoin.config.sink_stages import OrderingSettings
 from streamjoin.enrich.config.enrich import OutputSettings
 from streamjoin.enrich.config.rewriting import RewritingPlan
+from streamjoin.enrich.deletes import Deletion
 from streamjoin.history.checkpoint import TableCommits
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.repair import repair
@@ -36,6 +37,7 @@ class EnrichJob(PositionedJob):
         partition_by: The table's partitions.
         table: Where rows go.
         version_columns: Reference -> the column that has the version that a row was joined with.
+        deletion: How events delete rows; None if none does.
         rewriting: How rows already written are made true; None if no reference asks for it.
         payload: What a record's data is.
         unwritable: Rows that a rewrite in hand leaves as they are, by their keys.
@@ -48,6 +50,7 @@ class EnrichJob(PositionedJob):
     partition_by: tuple[PartitionColumn, ...]
     table: HudiTable
     version_columns: Mapping[str, str] = field(default_factory=dict)
+    deletion: Deletion | None = None
     rewriting: RewritingPlan | None = None
     payload: PayloadFormat = field(default_factory=PayloadFormat)
     unwritable: set[str] = field(default_factory=set, compare=False)
@@ -75,6 +78,8 @@ class EnrichJob(PositionedJob):
         """
         self.check()
         self.writer.open()
+        if self.deletion is not None:
+            self.deletion.tombstones.open()
         repair(self.dead_letters.base_path)
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
-from streamjoin.records.events import UNMATCHED_COLUMN, Events, Judgement
+from streamjoin.records.events import UNMATCHED_COLUMN, Events, Judgement, is_deletion
 from streamjoin.reference.probe import KeyedRows
 
 _JOIN_PREFIX = "_reference_"
@@ -52,7 +52,8 @@ def enrich(
     else:
         joined = _broadcast_join(events, reference, on, columns)
         found = F.col(_MATCHED).isNotNull()
-    unmatched = ~found
+    # What deletes its row needs nothing of a reference.
+    unmatched = ~found & ~is_deletion(joined.frame)
     names = F.when(unmatched, F.concat(UNMATCHED_COLUMN, F.array(F.lit(name)))).otherwise(F.col(UNMATCHED_COLUMN))
     missing = Judgement(
         unmatched, RejectReason.UNMATCHED_REFERENCE, F.lit(f"no row of reference '{name}' for {', '.join(on)}")

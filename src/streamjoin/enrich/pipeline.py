@@ -14,7 +14,7 @@ from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.rewrite import rewrite
-from streamjoin.enrich.rows import Version, join, order, table_rows, version_literals
+from streamjoin.enrich.rows import Version, join_events, order, remember_removed, table_rows, version_literals
 from streamjoin.errors import SchemaError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
@@ -35,7 +35,7 @@ from streamjoin.streaming.stream_reader import StreamReader
 log = logging.getLogger(__name__)
 
 # The steps between which a batch may die; tests kill it at each.
-STEPS = ("read", "counted", "dead_letters_written", "committed", "recorded")
+STEPS = ("read", "counted", "dead_letters_written", "tombstones_written", "committed", "recorded")
 
 
 def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None] = lambda step: None) -> BatchReport:
@@ -47,13 +47,14 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     4. order: the table's columns; the newest event of each record key.
     5. dead letters are written: keyed by shard and sequence number, so that repeating it changes nothing. What an
        earlier try of the batch rejected, and this one doesn't, is deleted.
-    6. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
-    7. ledger: what the commit says, kept beside the table for as long as the table is.
+    6. tombstones of the rows that are deleted.
+    7. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
+    8. ledger: what the commit says, kept beside the table for as long as the table is.
 
-    A record by which step 3, 4 or 6 fails is found, rejected, and all but it goes through them again.
+    A record by which step 3, 4 or 7 fails is found, rejected, and all but it goes through them again.
 
-    Delivery: exactly once. Before step 6 ends nothing has happened that a repeat doesn't overwrite with the same. Step
-    7 is done from the commit, by the next start if this process doesn't come to it.
+    Delivery: exactly once. Before step 7 ends nothing has happened that a repeat doesn't overwrite with the same. Step
+    8 is done from the commit, by the next start if this process doesn't come to it.
 
     Args:
         job: The job's parts.
@@ -79,10 +80,12 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
                 job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
             job.unread_letters.delete_outdated(batch, ordered.rejected)
             on_step("dead_letters_written")
+            remember_removed(job, ordered, batch.batch_id)  # 6
+            on_step("tombstones_written")
             versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
-            commit_rows(job, batch.batch_id, ordered, snapshots, _metadata(batch, versions, counts), parallelism)  # 6
+            commit_rows(job, batch.batch_id, ordered, snapshots, _metadata(batch, versions, counts), parallelism)  # 7
             on_step("committed")
-            job.writer.record()  # 7
+            job.writer.record()  # 8
             on_step("recorded")
         return counts, versions
 
@@ -193,7 +196,7 @@ def _no_rows(job: EnrichJob, snapshots: Mapping[str, Version], spark: SparkSessi
     """
     nothing = decode(spark.createDataFrame([], RECORD_STRUCT), job.schema, job.payload)
     try:
-        rows = table_rows(job, order(job, join(nothing, job.references, snapshots)))
+        rows = table_rows(job, order(job, join_events(job, nothing, snapshots)))
         return rows.withColumns(version_literals(job, snapshots))
     except PySparkException as error:
         message = f"job '{job.name}': its columns don't fit together: {hudi.root_cause(error)}"

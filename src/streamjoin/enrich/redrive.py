@@ -14,7 +14,7 @@ from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
-from streamjoin.enrich.rows import table_rows, version_literals
+from streamjoin.enrich.rows import remember_removed, table_rows, version_literals
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk
 from streamjoin.letters.listing import LetterFilter
@@ -40,7 +40,7 @@ def run_redrive(config: EnrichConfig, letters: LetterFilter | None = None) -> Re
     Raises:
         StreamJoinError: It can't go on, or the job runs; what was re-driven so far stands.
     """
-    prepared, spark = prepare(config, resolve_schema(config))
+    prepared, spark = prepare(config, resolve_schema(config), remembers_all=True)
     with prepared.locked("redrive") as job:
         return redrive(job, spark, BatchLimits.of(config.limits), letters)
 
@@ -97,6 +97,7 @@ def _process(job: EnrichJob, chunk: Chunk, batch_id: str, aside: SetAside, kept:
                 reference.unreported(snapshot)
 
     def commit(metadata: Mapping[str, str]) -> None:
+        remember_removed(job, ordered, batch_id)
         commit_rows(job, batch_id, ordered, snapshots, metadata, parallelism, partial(_without_older, job))
 
     versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()} if has_rows else {}

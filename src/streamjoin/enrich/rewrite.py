@@ -21,6 +21,7 @@ from streamjoin.enrich.rows import join, version_literals
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events
 from streamjoin.reference.followed.index import as_table
 from streamjoin.reference.followed.pending import Pending
@@ -273,7 +274,9 @@ def _commit(job: EnrichJob, batch_id: str, chosen: DataFrame, metadata: Mapping[
     good = chosen.where(F.col(REASON_COLUMN).isNull())
 
     def rows(part: DataFrame) -> DataFrame:
-        return part.drop(_AGE, REASON_COLUMN, DETAIL_COLUMN)
+        kept = part.drop(_AGE, REASON_COLUMN, DETAIL_COLUMN)
+        # As the table has it: then the commit says what deletions that come late are judged by.
+        return kept if job.deletion is None else kept.withColumn(IS_DELETED, F.lit(False))
 
     try:
         job.writer.commit(rows(good), metadata, parallelism=parallelism)

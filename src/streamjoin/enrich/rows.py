@@ -18,6 +18,7 @@ from streamjoin.enrich.order import (
     with_sequence_number,
 )
 from streamjoin.hudi.partition import with_partitions
+from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.events import Events
 from streamjoin.reference.probe import KeyedRows
 
@@ -60,6 +61,12 @@ def join(
     return events
 
 
+def join_events(job: EnrichJob, events: Events, snapshots: Mapping[str, Version]) -> Events:
+    """Join decoded events with all references of a job; tell before which of them delete their row."""
+    marked = events if job.deletion is None else job.deletion.mark(events)
+    return join(marked, job.references, snapshots)
+
+
 def order(job: EnrichJob, events: Events) -> Events:
     """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
     events = derive(events, job.output.derive)
@@ -67,16 +74,30 @@ def order(job: EnrichJob, events: Events) -> Events:
     ordering = (job.ordering.column, job.ordering.format) if job.ordering else ()
     events = with_sequence_number(with_ordering(events, *ordering))
     events = with_partitions(events, list(job.partition_by))
-    return mark_superseded(events, job.table.record_key)
+    events = mark_superseded(events, job.table.record_key)
+    return events if job.deletion is None else job.deletion.without_late(events)
 
 
 def table_rows(job: EnrichJob, events: Events) -> DataFrame:
-    """Return the rows to upsert: the output's columns, partition columns that it lacks, ordering and place."""
-    added = {ORDERING_COLUMN, SEQUENCE_COLUMN, *_derived_partitions(job)}
+    """Return the rows to upsert: the output's columns, partition columns that it lacks, ordering, place, deletion."""
+    deletion = [] if job.deletion is None else [IS_DELETED]
+    added = {ORDERING_COLUMN, SEQUENCE_COLUMN, *_derived_partitions(job), *deletion}
     own = [c for c in events.columns if c not in added]
     chosen = output_columns(own, drop=job.output.drop, select=job.output.select)
-    columns = [*chosen, *(c for c in job.table.partition_by if c not in chosen), ORDERING_COLUMN, SEQUENCE_COLUMN]
+    partitions = [c for c in job.table.partition_by if c not in chosen]
+    columns = [*chosen, *partitions, ORDERING_COLUMN, SEQUENCE_COLUMN, *deletion]
     return events.latest.select(*(f"`{column}`" for column in columns))
+
+
+def remember_removed(job: EnrichJob, events: Events, batch_id: str) -> None:
+    """Write tombstones of the rows that `events` delete, before the commit that deletes them; see `Deletion.remember`.
+
+    Raises:
+        SinkError: They can't be written, or the lock is lost; the rows must not be deleted.
+    """
+    if job.deletion is not None:
+        job.check()
+        job.deletion.remember(table_rows(job, events), batch_id)
 
 
 def _derived_partitions(job: EnrichJob) -> set[str]:

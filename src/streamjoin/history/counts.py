@@ -26,14 +26,14 @@ class BatchCounts:
 
     Args:
         read: Records read, user records of aggregated ones each for itself.
-        kept: Rows upserted.
+        kept: Rows upserted or deleted.
         superseded: Events that lost to a newer one of the same record key in the same batch.
         rejected: Dead letters.
         rejected_by_reason: The same, by reason.
         unmatched: Kept events without a row in a reference, by its name.
-        ignored: Changes of tables that are not captured; of `job: capture`, as the next three.
-        ignored_tables: The same, by the name of the DynamoDB table.
         removed: Rows deleted.
+        ignored: Changes of tables that are not captured; of `job: capture`, as the next two.
+        ignored_tables: The same, by the name of the DynamoDB table.
         tables: What became of each table, by the name of the DynamoDB table.
     """
 
@@ -43,9 +43,9 @@ class BatchCounts:
     rejected: int = 0
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     unmatched: Mapping[str, int] = field(default_factory=dict)
+    removed: int = 0
     ignored: int = 0
     ignored_tables: Mapping[str, int] = field(default_factory=dict)
-    removed: int = 0
     tables: Mapping[str, TableCounts] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +53,6 @@ class BatchCounts:
         captured = {
             "ignored": self.ignored,
             "ignored_tables": dict(self.ignored_tables),
-            "removed": self.removed,
             "tables": {name: asdict(table) for name, table in self.tables.items()},
         }
         return {
@@ -64,4 +63,5 @@ class BatchCounts:
             "rejected": self.rejected,
             "rejected_by_reason": dict(self.rejected_by_reason),
             "unmatched": dict(self.unmatched),
+            **({"removed": self.removed} if self.removed or self.tables or self.ignored else {}),
         }

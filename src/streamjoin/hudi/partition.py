@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason
-from streamjoin.records.events import Events, Judgement
+from streamjoin.records.events import Events, Judgement, is_deletion
 from streamjoin.records.times import to_instant, within_years
 
 # NAME_MAX of Linux and macOS; the same on S3, where only the whole key is bounded, so that a table can be copied.
@@ -36,6 +36,8 @@ class PartitionColumn:
 def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
     """Add the partition columns; reject events for which one has no value or no folder, as INVALID_PARTITION.
 
+    What deletes a row needs no value: the row is found by its key.
+
     Columns in: the sources.
     Columns out: a column a partition; derived ones are strings.
     """
@@ -53,7 +55,7 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
                 value = value.cast("string")
         found_text = F.coalesce(found.cast("string"), F.lit("null"))
         expected = F.lit(f"partition column '{column.name}': no value from column '{source}', found ")
-        empty = value.isNull() | (value.cast("string") == "")
+        empty = (value.isNull() | (value.cast("string") == "")) & ~is_deletion(events.frame)
         judgements.append(Judgement(empty, RejectReason.INVALID_PARTITION, F.concat(expected, found_text)))
         size = folder_bytes(column.name, value.cast("string"))
         too_long = F.format_string(

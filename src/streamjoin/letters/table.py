@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -48,6 +49,10 @@ def letter_id(record: str | None = None) -> Column:
     place = F.concat_ws("/", of("stream"), of("shard_id"), of("sequence_number"), sub)
     content = F.sha2(F.coalesce(of("data"), F.lit(b"")), 256)
     return F.when(of("sequence_number").isNotNull(), place).otherwise(content)
+
+
+# After every tombstone has expired.
+_NEVER_US: Final = 2**62
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,11 @@ class DeadLetters:
         found = self.read(spark).agg(F.min(ARRIVED)).head()
         oldest: datetime | None = found[0] if found is not None else None
         return oldest
+
+    def oldest_arrival_us(self, spark: SparkSession) -> int:
+        """Return the same in microseconds since 1970; if there is none, a time after which no tombstone counts."""
+        oldest = self.oldest_arrival(spark)
+        return _NEVER_US if oldest is None else round(oldest.timestamp() * 1_000_000)
 
     def delete(self, spark: SparkSession, ids: Sequence[str], *, batch_id: str, parallelism: int = 1) -> None:
         """Delete the dead letters of these ids; the others stay as they are.

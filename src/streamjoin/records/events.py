@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.errors import RejectReason
+from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.spark.schema import RECORD_STRUCT
 
 # Reserved columns that travel beside an event's own until the event is written.
@@ -21,6 +22,11 @@ RESERVED_COLUMNS = (RECORD_COLUMN, REASON_COLUMN, DETAIL_COLUMN, SUPERSEDED_COLU
 def nothing_yet() -> list[Column]:
     """Return the columns that later steps fill in."""
     return [F.lit(False).alias(SUPERSEDED_COLUMN), F.array().cast("array<string>").alias(UNMATCHED_COLUMN)]
+
+
+def is_deletion(frame: DataFrame) -> Column:
+    """Return whether an event deletes its row; of a frame that doesn't tell, none does."""
+    return F.col(IS_DELETED) if IS_DELETED in frame.columns else F.lit(False)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def started(job: EnrichJob) -> EnrichJob:
     """Return the job as a process of its own has it."""
     job = replace(job)
     job.writer.open()
+    if job.deletion is not None:
+        job.deletion.tombstones.open()
     return job
 
 

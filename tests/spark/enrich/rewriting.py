@@ -19,7 +19,7 @@ from streamjoin.reference.followed.reference import Reference
 from tests.faults.reference import FakeDynamoDb, reference_settings_of
 from tests.faults.stream import FakeTableStream
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions
-from tests.spark.harness import CrashError, batch_of, make_job, rows_of
+from tests.spark.harness import CrashError, batch_of, deletion_of, make_job, rows_of
 
 
 def item(code: str, name: str, value: str) -> dict[str, dict[str, Any]]:
@@ -59,8 +59,8 @@ class World:
         feed = TableFeed(chosen.dynamodb, chosen.refresh, client=self.table, streams=lambda: self.stream)
         reference = Reference(chosen, client=self.table, spark=self.spark, feed=feed)
         plan = RewritingPlan(("country",), {}, ("combinedname",), self.max_rows)
-        followed = plan if self.on_change == "rewrite_rows" else None
-        job = make_job(self.folder, reference, schema=self.schema, rewriting=followed)
+        parts = {"rewriting": plan if self.on_change == "rewrite_rows" else None, "deletion": deletion_of(self.folder)}
+        job = make_job(self.folder, reference, schema=self.schema, **parts)
         found = checkpoint.read(job.table.base_path)
         if found is not None:
             reference.restore(found.references.get("country"))
@@ -113,10 +113,10 @@ class World:
 
     def check(self, prefix: str = "") -> None:
         now = self.reference() if self.on_change == "rewrite_rows" else None
-        expected = expected_versions(self.seen, now)
+        expected = expected_versions(self.seen, now, deletes=True)
         rows = {key: row for key, row in expected.rows.items() if key.startswith(prefix)}
         assert rows_of(self.job, prefix) == rows
 
 
-def event(key: str, country: str, at: str = "1/1/10") -> dict[str, Any]:
-    return {"id": key, "country": country, "at": at}
+def event(key: str, country: str, at: str = "1/1/10", amount: int = 1) -> dict[str, Any]:
+    return {"id": key, "country": country, "at": at, "amount": amount}

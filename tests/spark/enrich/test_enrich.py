@@ -23,7 +23,7 @@ from streamjoin.streaming.batch import Batch
 from streamjoin.streaming.metrics import BatchReport
 from tests.faults.reference import FakeDynamoDb
 from tests.faults.reference import settings as reference_settings
-from tests.oracle import Record, expected_table
+from tests.oracle import DELETES, Record, expected_table
 from tests.spark import harness
 from tests.spark.harness import batch_of, check, rows_of
 
@@ -39,8 +39,8 @@ def country_reference(spark: SparkSession, how: str) -> Reference:
     return Reference(chosen, client=FakeDynamoDb(items), spark=spark)
 
 
-def make_job(spark: SparkSession, folder: Path, *, how: str = "left", table_type: str = "COPY_ON_WRITE") -> EnrichJob:
-    return harness.make_job(folder, country_reference(spark, how), table_type=table_type)
+def make_job(spark: SparkSession, folder: Path, *, how: str = "left", **parts: Any) -> EnrichJob:
+    return harness.make_job(folder, country_reference(spark, how), **parts)
 
 
 BAD = st.sampled_from(
@@ -61,7 +61,7 @@ def streams(draw: st.DrawFn) -> tuple[str, list[Record], list[list[Record]]]:
             "id": f"{prefix}{key}",
             "country": draw(st.sampled_from(["India", "USA", "Atlantis", None])),
             "at": draw(st.sampled_from(["2/15/11", "12/2/12", "1/4/10", "2/30/11", "13/1/12", None])),
-            "amount": draw(st.none() | st.integers(-5, 5)),
+            "amount": draw(st.sampled_from([None, -5, 0, 1, DELETES, DELETES])),
         }
         payload = draw(BAD) if draw(st.integers(0, 5)) == 0 else json.dumps(event).encode()
         # A record key stays in its shard; sequence numbers go from two digits to three.
@@ -86,7 +86,8 @@ def streams(draw: st.DrawFn) -> tuple[str, list[Record], list[list[Record]]]:
 @pytest.fixture(scope="module", params=["COPY_ON_WRITE", "MERGE_ON_READ"])
 def shared_job(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: Any) -> Iterator[EnrichJob]:
     """One table for all examples, each with record keys of its own: a table's first commit takes seconds."""
-    yield make_job(spark, tmp_path_factory.mktemp("shared"), table_type=request.param)
+    folder = tmp_path_factory.mktemp("shared")
+    yield make_job(spark, folder, table_type=request.param, deletion=harness.deletion_of(folder))
 
 
 # Each batch is a real commit: a failing example is worth more than the smallest one.
@@ -101,7 +102,7 @@ def test_any_split_any_repeat_and_any_interleaving_give_the_oracles_table(
         counts = report.counts
         assert counts.read == len(batch) == counts.kept + counts.superseded + counts.rejected
         assert counts.rejected == sum(counts.rejected_by_reason.values())
-    check(shared_job, prefix, records, expected_table(records, COUNTRIES))
+    check(shared_job, prefix, records, expected_table(records, COUNTRIES, deletes=True))
 
 
 def event(key: str, at: str = "1/4/10", country: str = "India", amount: int = 1) -> bytes:

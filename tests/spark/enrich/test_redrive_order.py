@@ -15,10 +15,10 @@ from streamjoin.query import query
 from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
-from tests.oracle import Record, expected_table
+from tests.oracle import DELETES, Record, expected_table
 from tests.spark.enrich import rewriting
 from tests.spark.enrich.redriving import COUNTRIES, World, started
-from tests.spark.harness import ARRIVED, check, places_of, rows_of
+from tests.spark.harness import ARRIVED, check, deletion_of, places_of, rows_of
 
 NOW, LATER, EARLIER = "2/2/10", "3/3/10", "1/1/10"
 
@@ -31,7 +31,7 @@ def event(key: str, at: str = NOW, note: Any = "text", amount: int = 1) -> bytes
 def test_a_letter_replaces_an_older_row_and_never_a_newer_one_whichever_came_first(
     spark: SparkSession, tmp_path: Path, table_type: str
 ) -> None:
-    world = World(spark, tmp_path, table_type=table_type)
+    world = World(spark, tmp_path, table_type=table_type, deletion=deletion_of(tmp_path))
     # A number says 7 in its note, which the narrow schema takes: what has a text is a letter first.
     records = [
         Record("shard-0", 9, event("tie, row later")),
@@ -45,17 +45,24 @@ def test_a_letter_replaces_an_older_row_and_never_a_newer_one_whichever_came_fir
         Record("shard-0", 104, event("two letters", LATER)),
         Record("shard-0", 105, event("two letters")),
         Record("shard-0", 106, event("row of a later batch")),
+        Record("shard-0", 107, event("deleted, letter older", LATER, note=7, amount=DELETES)),
+        Record("shard-0", 108, event("deleted, letter older")),
+        Record("shard-0", 109, event("letter deletes", note=7)),
+        Record("shard-0", 110, event("letter deletes", LATER, amount=DELETES)),
+        Record("shard-0", 111, event("deleted, letter newer", note=7, amount=DELETES)),
+        Record("shard-0", 112, event("deleted, letter newer", LATER)),
     ]
     world.send(records[:5])
     world.send(records[5:])
     records.append(Record("shard-0", 200, event("row of a later batch", note=7, amount=2)))
     world.send(records[-1:])
-    assert world.redrive().redriven == {"WRONG_TYPE": 7}
-    check(world.mended, "", records, expected_table(records, COUNTRIES))
-    # A later batch replaces what came back, as it does any row.
+    assert world.redrive().redriven == {"WRONG_TYPE": 10}
+    check(world.mended, "", records, expected_table(records, COUNTRIES, deletes=True))
+    # A later batch replaces what came back, as it does any row; what a letter deleted stays deleted.
     records.append(Record("shard-0", 201, event("tie, letter later", note=7, amount=3)))
-    world.send(records[-1:])
-    check(world.mended, "", records, expected_table(records, COUNTRIES))
+    records.append(Record("shard-0", 202, event("letter deletes", note=7)))
+    world.send(records[-2:])
+    check(world.mended, "", records, expected_table(records, COUNTRIES, deletes=True))
 
 
 def test_rows_of_a_version_that_wrote_no_sequence_numbers_stay_on_a_tie(spark: SparkSession, tmp_path: Path) -> None:

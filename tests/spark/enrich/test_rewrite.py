@@ -20,6 +20,7 @@ from streamjoin.history import checkpoint
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.query import query
 from tests.faults.hudi import REFUSED, refuse
+from tests.oracle import DELETES
 from tests.spark.enrich.rewriting import World, event, item
 from tests.spark.harness import crash_at, rows_of
 
@@ -221,7 +222,11 @@ def histories(draw: st.DrawFn) -> tuple[str, list[tuple[Any, ...]]]:
     prefix = f"e{next(_example)}-"
     country = st.sampled_from([prefix + name for name in COUNTRIES])
     row = st.builds(
-        event, st.sampled_from([f"{prefix}{n}" for n in range(4)]), country, st.sampled_from(["1/1/10", "2/2/11"])
+        event,
+        st.sampled_from([f"{prefix}{n}" for n in range(4)]),
+        country,
+        st.sampled_from(["1/1/10", "2/2/11"]),
+        st.sampled_from([1, 1, DELETES]),
     )
     code = st.sampled_from([prefix + c for c in "ABCD"])
     step = st.one_of(

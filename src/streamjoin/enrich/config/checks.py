@@ -12,6 +12,7 @@ from streamjoin.config.paths import overlap
 from streamjoin.config.problems import shown
 from streamjoin.config.stages import ReferenceSettings, kinesis_problems
 from streamjoin.enrich.config.columns import column_problems
+from streamjoin.enrich.config.delete_when import delete_problems
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.config.payload_checks import payload_problems
 
@@ -29,6 +30,7 @@ def problems(config: EnrichConfig, payload_schema: pa.Schema | None = None) -> l
         *_references(config),
         *_paths(config),
         *column_problems(config, payload_schema),
+        *delete_problems(config),
     ]
 
 

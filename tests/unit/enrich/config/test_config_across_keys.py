@@ -177,3 +177,27 @@ def test_what_needs_no_payload_is_checked_without_it(problems):
     ]
     (line,) = problems({"payload.schema": GLUE, "references": references})
     assert line.startswith("references[1].columns.x: the column 'x' is one of reference 'a' already")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"delete_when": "rand() < 0.5"}, "sink.hudi.delete_when: rand gives another value each time"),
+        ({"delete_when": "at < current_timestamp()"}, "sink.hudi.delete_when: current_timestamp gives another value"),
+        ({"delete_when": "reflect('a', 'b')"}, "sink.hudi.delete_when: it calls Java"),
+        ({"delete_when": ["x"]}, "sink.hudi.delete_when: found a list; allowed: text"),
+        ({"tombstone_hours": 48}, "sink.hudi.tombstone_hours: allowed with sink.hudi.delete_when only"),
+        (
+            {"delete_when": "true", "tombstone_hours": 0},
+            "sink.hudi.tombstone_hours: found 0; allowed: a number",
+        ),
+    ],
+)
+def test_what_deletes_rows_is_an_expression_that_a_repeat_gives_again(problems, settings, problem):
+    changes = {f"sink.hudi.{key}": value for key, value in settings.items()}
+
+    assert any(line.startswith(problem) for line in problems(changes)), problems(changes)
+
+
+def test_deleted_rows_may_be_remembered_for_longer(problems):
+    assert problems({"sink.hudi.delete_when": "uuid like 'x%'", "sink.hudi.tombstone_hours": 48}) == []
