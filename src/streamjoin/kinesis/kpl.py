@@ -36,7 +36,11 @@ def unpack(partition_key: str, data: bytes) -> list[UserRecord]:
     """Return the user records of one stream record: those packed into it, else the record itself.
 
     Bytes that begin like an aggregate but fail its checksum, its format or hold no record are a plain record, as for
-    the Kinesis Client Library. So at least one record comes out, never an exception. Explicit hash keys are ignored.
+    the Kinesis Client Library. So at least one record comes out, never an exception.
+
+    User records whose hash key is not of the shard's range are kept. The producer library sends them again after a
+    split, so that they are there twice; what is known by its key comes to the same. Other producers pack records of any
+    key together and send nothing again: theirs would be lost.
 
     Args:
         partition_key: That of the stream record.

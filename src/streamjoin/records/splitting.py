@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from threading import get_ident
 from typing import Final, Literal
@@ -93,7 +93,7 @@ def _finder(
     return lambda content: (Event(row, row) for row in rows(content))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _unpacker(max_unpacked_bytes: int, thread: int) -> Unpacker:
     # One for each thread: a decompressor does one thing at a time.
     del thread

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -100,3 +100,22 @@ def test_a_greater_ordering_value_beats_a_later_place(spark: SparkSession) -> No
     frame = spark.createDataFrame([("a", "2/15/11"), ("a", "12/2/12"), ("a", "1/4/10")], "id string, at string")
     latest = keep_latest(with_ordering(Events.of(frame), "at", "M/d/yy"), ["id"])
     assert [r["at"] for r in latest.collect()] == ["12/2/12"]
+
+
+@pytest.mark.parametrize(("ordering", "newest"), [("at", 2), (None, 1)])
+def test_what_a_producer_sends_again_after_a_split_comes_to_the_same_as_if_it_had_come_once(
+    spark: SparkSession, ordering: str | None, newest: int
+) -> None:
+    # An aggregated record got into one half of a split shard with a user record of the other half, which the producer
+    # library then sends there: before or, by arrival, after a newer event of its key.
+    def event(shard: str, number: int, sub: int, arrived_s: int, v: int) -> tuple[Any, ...]:
+        payload = bytearray(f'{{"id": "a", "v": {v}, "at": "2026-01-0{v}"}}'.encode())
+        return ("s", shard, str(number), sub, "k", ARRIVED + timedelta(seconds=arrived_s), payload)
+
+    elsewhere, newer, again = event("x", 5, 3, 1, 1), event("y", 6, 0, 2, 2), event("y", 7, 0, 3, 1)
+    found = []
+    for rows in ([elsewhere, newer, again], [newer, again]):
+        events = decode(spark.createDataFrame(rows, RECORD_STRUCT), "id string, v int, at string")
+        found.append([tuple(row) for row in keep_latest(with_ordering(events, ordering), ["id"]).collect()])
+    assert found[0] == found[1]
+    assert [row[1] for row in found[0]] == [newest]

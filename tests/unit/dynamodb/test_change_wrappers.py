@@ -81,6 +81,28 @@ def test_what_is_no_change_is_rejected_alone(payload: str, found: list[str]) -> 
     assert keys(payload.encode()) == found
 
 
+RECORD = (
+    '{"eventName": "INSERT", "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/cur/stream/'
+    '2024-01-01T00:00:00.000", "dynamodb": {"ApproximateCreationDateTime": 1704067200, "SequenceNumber": "1", '
+    '"Keys": {"pk": {"S": "1"}}, "NewImage": {"pk": {"S": "1"}}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("payload", "found"),
+    [
+        (f'{{"Records": [{RECORD}, {RECORD.replace(chr(34) + "1" + chr(34), chr(34) + "2" + chr(34))}]}}', ["1", "2"]),
+        (f"[{RECORD}, {RECORD}]", ["1", "1"]),
+        (f"{RECORD}\n{RECORD}\n", ["1", "1"]),
+        (f'{{"version": "0", "detail-type": "d", "resources": [], "detail": {RECORD}}}', ["1"]),
+        (json.dumps(RECORD), ["1"]),
+        (RECORD.replace("1704067200", '"2024-01-01 00:00:00+00:00"'), ["1"]),
+    ],
+)
+def test_records_as_forwarders_put_them_on_a_stream_are_read(payload: str, found: list[str]) -> None:
+    assert keys(payload.encode()) == found
+
+
 def test_layers_are_bounded() -> None:
     (part,) = ChangeSplitter().parts(('{"detail":' * 50 + ONE + "}" * 50).encode())
     assert isinstance(parse_change(part), Rejected)

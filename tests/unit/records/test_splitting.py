@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 from typing import Any
 
 import pyarrow as pa
@@ -194,3 +195,10 @@ def test_whatever_a_payload_is_its_events_are_decoded_one_by_one(pieces: list[st
     payload = "\n".join(pieces).encode()
     for form in (many(), many("a"), many("a[*]"), many(name="csv")):
         events(payload, form)
+
+
+def test_what_takes_records_apart_travels_and_is_known_again() -> None:
+    for form in (many(MESSAGES), many(name="csv")):
+        found = splitter(form)
+        assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301  (made here)
+        assert len({found, splitter(form)}) == 1
