@@ -162,9 +162,10 @@ def _moment(value: object) -> object:
 def _check_s3(path: str) -> None:
     bucket, _, prefix = path.removeprefix("s3://").partition("/")
     if not _BUCKET.fullmatch(bucket):
+        # What stands there may be a key before an @: it is shown, redacted, by what tells of the value.
         refuse(
-            f"'{bucket}' can't be a bucket's name; allowed: 3 to 63 lower case letters, digits, dots and hyphens, the "
-            "first and the last a letter or digit"
+            "that can't be a bucket's name; allowed: 3 to 63 lower case letters, digits, dots and hyphens, the first "
+            "and the last a letter or digit"
         )
     if not prefix or prefix.startswith("/"):
         refuse("allowed: s3://bucket/prefix, with a prefix (the root of a bucket can't be a table)")
