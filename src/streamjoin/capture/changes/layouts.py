@@ -86,13 +86,14 @@ def _with_formatted_partitions(rows: Events, layout: ChangeLayout) -> Events:
     for each in layout.text_partitions:
         if each.format is None:
             continue
-        value = formatted(F.col(_quoted(INSTANT_PREFIX + each.name)), each)
+        instant = F.col(_quoted(INSTANT_PREFIX + each.name))
+        value = formatted(instant, each)
         size = folder_bytes(each.name, value)
         too_long = F.format_string(
             f"partition column '{each.name}': expected a folder of at most {MAX_FOLDER_BYTES} bytes, found %d", size
         )
         no_year = F.lit(f"partition column '{each.name}': expected a year from 1 to 9999 in zone {each.zone}")
-        judgements.append(Judgement(value.isNull(), RejectReason.INVALID_PARTITION, no_year))
+        judgements.append(Judgement(instant.isNotNull() & value.isNull(), RejectReason.INVALID_PARTITION, no_year))
         judgements.append(Judgement(size > MAX_FOLDER_BYTES, RejectReason.INVALID_PARTITION, too_long))
         values[each.name] = value
     if not values:
