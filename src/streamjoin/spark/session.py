@@ -39,7 +39,7 @@ S3A_PACKAGES = (
 # Java versions that Spark 3.5 supports. Source: spark.apache.org/docs/3.5.6, "Downloading".
 SUPPORTED_JAVA = frozenset({8, 11, 17})
 
-# Hudi's size estimator would print warnings about instrumentation that it can do without.
+# Hudi's size estimator does without Java's own instruments, for which it would start a process.
 _QUIET_JAVA = ("jol.skipDynamicAttach", "jol.skipHotspotSAAttach")
 
 # What every session of a job needs, wherever it runs; all of them may be set on a session that is already there.
@@ -109,7 +109,9 @@ def local_session(
     }
     with class_path(jars):
         _start_java(laptop)
-        return _knowing_classes(SparkSession.builder.config(map={**laptop}).getOrCreate())
+        session = _knowing_classes(SparkSession.builder.config(map={**laptop}).getOrCreate())
+    _quiet_size_estimator(session)
+    return session
 
 
 def _start_java(settings: Mapping[str, str]) -> None:
@@ -137,8 +139,7 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
     session = SparkSession.builder.getOrCreate()
     for key, value in SQL_SETTINGS.items():
         session.conf.set(key, value)
-    for name in _QUIET_JAVA:
-        session.sparkContext._jvm.java.lang.System.setProperty(name, "true")  # type: ignore[union-attr]  # noqa: SLF001
+    _quiet_size_estimator(session)
     if session.conf.get("spark.submit.deployMode", None) == "client":
         _pass_signals_on(session)
     return _knowing_classes(session)
@@ -153,6 +154,21 @@ def _knowing_classes(session: SparkSession) -> SparkSession:
     for name in ("functions", "PythonUtils"):
         setattr(jvm, name, getattr(jvm, name))
     return session
+
+
+def _quiet_size_estimator(session: SparkSession) -> None:
+    """Let Hudi's size estimator say once, to nobody, what it can do without; later it would say so amid the log."""
+    java: Any = session.sparkContext._jvm  # noqa: SLF001  (pyspark has no public way to it)
+    system, shown = java.java.lang.System, java.java.lang.System.out
+    for name in _QUIET_JAVA:
+        system.setProperty(name, "true")
+    system.setOut(java.java.io.PrintStream(java.java.io.ByteArrayOutputStream()))
+    try:
+        java.org.apache.hudi.org.openjdk.jol.vm.VM.current()
+    except (Py4JError, TypeError):
+        log.debug("this Hudi has no such estimator")
+    finally:
+        system.setOut(shown)
 
 
 class _ToThisProcess:
@@ -247,7 +263,6 @@ def _java_version(java: str) -> int | None:
 def java_options() -> list[str]:
     """Return the options of the driver's Java: quiet logs, and the machine's certificates if its own lack them."""
     options = [
-        *(f"-D{name}=true" for name in _QUIET_JAVA),
         f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}",
     ]
     # Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's
