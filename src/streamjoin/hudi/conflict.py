@@ -8,14 +8,18 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from pyarrow import fs
+
 from streamjoin.aws.small_objects import get_object, put_object
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.hudi.table import HudiTable
 from streamjoin.hudi.table_folder import properties_of
+from streamjoin.hudi.timeline import Timeline
 
 _INDEX_NOTE: Final = ".hoodie/.streamjoin/index.json"
 _INDEX_TYPE: Final = "hoodie.index.type"
+_COMMITS_SEEN: Final = 10
 _BUCKETS: Final = ("hoodie.bucket.index.num.buckets", "hoodie.bucket.index.hash.field", "hoodie.index.bucket.engine")
 
 
@@ -78,14 +82,27 @@ def _differing(table: HudiTable, there: Mapping[str, str], at: str, rows: str) -
 
 def _other_index(table: HudiTable, at: str) -> Iterator[str]:
     filesystem, root = open_path(table.base_path)
-    noted = get_object(filesystem, f"{root}/{_INDEX_NOTE}")
-    if noted is None:
-        return
-    theirs, ours = json.loads(noted), _index_of(table)
+    noted, ours = get_object(filesystem, f"{root}/{_INDEX_NOTE}"), _index_of(table)
+    theirs = json.loads(noted) if noted is not None else _index_seen(filesystem, root, ours)
     if "BUCKET" in (theirs.get(_INDEX_TYPE), ours[_INDEX_TYPE]):
         for name in dict.fromkeys((*theirs, *ours)):
             if theirs.get(name) != ours.get(name):
                 yield _line(f"{at}.options.{name}", ours.get(name, ""), theirs.get(name, ""), table)
+
+
+def _index_seen(filesystem: fs.FileSystem, root: str, ours: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what the newest commits tell of the index, of a table without a note: a bucket's files have its number."""
+    if ours[_INDEX_TYPE] != "BUCKET":
+        return ours
+    buckets = int(ours[_BUCKETS[0]])
+    for name in list(Timeline.read(filesystem, root).commits.values())[-_COMMITS_SEEN:]:
+        content = get_object(filesystem, f"{root}/.hoodie/{name}") or b"{}"
+        written = json.loads(content).get("partitionToWriteStats", {}) if content.rstrip().endswith(b"}") else {}
+        for number in (str(stat["fileId"])[:8] for stats in written.values() for stat in stats):
+            if not number.isdigit():
+                return {_INDEX_TYPE: "another index"}
+            buckets = max(buckets, int(number) + 1)
+    return {**ours, _BUCKETS[0]: str(buckets)}
 
 
 def _index_of(table: HudiTable) -> dict[str, str]:

@@ -23,6 +23,9 @@ from tests.e2e.scenario import COUNTRIES, Scenario, events
 from tests.integration.capture.capturing import Capture, Captured, entry, live, told
 from tests.oracle import Record
 
+# The default, which those tables were made with; other tests have one.
+FOUR_BUCKETS = {"hoodie.bucket.index.num.buckets": "4"}
+
 
 def unpacked(name: str, folder: Path) -> Path:
     """Return the folder of a stored lake."""
@@ -47,10 +50,10 @@ class StoredScenario(Scenario):
         # Both, for they lie on disk in different ways; rows already written are rewritten in one of them.
         (
             "stored-cow",
-            {"references.0.on_change": "rewrite_rows"},
+            {"references.0.on_change": "rewrite_rows", "sink.hudi.options": {}},
             {**COUNTRIES, "India": "IN-Bharat"},
         ),
-        ("stored-mor", {"sink.hudi.table_type": "MERGE_ON_READ"}, COUNTRIES),
+        ("stored-mor", {"sink.hudi.table_type": "MERGE_ON_READ", "sink.hudi.options": {}}, COUNTRIES),
     ],
 )
 def test_a_table_of_the_state_before_goes_on(
@@ -91,8 +94,8 @@ def test_a_journal_of_the_state_before_goes_on_with_its_tables(spark: SparkSessi
         lake,
         {"kinesis": {"stream_name": "stored-changes"}},
         [
-            entry("stored-orders", lake, hudi={"table_type": "MERGE_ON_READ"}),
-            entry("stored-log", lake, layout="changelog"),
+            entry("stored-orders", lake, hudi={"table_type": "MERGE_ON_READ", "options": FOUR_BUCKETS}),
+            entry("stored-log", lake, layout="changelog", hudi={"options": FOUR_BUCKETS}),
         ],
     )
     assert capture.items("stored-orders") == expected["items"] == orders.scan()

@@ -1,5 +1,6 @@
 """The dead-letter table, written and deleted from by Spark, read back by hudi-rs."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ LETTERS = [
 
 @pytest.fixture(scope="module")
 def written(spark: SparkSession, tmp_path_factory: Any) -> DeadLetters:
-    found = DeadLetters(str(tmp_path_factory.mktemp("dead") / "d"), "d")
+    found = DeadLetters(str(tmp_path_factory.mktemp("dead") / "d"), "d", ("job", "/lake/t"))
     write(spark, found)
     return found
 
@@ -51,6 +52,12 @@ def write(spark: SparkSession, dead_letters: DeadLetters) -> None:
         for number, sub, hours, data, reason in LETTERS
     ]
     dead_letters.write(spark.createDataFrame(rows, REJECTED), batch_id="b")
+
+
+def test_letters_say_whose_they_are(written: DeadLetters) -> None:
+    assert written.conflicts() == []
+    (line,) = replace(written, owner=("other", "/lake/o")).conflicts()
+    assert "the job 'job' with its positions at /lake/t" in line
 
 
 def test_the_newest_letters_are_listed_first_and_with_their_data_as_text(written: DeadLetters) -> None:

@@ -79,6 +79,21 @@ def test_other_buckets_than_rows_are_in_are_refused_and_an_option_that_moves_no_
     assert found[0].startswith("sink.hudi.options.hoodie.index.type: found 'GLOBAL_SIMPLE', but the table at ")
 
 
+@pytest.mark.parametrize(
+    ("file_id", "line"),
+    [
+        ("00000003-ce1e-4137-8ce0-219c3320d4b7-0", "hoodie.bucket.index.num.buckets: found '2', but the table at "),
+        ("c0ffee03-ce1e-4137-8ce0-219c3320d4b7-0", "hoodie.index.type: found 'BUCKET', but the table at "),
+    ],
+)
+def test_what_a_table_of_the_state_before_says_of_its_index_counts(table: HudiTable, file_id: str, line: str) -> None:
+    content = json.dumps({"partitionToWriteStats": {"": [{"fileId": file_id}]}})
+    (Path(table.base_path) / ".hoodie" / "20260131000000000.commit").write_text(content)
+    options = {"hoodie.index.type": "BUCKET", "hoodie.bucket.index.num.buckets": "2"}
+    found = conflicts(replace(table, options=options))
+    assert found[0].startswith(f"sink.hudi.options.{line}")
+
+
 def test_indexes_that_look_at_every_file_may_take_each_others_place(table: HudiTable) -> None:
     note_index(replace(table, options={"hoodie.index.type": "GLOBAL_SIMPLE"}))
     assert conflicts(replace(table, options={"hoodie.index.type": "GLOBAL_BLOOM"})) == []
