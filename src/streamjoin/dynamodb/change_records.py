@@ -30,7 +30,7 @@ from streamjoin.dynamodb.change_values import Digits, NotAnItemError, read_item
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import RejectReason
 from streamjoin.moments import epoch_us, iso_us
-from streamjoin.records.change_columns import INSERT, MODIFY, REMOVE
+from streamjoin.records.change_columns import INSERT, MODIFY, REMOVE, TTL, USER
 from streamjoin.records.compression import Unpacker
 from streamjoin.records.text import without_mark
 from streamjoin.records.values import Rejected
@@ -63,6 +63,7 @@ class Change:
         old_image: The item before; None before an INSERT, and if the stream has no old images.
         created_us: When it happened, in microseconds since 1970, as exact as the record tells.
         sequence_number: The change's own; None if the record has none.
+        removed_by: Of a REMOVE, who did it: `ttl` if the item expired, else `user`.
     """
 
     table: str
@@ -72,6 +73,7 @@ class Change:
     old_image: Item | None
     created_us: int
     sequence_number: str | None
+    removed_by: str | None = None
 
 
 class _NotAChangeError(ValueError):
@@ -185,8 +187,18 @@ def _change(document: Mapping[str, Any]) -> Change:
         raise _NotAChangeError("eventName: expected INSERT, MODIFY or REMOVE")
     images = [None if body.get(name) is None else read_item(body[name], name) for name in ("NewImage", "OldImage")]
     return Change(
-        _table(document), operation, _keys(body), images[0], images[1], _created_us(body), _sequence_number(body)
+        *(_table(document), operation, _keys(body), images[0], images[1], _created_us(body), _sequence_number(body)),
+        removed_by=_removed_by(document) if operation == REMOVE else None,
     )
+
+
+def _removed_by(document: Mapping[str, Any]) -> str:
+    """Return who removed an item; the SDK's records name the parts of an identity in upper case."""
+    identity = document.get("userIdentity")
+    if type(identity) is not dict:
+        return USER
+    who = [identity.get(name, identity.get(name[0].upper() + name[1:])) for name in ("type", "principalId")]
+    return TTL if who == ["Service", "dynamodb.amazonaws.com"] else USER
 
 
 def _table(document: Mapping[str, Any]) -> str:

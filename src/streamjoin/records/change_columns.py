@@ -22,11 +22,15 @@ CHANGED_AT: Final = "changed_at"
 KEYS: Final = "keys"
 NEW_IMAGE: Final = "new_image"
 OLD_IMAGE: Final = "old_image"
-CHANGELOG_COLUMNS: Final = (OPERATION, CHANGED_AT, KEYS, NEW_IMAGE, OLD_IMAGE)
+REMOVED_BY: Final = "removed_by"
+CHANGELOG_COLUMNS: Final = (OPERATION, CHANGED_AT, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVED_BY)
 
 INSERT: Final = "INSERT"
 MODIFY: Final = "MODIFY"
 REMOVE: Final = "REMOVE"
+
+USER: Final = "user"
+TTL: Final = "ttl"
 
 RESERVED_FOR_CHANGES: Final = frozenset({ITEM_KEY, CHANGE_ID, ORDER, ATTRIBUTES, IS_DELETED, TABLE, CHANGE})
 """Names that no attribute's column may have, in either layout, nor any that begins with `_hoodie_`."""

@@ -59,6 +59,39 @@ def test_a_record_of_kinesis_streams_for_dynamodb_is_a_change_without_one() -> N
     )
 
 
+SERVICE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    ("identity", "removed_by"),
+    [
+        ({"userIdentity": SERVICE}, "ttl"),
+        # As the SDK's records have it.
+        ({"userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}}, "ttl"),
+        ({"userIdentity": {**SERVICE, "principalId": "replication.dynamodb.amazonaws.com"}}, "user"),
+        ({"userIdentity": {**SERVICE, "type": "AWSAccount"}}, "user"),
+        ({"userIdentity": {}}, "user"),
+        ({"userIdentity": "dynamodb.amazonaws.com"}, "user"),
+        ({"userIdentity": None}, "user"),
+        ({}, "user"),
+    ],
+)
+def test_a_removal_says_in_either_envelope_whether_the_item_expired(identity: Any, removed_by: str) -> None:
+    pipe = pipe_record("orders", "REMOVE", KEYS, None, NEW, created_s=1, sequence_number=7, **identity)
+    kinesis = kinesis_record("orders", "REMOVE", KEYS, None, NEW, created=1, **identity)
+
+    assert [parsed(each).removed_by for each in (pipe, kinesis)] == [removed_by] * 2
+    written = kinesis_record("orders", "MODIFY", KEYS, NEW, created=1, **identity)
+    assert parsed(written).removed_by is None
+
+
+def test_the_identity_of_a_tables_own_stream_comes_along() -> None:
+    identity = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
+    record = ChangeRecord("REMOVE", typed_item(KEYS), None, None, "shard", "7", 1000, identity)
+
+    assert parsed(streams_record(record, json.loads(PIPE)["eventSourceARN"])).removed_by == "ttl"
+
+
 def test_a_change_of_a_tables_own_stream_is_as_a_pipe_would_forward_it() -> None:
     arn = json.loads(PIPE)["eventSourceARN"]
     record = ChangeRecord(

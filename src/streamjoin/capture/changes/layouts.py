@@ -27,6 +27,7 @@ def to_rows(changes: Events, layout: ChangeLayout) -> Events:
     Columns in: those of `read_changes`, of one table.
     Columns out: the same without `_change`, and all of `layout.row_schema`; if the row has a column called
         `operation` or `changed_at` (of a `current` row an attribute's), it takes the place of the change's own.
+        `_superseded` is true of what leaves its row as it is.
         Reasons: WRONG_TYPE, MISSING_RECORD_KEY, INVALID_PARTITION; in `current` NOT_A_CHANGE, if there is no image.
 
     Of two attributes that differ in upper and lower case alone, only one can have a column: the declared one, or with
@@ -56,16 +57,18 @@ def mark_latest(rows: Events, layout: ChangeLayout) -> Events:
     """Mark what a newer row of the same frame makes superfluous.
 
     Columns in: `_item_key`, `_change_id`, `_order`, `_record`.
-    Columns out: the same. `_superseded` is true, in `current`, of all but the newest change of an item; in `changelog`
-        of all but one delivery of a change.
+    Columns out: the same. `_superseded` stays true where it was; it becomes so, in `current`, of all but the newest
+        change of an item; in `changelog` of all but one delivery of a change.
     """
-    rejected = F.col(REASON_COLUMN).isNotNull()
+    is_out = F.col(REASON_COLUMN).isNotNull() | F.col(SUPERSEDED_COLUMN)
     place = [F.col(f"{RECORD_COLUMN}.{part}") for part in ("shard_id", "sequence_number", "sub_sequence_number")]
-    # Rejected rows are spread by their place: their keys may all be null, and they would meet in one task.
+    # What is out already is spread by its place: the keys may all be null, and they would meet in one task.
     known_by = F.col(ITEM_KEY if layout.is_current else CHANGE_ID)
-    group = [F.when(~rejected, known_by), rejected, *(F.when(rejected, part) for part in place)]
+    group = [F.when(~is_out, known_by), is_out, *(F.when(is_out, part) for part in place)]
     newest_first = Window.partitionBy(*group).orderBy(F.col(ORDER).desc(), F.col(CHANGE_ID).desc())
-    return rows.with_columns({SUPERSEDED_COLUMN: ~rejected & (F.row_number().over(newest_first) > 1)})
+    return rows.with_columns(
+        {SUPERSEDED_COLUMN: F.col(SUPERSEDED_COLUMN) | (~is_out & (F.row_number().over(newest_first) > 1))}
+    )
 
 
 def table_rows(rows: Events, layout: ChangeLayout) -> DataFrame:
@@ -116,6 +119,7 @@ def _row_batches(
 def row_batch(batch: pa.RecordBatch, maker: RowMaker, passed: list[str]) -> pa.RecordBatch:
     """Return the columns `passed` of a batch of changes, the verdict on each, and what `maker` makes of it."""
     nothing = [None] * len(maker.schema)
+    left_as_is = set[int]()
     reasons, details = (batch.column(name).to_pylist() for name in _VERDICT)
     operations: list[Any] = batch.column(OPERATION).to_pylist()
     created: list[Any] = batch.column(CHANGED_AT).cast(pa.int64()).to_pylist()
@@ -128,10 +132,13 @@ def row_batch(batch: pa.RecordBatch, maker: RowMaker, passed: list[str]) -> pa.R
         if isinstance(row, Rejected):
             reasons[index], details[index] = row.reason.value, row.detail
             row = nothing
+        if row is None:
+            left_as_is.add(index)
+            row = nothing
         rows.append(row)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(maker.schema)
     arrays = [pa.array(column, each.type) for column, each in zip(columns, maker.schema, strict=True)]
     verdict = [pa.array(reasons, pa.string()), pa.array(details, pa.string())]
-    return pa.RecordBatch.from_arrays(
-        [*(batch.column(name) for name in passed), *verdict, *arrays], names=[*passed, *_VERDICT, *maker.schema.names]
-    )
+    is_left = pa.array([index in left_as_is for index in range(batch.num_rows)])
+    own = [is_left if name == SUPERSEDED_COLUMN and left_as_is else batch.column(name) for name in passed]
+    return pa.RecordBatch.from_arrays([*own, *verdict, *arrays], names=[*passed, *_VERDICT, *maker.schema.names])

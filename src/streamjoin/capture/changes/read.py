@@ -40,11 +40,12 @@ class Images:
     keys: Item
     new_image: Item | None
     old_image: Item | None
+    removed_by: str | None = None
 
 
 def pack_images(change: Change) -> bytes:
-    """Return the change's keys and images in a small part of the memory of their dicts."""
-    return msgspec.msgpack.encode((change.keys, change.new_image, change.old_image))
+    """Return the change's keys and images, and who removed the item, in a small part of the memory of their dicts."""
+    return msgspec.msgpack.encode((change.keys, change.new_image, change.old_image, change.removed_by))
 
 
 def unpack_images(packed: bytes) -> Images:

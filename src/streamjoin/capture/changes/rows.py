@@ -14,7 +14,16 @@ from streamjoin.dynamodb.attribute_types import MisfitError, Value, converter
 from streamjoin.dynamodb.service import Item
 from streamjoin.errors import RejectReason
 from streamjoin.hudi.partition import MAX_FOLDER_BYTES
-from streamjoin.records.change_columns import ATTRIBUTES, IS_DELETED, KEYS, NEW_IMAGE, OLD_IMAGE, REMOVE
+from streamjoin.records.change_columns import (
+    ATTRIBUTES,
+    IS_DELETED,
+    KEYS,
+    NEW_IMAGE,
+    OLD_IMAGE,
+    REMOVE,
+    REMOVED_BY,
+    TTL,
+)
 from streamjoin.records.values import Rejected
 from streamjoin.schema.ddl import TIMESTAMP
 
@@ -50,8 +59,8 @@ class RowMaker:
         self.schema = pa.schema([*fields.values(), *self._own_fields()])
         """The columns of what `__call__` returns."""
 
-    def __call__(self, operation: str, created_us: int, images: Images) -> list[Any] | Rejected:
-        """Return the values of `schema`, or why there is no such row.
+    def __call__(self, operation: str, created_us: int, images: Images) -> list[Any] | Rejected | None:
+        """Return the values of `schema`, or why there is no such row; None if the change leaves the row as it is.
 
         Args:
             operation: What happened.
@@ -59,6 +68,8 @@ class RowMaker:
             images: The item before and after.
         """
         is_removed = operation == REMOVE
+        if self._layout.is_current and self._layout.keeps_expired and images.removed_by == TTL:
+            return None
         item = images.old_image if is_removed else images.new_image
         if item is None:
             if self._layout.is_current and not is_removed:
@@ -110,7 +121,7 @@ class RowMaker:
     def _own_fields(self) -> "list[pa.Field[Any]]":
         layout = self._layout
         strings = [*layout.key_texts.values(), *([ATTRIBUTES] if layout.keeps_attributes else [])]
-        strings += [] if layout.is_current else [KEYS, NEW_IMAGE, OLD_IMAGE]
+        strings += [] if layout.is_current else [KEYS, NEW_IMAGE, OLD_IMAGE, REMOVED_BY]
         return [
             *(pa.field(name, pa.string()) for name in strings),
             *([pa.field(IS_DELETED, pa.bool_())] if layout.is_current else []),
@@ -123,6 +134,7 @@ class RowMaker:
             return [
                 to_json(images.keys),
                 *(None if image is None else to_json(self._images(image)) for image in _both(images)),
+                images.removed_by,
             ]
         if not self._layout.keeps_attributes:
             return [is_removed]

@@ -32,6 +32,7 @@ class ChangeLayout:
         columns: The declared attributes, by their own names; with `undeclared: evolve` also those found so far.
         undeclared: What becomes of the others in `current`. `keep`: they are in `_attributes`. `evolve`: those are
             that can't be a column. `drop`: they are left out. A changelog has them in its images, whatever this says.
+        keeps_expired: Whether `current` keeps the row of an item that expired (Time to Live).
         drop: Attributes that are left out of columns, `_attributes` and images; a changelog's `keys` has the whole key.
         rename: Attribute -> its column.
         record_key: Columns by which users know an item; those not declared are the text of their attribute.
@@ -42,6 +43,7 @@ class ChangeLayout:
     name: Literal["current", "changelog"] = "current"
     columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
     undeclared: Literal["keep", "evolve", "drop"] = "keep"
+    keeps_expired: bool = False
     drop: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
     record_key: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from streamjoin.schema.names import STORABLE_NAME, nested_problems
 
 CHANGE_COLUMNS: Final = frozenset({"_attributes", "_change", "_change_id", "_item_key", "_order", "_table"})
 """Columns that every captured table has, or that a change has on its way there."""
-CHANGELOG_COLUMNS: Final = ("operation", "changed_at", "keys", "new_image", "old_image")
+CHANGELOG_COLUMNS: Final = ("operation", "changed_at", "keys", "new_image", "old_image", "removed_by")
 """Columns that a changelog has beside the declared ones."""
 
 
@@ -35,7 +35,13 @@ def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
         *_rename(table, at),
         *_record_key(table, at, columns),
         *_partitions(table, at, columns),
+        *_expired(table, at),
     ]
+
+
+def _expired(table: CaptureTableSettings, at: str) -> Iterator[str]:
+    if table.expired == "keep" and table.layout == "changelog":
+        yield f"{at}.expired: found keep with layout changelog, which keeps every change; allowed with current only"
 
 
 def declared_columns(table: CaptureTableSettings) -> Columns:

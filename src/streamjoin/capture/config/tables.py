@@ -120,6 +120,11 @@ class CaptureTableSettings(Stage):
     """Other names for columns: attribute to column."""
     tombstone_hours: Seconds = 24
     """How long a removed item is remembered, so that a late change doesn't bring it back; of layout current."""
+    expired: Annotated[
+        Literal["remove", "keep"],
+        Choice(remove="Its row is deleted, as if someone had removed it.", keep="Its row stays as it was."),
+    ] = "remove"
+    """What becomes of an item that DynamoDB removed since its Time to Live was over; of layout current."""
     sink: CaptureSinkSettings
     """Where rows go."""
 

@@ -82,6 +82,7 @@ class ChangeRecord:
         shard_id: Where the record was read.
         sequence_number: Orders the records of one shard; compare by `position.sequence_order`.
         created_at_ms: About when it happened; whole seconds in the service, whole minutes in DynamoDB Local.
+        user_identity: Who did it, as the service says; only if that was the service itself, as when an item expired.
     """
 
     operation: Operation
@@ -91,6 +92,7 @@ class ChangeRecord:
     shard_id: str
     sequence_number: str
     created_at_ms: int | None
+    user_identity: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,7 @@ class StreamService:
             shard_id=shard_id,
             sequence_number=change["SequenceNumber"],
             created_at_ms=None if created_at is None else round(created_at.timestamp() * 1000),
+            user_identity=record.get("userIdentity"),
         )
 
     def _errors(self, operation: str, shard_id: str | None = None) -> AbstractContextManager[None]:

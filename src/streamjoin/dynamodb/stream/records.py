@@ -28,5 +28,6 @@ def streams_record(change: ChangeRecord, stream_arn: str) -> bytes:
             "eventSource": "aws:dynamodb",
             "eventSourceARN": stream_arn,
             "dynamodb": body,
+            **({} if change.user_identity is None else {"userIdentity": change.user_identity}),
         }
     )

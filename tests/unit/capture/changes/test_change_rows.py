@@ -114,7 +114,7 @@ def test_a_changelog_row_has_the_images_and_the_declared_columns_of_the_newest_o
     layout = changelog(drop=frozenset({"note", "tags", "createdAt"}))
     new, old = made(layout, "MODIFY", {**ITEM, "quantity": 4}, ITEM), made(layout, "REMOVE", None, ITEM)
 
-    images = {"keys": '{"PK":"a"}', "old_image": '{"PK":"a","quantity":3}'}
+    images = {"keys": '{"PK":"a"}', "old_image": '{"PK":"a","quantity":3}', "removed_by": None}
     assert new == {**images, "quantity": 4, "new_image": '{"PK":"a","quantity":4}'}
     assert old == {**images, "quantity": 3, "new_image": None}
 
@@ -122,7 +122,7 @@ def test_a_changelog_row_has_the_images_and_the_declared_columns_of_the_newest_o
 def test_a_changelog_row_without_images_has_what_the_key_tells() -> None:
     assert made(changelog("PK string, quantity bigint"), "REMOVE") == {
         **{"PK": "a", "quantity": None},
-        **{"keys": '{"PK":"a"}', "new_image": None, "old_image": None},
+        **{"keys": '{"PK":"a"}', "new_image": None, "old_image": None, "removed_by": None},
     }
 
 
@@ -255,7 +255,7 @@ def test_the_rows_of_each_layout_have_their_columns_in_order() -> None:
         *("quantity", "id", "_attributes", "dt", "_item_key", "_order", "_hoodie_is_deleted"),
     ]
     assert changelog(ddl, **options).row_schema.names == [
-        *("operation", "changed_at", "keys", "new_image", "old_image"),
+        *("operation", "changed_at", "keys", "new_image", "old_image", "removed_by"),
         *("quantity", "id", "dt", "_item_key", "_change_id", "_order"),
     ]
 

@@ -164,3 +164,8 @@ def test_the_name_that_is_proposed_is_taken(capture_problems):
         (line,) = capture_problems({**LOG, SCHEMA: f"`{name}` string"})
         proposed = line.rpartition("rename: {")[2].rstrip("}").rpartition(": ")[2]
         assert capture_problems({**LOG, SCHEMA: f"`{name}` string", RENAME: {name: proposed}}) == []
+
+
+def test_a_changelog_has_nothing_that_expires(capture_problems):
+    listed = capture_problems({"tables[0].layout": "changelog", "tables[0].expired": "keep"})
+    assert [line for line in listed if line.startswith("tables[0].expired: found keep with layout changelog")]
