@@ -25,13 +25,13 @@ def test_killing_the_job_at_each_step_leaves_the_table_of_an_undisturbed_run(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     scenario = Scenario(tmp_path, "crashes", changes={"limits.max_records_per_batch": 60})
-    scenario.put(events(420, seed=1))
+    scenario.put(events(480, seed=1))
     for step in STEPS:
         dies(scenario, step)
     run(load_config(scenario.config), until_caught_up=True)
     scenario.check()
     counts = committed_counts(f"{scenario.base}/t")
-    assert sum(c["read"] for c in counts) == 420
+    assert sum(c["read"] for c in counts) == 480
     assert all(c["read"] == c["kept"] + c["superseded"] + c["rejected"] for c in counts)
 
 
