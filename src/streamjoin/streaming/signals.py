@@ -59,9 +59,9 @@ class _Ending:
                 self._abandon("a second signal")
             return
         self._asked_at = self._clock()
-        log.warning(
-            "%s: stopping after the batch in hand, in %g s at most; once more stops at once",
-            *(self._number.name, self._grace_seconds),
+        _warn(
+            f"{self._number.name}: stopping after the batch in hand, in {self._grace_seconds:g} s at most; once more "
+            "stops at once"
         )
         self._request.make()
         signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
@@ -78,8 +78,13 @@ class _Ending:
             os._exit(code)
         self.is_abandoned = True
         signal.setitimer(signal.ITIMER_REAL, _CLEAN_UP_SECONDS)
-        log.warning("abandoning the batch in hand, %s; the next start goes on from the last commit", why)
+        _warn(f"abandoning the batch in hand, {why}; the next start goes on from the last commit")
         raise SystemExit(code)
+
+
+def _warn(said: str) -> None:
+    """Log from another thread: a signal may come while this one writes a line, and that can't be begun twice."""
+    threading.Thread(target=log.warning, args=(said,), name="signal").start()
 
 
 @contextmanager

@@ -61,17 +61,21 @@ def test_each_event_of_a_record_is_a_row_or_a_letter_of_its_own_and_all_are_coun
             kinesis.put_record(StreamName=stream, PartitionKey="k", Data=data)
 
     one, many = job(tmp_path, stream), job(tmp_path, stream, records="many")
-    whole = [b'{"id":"a"}{"id":"b"}', b'[{"id":"c"},{"id":"d","n":"x"}]']
+    whole = [b'{"id":"a"}{"id":"b"}', b'[{"id":"c"},{"id":"d","n":7000000000}]']
     put(*whole, b'\xef\xbb\xbf{"id":"mark"}')
     assert run(one, until_caught_up=True).records == 3
     assert [data for _, _, data in letters(tmp_path)] == whole
 
-    put(b'[{"id":"e"},{"id":"f","n":"x"},{"id":"g"}]', b'{"id":"h"}\n{bad\n{"id":"i"}\n')
+    put(b'[{"id":"e"},{"id":"f","n":7000000000},{"id":"g"}]', b'{"id":"h"}\n{bad\n{"id":"i"}\n')
     put(aggregate([("k", b'{"id":"j"}{"id":"k"}'), ("k", b"[7]"), ("k", b'{"id":"l"}'), ("k", b"[]")]))
     assert run(many, until_caught_up=True).records == 3 + 3 + 4
     found = {"mark": 0, "e": 0, "g": 2, "h": 0, "i": 2, "j": 0, "k": 1, "l": 3}
     assert rows(tmp_path) == found
-    own = [(1, "WRONG_TYPE", b'{"id":"f","n":"x"}'), (1, "MALFORMED_JSON", b"{bad"), (2, "NOT_AN_OBJECT", b"[7]")]
+    own = [
+        (1, "WRONG_TYPE", b'{"id":"f","n":7000000000}'),
+        (1, "MALFORMED_JSON", b"{bad"),
+        (2, "NOT_AN_OBJECT", b"[7]"),
+    ]
     assert letters(tmp_path)[2:] == own
 
     # Of what was whole: good events are rows, and the letter stays as long as one of its events is bad.
@@ -81,7 +85,7 @@ def test_each_event_of_a_record_is_a_row_or_a_letter_of_its_own_and_all_are_coun
     before = commits(tmp_path)
     assert run_redrive(many, arrays).stayed == {"NOT_AN_OBJECT": 2}
     assert commits(tmp_path) == before
-    mended = job(tmp_path, stream, records="many", schema="id string, n string")
+    mended = job(tmp_path, stream, records="many", schema="id string, n bigint")
     assert run_redrive(mended).redriven == {"MALFORMED_JSON": 1, "NOT_AN_OBJECT": 1, "WRONG_TYPE": 1}
     assert rows(tmp_path) == {**found, "c": 0, "a": 0, "b": 1, "d": 1, "f": 1}
     assert letters(tmp_path) == own[1:]

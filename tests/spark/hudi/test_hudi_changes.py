@@ -141,7 +141,7 @@ def test_what_lies_in_the_folder_of_a_table_before_its_first_commit_stays(spark:
     assert found(spark, begun) == found(None, begun) == {"a": (3, "x")}
     assert ours.read_text() == "ours"
     assert len(list(Path(begun.base_path, ".hoodie").glob("*.commit"))) < 4, "older ones were archived"
-    assert [path.name for path in Path(begun.base_path, ".hoodie", ".streamjoin").iterdir()] == ["tombstones"]
+    assert Path(begun.base_path, ".hoodie", ".streamjoin", "tombstones").is_dir()
     other = replace(begun, base_path=str(tmp_path / "other"))
     write(spark, other, ("a", 0, "x", order(1), False))
     given, own = (Path(each.base_path, ".hoodie", "hoodie.properties").read_text() for each in (begun, other))

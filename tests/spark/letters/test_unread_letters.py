@@ -12,8 +12,8 @@ from tests.oracle import Record
 from tests.spark.harness import CrashError, batch_of, crash_at, dead_letters_of, make_job, rows_of
 
 NARROW = "id string, country string, at string, amount int, combinedname string"
-WIDE = NARROW.replace("amount int", "amount string")
-TEXT = b'{"id": "b", "at": "1/1/10", "amount": "7"}'
+WIDE = NARROW.replace("amount int", "amount bigint")
+LARGE = b'{"id": "b", "at": "1/1/10", "amount": 7000000000}'
 
 
 def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
@@ -23,12 +23,12 @@ def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
     kept = [Record("shard-0", 1, b'{"id": "a", "at": "1/1/10"}'), Record("shard-0", 2, b"{")]
     process_batch(job, batch_of(spark, 1, kept))
     with pytest.raises(CrashError):
-        process_batch(job, batch_of(spark, 2, [Record("shard-0", 3, TEXT)]), on_step=crash_at("dead_letters_written"))
+        process_batch(job, batch_of(spark, 2, [Record("shard-0", 3, LARGE)]), on_step=crash_at("dead_letters_written"))
     assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2), ("shard-0", 3)}
 
     mended = make_job(tmp_path, schema=WIDE)
     start(mended, spark)
-    process_batch(mended, batch_of(spark, 2, [Record("shard-0", 3, TEXT)]))
+    process_batch(mended, batch_of(spark, 2, [Record("shard-0", 3, LARGE)]))
     assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2)}
     assert set(rows_of(mended)) == {"a", "b"}
 
@@ -38,7 +38,7 @@ def test_letters_stay_until_their_records_are_read_again_and_if_these_are_still_
 ) -> None:
     job = make_job(tmp_path, schema=NARROW)
     process_batch(job, batch_of(spark, 1, [Record("shard-0", 1, b"{")]))
-    unread = [Record("shard-0", 2, TEXT), Record("shard-0", 3, b"["), Record("child", 9, TEXT)]
+    unread = [Record("shard-0", 2, LARGE), Record("shard-0", 3, b"["), Record("child", 9, LARGE)]
     with pytest.raises(CrashError):
         process_batch(job, batch_of(spark, 2, unread), on_step=crash_at("dead_letters_written"))
 

@@ -125,7 +125,7 @@ def test_dead_letters_are_counted_in_their_table(spark: SparkSession, tmp_path: 
     report = verify(target.base_path, str(tmp_path / "dead"))
     assert report.holds, report.violations
     assert report.dead_letters == 3
-    assert not (tmp_path / "t" / ".hoodie" / ".streamjoin").exists()
+    assert not (tmp_path / "t" / ".hoodie" / ".streamjoin" / "ledger").exists()
     job.letters["more"] = ("more", "s", "11", "WRONG_TYPE")
     write_letters(spark, tmp_path, job)
     (violation,) = verify(target.base_path, str(tmp_path / "dead")).violations

@@ -1,7 +1,10 @@
+import io
+import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -31,6 +34,39 @@ def test_a_signal_is_a_wish_and_a_second_one_ends_at_once(number: signal.Signals
         assert ended.value.code == 128 + number
     # What is left to clean up is not waited for without end.
     assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+def test_a_signal_that_comes_while_a_line_is_written_is_told_behind_it(capfd: pytest.CaptureFixture[str]) -> None:
+    class Interrupted(io.RawIOBase):
+        """Passes what is written on, and is signalled meanwhile."""
+
+        is_signalled = False
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            if not self.is_signalled:
+                self.is_signalled = True
+                os.kill(os.getpid(), signal.SIGTERM)
+            return os.write(2, bytes(data))
+
+    stream = io.TextIOWrapper(io.BufferedWriter(Interrupted()), write_through=True)
+    handler = logging.StreamHandler(stream)
+    log = logging.getLogger("streamjoin")
+    log.addHandler(handler)
+    try:
+        with stop_on_signals() as stop:
+            log.warning("a line")
+            assert stop.made
+            for thread in threading.enumerate():
+                if thread.name == "signal":
+                    thread.join()
+    finally:
+        log.removeHandler(handler)
+    said = capfd.readouterr().err
+    assert said.startswith("a line\nSIGTERM: stopping after the batch in hand")
+    assert "Logging error" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
