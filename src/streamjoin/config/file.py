@@ -146,9 +146,14 @@ def _hint(error: yaml.MarkedYAMLError, text: str) -> str:
     """Return what to do if a template was written as YAML reads something else."""
     if error.context == "while scanning an alias":
         return "; put '*' in quotes"
+    if "'\\t'" in (error.problem or ""):
+        return "; indent by spaces"
     lines = text.split("\n")
     line = error.problem_mark.line if error.problem_mark else len(lines)
-    return f"; put text with {TEMPLATE_MARK} in quotes" if TEMPLATE_MARK in "".join(lines[line : line + 1]) else ""
+    there = "".join(lines[line : line + 1])
+    mark = next((each for each in (TEMPLATE_MARK, "${") if each in there), None)
+    # Braces have a meaning in a flow mapping.
+    return "" if mark is None else f"; put text with {mark if mark == TEMPLATE_MARK else '${…}'} in quotes"
 
 
 def _duplicate_keys(node: yaml.Node, path: KeyPath) -> Iterator[str]:

@@ -64,7 +64,7 @@ def draft(model: type[BaseModel], values: object) -> Any:
         if key in given:
             parts[name] = _valid(field, inner, given[key])
         elif field.is_required():
-            parts[name] = draft(inner, {}) if inner else None
+            parts[name] = draft(inner, {}) if inner and get_origin(field.annotation) is not list else None
         else:
             parts[name] = field.get_default(call_default_factory=True)
     # A check may ask what was given, whatever it says.

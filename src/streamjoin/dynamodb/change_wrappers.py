@@ -94,9 +94,15 @@ def _inside(value: bytes, outermost: _Outermost, layer: int) -> Iterator[bytes]:
     elif records[:1] == b"[":
         yield from _opened(records, layer)
     elif detail[:1] in (b"{", b"[", b'"'):
-        yield from _opened(detail, layer + 1)
+        found = list(islice(_opened(detail, layer + 1), MAX_EVENTS + 1))
+        # Of something else that has a detail too the dead letter must not lose the rest.
+        yield from found if any(map(_may_be_change, found)) else [value]
     else:
         yield value
+
+
+def _may_be_change(value: bytes) -> bool:
+    return b'"dynamodb"' in value
 
 
 def _text_of(value: bytes) -> bytes | None:

@@ -73,7 +73,7 @@ def order(job: EnrichJob, events: Events) -> Events:
     events = require_key(events, job.table.record_key)
     ordering = (job.ordering.column, job.ordering.format) if job.ordering else ()
     events = with_sequence_number(with_ordering(events, *ordering))
-    events = with_partitions(events, list(job.partition_by))
+    events = with_partitions(events, list(job.partition_by), is_global=job.table.moves_rows)
     events = mark_superseded(events, job.table.record_key)
     return events if job.deletion is None else job.deletion.without_late(events)
 

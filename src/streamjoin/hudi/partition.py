@@ -33,15 +33,19 @@ class PartitionColumn:
     zone: str = "UTC"
 
 
-def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
+def with_partitions(events: Events, columns: list[PartitionColumn], *, is_global: bool = True) -> Events:
     """Add the partition columns; reject events for which one has no value or no folder, as INVALID_PARTITION.
-
-    What deletes a row needs no value: the row is found by its key.
 
     Columns in: the sources.
     Columns out: a column a partition; derived ones are strings.
+
+    Args:
+        events: What gets them.
+        columns: How they come about.
+        is_global: Whether a row is found by its key alone: then what deletes one needs no value.
     """
     judgements, values = [], {}
+    needs_none = is_deletion(events.frame) if is_global else F.lit(False)
     for column in columns:
         source = column.source or column.name
         found, data_type = F.col(f"`{source}`"), events.frame.schema[source].dataType
@@ -55,7 +59,7 @@ def with_partitions(events: Events, columns: list[PartitionColumn]) -> Events:
                 value = value.cast("string")
         found_text = F.coalesce(found.cast("string"), F.lit("null"))
         expected = F.lit(f"partition column '{column.name}': no value from column '{source}', found ")
-        empty = (value.isNull() | (value.cast("string") == "")) & ~is_deletion(events.frame)
+        empty = (value.isNull() | (value.cast("string") == "")) & ~needs_none
         judgements.append(Judgement(empty, RejectReason.INVALID_PARTITION, F.concat(expected, found_text)))
         size = folder_bytes(column.name, value.cast("string"))
         too_long = F.format_string(

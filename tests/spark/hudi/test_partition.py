@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from streamjoin.hudi.partition import PartitionColumn, with_partitions
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
+from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.events import Events
 
 
@@ -42,6 +43,15 @@ def test_a_partition_may_replace_its_own_source(spark: SparkSession) -> None:
     events = Events.of(spark.createDataFrame([("2019-05-23T23:30:00Z",)], "at string"))
     judged = with_partitions(events, [PartitionColumn("at", "at", "yyyy")])
     assert [r["at"] for r in judged.kept.collect()] == ["2019"]
+
+
+def test_a_deletion_without_a_partition_is_rejected_if_its_row_could_not_be_found(spark: SparkSession) -> None:
+    rows = [("DE", False), ("DE", True), (None, True)]
+    events = Events.of(spark.createDataFrame(rows, f"country string, {IS_DELETED} boolean"))
+    columns = [PartitionColumn("country")]
+    assert with_partitions(events, columns).rejected.count() == 0
+    judged = with_partitions(events, columns, is_global=False)
+    assert [r["reason"] for r in judged.rejected.collect()] == ["INVALID_PARTITION"]
 
 
 def test_a_value_whose_folder_no_disk_can_have_is_rejected_and_not_left_to_stop_the_job(

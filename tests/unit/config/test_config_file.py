@@ -106,7 +106,14 @@ def test_a_file_that_is_not_text_is_a_problem_of_the_configuration(tmp_path):
     ("text", "problem"),
     [
         ("job: enrich\nname: [a, b\n", "line 3, column 1: not YAML: expected ',' or ']', but got '<stream end>'"),
-        ("job: enrich\n\tname: x\n", "line 2, column 1: not YAML: found character '\\t' that cannot start any token"),
+        (
+            "job: enrich\n\tname: x\n",
+            "line 2, column 1: not YAML: found character '\\t' that cannot start any token; ind",
+        ),
+        (
+            "a: {b: ${X}/e, c: 1}\n",
+            "line 1, column 9: not YAML: expected ',' or '}', but got '{'; put text with ${…} in ",
+        ),
         ("a: b: c\nd: e\n", "line 1, column 5: not YAML: mapping values are not allowed here"),
         ("a: *nothing\nb: c\n", "line 1, column 4: not YAML: found undefined alias 'nothing'"),
         ("a: !python/name:os.system x\nb: c\n", "line 1, column 4: not YAML: could not determine a constructor"),

@@ -103,6 +103,13 @@ def test_records_as_forwarders_put_them_on_a_stream_are_read(payload: str, found
     assert keys(payload.encode()) == found
 
 
+def test_something_else_that_has_a_detail_is_one_letter_with_all_that_it_has() -> None:
+    for detail in ({"x": 1}, [{"x": 1}, 7], "a text", "", [], json.dumps({"x": 1})):
+        payload = json.dumps({**BUS, "detail": detail}).encode()
+        parts = ChangeSplitter().parts(payload)
+        assert parts == [payload], detail
+
+
 def test_layers_are_bounded() -> None:
     (part,) = ChangeSplitter().parts(('{"detail":' * 50 + ONE + "}" * 50).encode())
     assert isinstance(parse_change(part), Rejected)

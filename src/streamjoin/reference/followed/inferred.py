@@ -102,9 +102,13 @@ class _Found:
 
     def key_type(self, event: pa.DataType | None) -> pa.DataType:
         kinds = [kind for kind in _COMPARABLE if kind in self._kinds]
+        if kinds == ["N"] and event == pa.string() and not self._fits_bigint:
+            # A text is compared with whole numbers of 64 bits, and with the text of all others.
+            return pa.string()
         if len(kinds) > 1 and event is not None:
             wanted = event if event in _COMPARABLE.values() else pa.int64() if _is_number(event) else None
-            kinds = [kind for kind in kinds if _COMPARABLE[kind] == wanted] or kinds
+            texts = ["S"] if "S" in kinds and pa.types.is_integer(event) else []
+            kinds = [kind for kind in kinds if _COMPARABLE[kind] == wanted] or texts or kinds
             if event == pa.string():
                 return event
         return self._type_of(max(kinds, key=lambda kind: self._kinds[kind], default="S"), has_room=False)

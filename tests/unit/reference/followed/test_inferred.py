@@ -95,7 +95,10 @@ TEXT, NUMBER, FRACTION, FLAG, BYTES, MAP = (
         # one type alone counts, whatever the event has
         (None, [NUMBER], "bigint"),
         ("string", [NUMBER], "bigint"),
-        ("string", [FRACTION], "decimal(38,18)"),
+        # of numbers a text is compared with whole ones alone
+        ("string", [FRACTION], "string"),
+        ("string", [NUMBER, FRACTION, MAP], "string"),
+        ("string", [{"N": "9223372036854775808"}], "string"),
         ("string", [], "string"),
         # of several that of the event, however few
         ("string", [TEXT, NUMBER, NUMBER, MAP], "string"),
@@ -108,7 +111,8 @@ TEXT, NUMBER, FRACTION, FLAG, BYTES, MAP = (
         (None, [TEXT, NUMBER], "string"),
         (None, [TEXT, NUMBER, NUMBER], "bigint"),
         ("date", [TEXT, NUMBER], "string"),
-        ("int", [TEXT, FLAG, FLAG], "boolean"),
+        ("int", [TEXT, FLAG, FLAG], "string"),
+        ("int", [FLAG, FLAG], "boolean"),
         (None, [MAP, MAP, FLAG], "boolean"),
         ("string", [MAP, NUMBER], "bigint"),
         (None, [MAP], "string"),
