@@ -1,25 +1,30 @@
 """Columns that `output.derive` adds: for an event for which an expression raises, the event is rejected."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.letters.table import letter_id
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, Judgement
+from streamjoin.records.times import within_years
 from streamjoin.spark.expressions import attempted
 from streamjoin.spark.failures import error_name
 
 _TRIED: Final = "_tried"
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 def derive(events: Events, expressions: Mapping[str, str]) -> Events:
     """Add a column for each SQL expression, in order: a later one sees the earlier ones.
 
-    Reasons: EXPRESSION_FAILED.
+    Reasons: EXPRESSION_FAILED, also of a date or time that is not of the years 1 to 9999.
 
     Raises:
         SchemaError: An expression can't be parsed, or names a column that isn't there.
@@ -30,8 +35,14 @@ def derive(events: Events, expressions: Mapping[str, str]) -> Events:
         except (AnalysisException, ParseException) as error:
             message = f"output.derive.{name}: {expression!r} can't be used: {_first_line(error)}"
             raise SchemaError(message) from error
+        value = F.col(f"{_TRIED}.value")
         failed = Judgement(F.col(_TRIED).isNull(), RejectReason.EXPRESSION_FAILED, F.lit(_detail(name)))
-        events = Events(tried.judge([failed], {name: F.col(f"{_TRIED}.value")}).frame.drop(_TRIED))
+        beyond = Judgement(
+            _beyond_years(value, tried.frame.select(value).schema[0].dataType),
+            RejectReason.EXPRESSION_FAILED,
+            F.lit(f"output.derive.{name}: the expression gives a time that is not of the years 1 to 9999"),
+        )
+        events = Events(tried.judge([failed, beyond], {name: value}).frame.drop(_TRIED))
     return events
 
 
@@ -54,6 +65,17 @@ def with_errors(derived: Events, before: Events, expressions: Mapping[str, str])
             detail = F.when(is_it, F.lit(said)).otherwise(detail)
         earlier[name] = expression
     return derived.with_columns({DETAIL_COLUMN: detail})
+
+
+def _beyond_years(value: Column, data_type: T.DataType) -> Column:
+    """Return whether a value is a date or a time that many readers of a table can't take."""
+    match data_type:
+        case T.DateType():
+            first, last = (day.toordinal() - _EPOCH_DAY for day in (date.min, date.max))
+            return ~F.unix_date(value).between(first, last)
+        case T.TimestampType():
+            return value.isNotNull() & within_years(value).isNull()
+    return F.lit(False)
 
 
 def _error_of(events: Events, expression: str) -> str:

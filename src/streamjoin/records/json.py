@@ -105,7 +105,9 @@ def _attributes(payload: bytes, *, may_have_mark: bool = True) -> dict[str, msgs
         payload.decode()
         return _OBJECT.decode(payload)
     except msgspec.ValidationError as error:
-        return Rejected(RejectReason.NOT_AN_OBJECT, str(error))
+        # It is seen by its first byte alone, which UTF-16 may have too.
+        content = without_mark(payload)
+        return content if isinstance(content, Rejected) else Rejected(RejectReason.NOT_AN_OBJECT, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         content = without_mark(payload)
         if isinstance(content, Rejected):

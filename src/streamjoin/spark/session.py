@@ -52,6 +52,10 @@ SQL_SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.ansi.enabled": "false",
+    # A part that an expression has twice would be computed before it, outside of what catches its errors.
+    "spark.sql.subexpressionElimination.enabled": "false",
+    # The last of equal keys counts, as in JSON. If it were an error, the next row's map would have this one's keys.
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
     **PARQUET_SETTINGS,
 }
 
@@ -94,6 +98,8 @@ def local_session(
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "2g",
         "spark.driver.extraJavaOptions": " ".join(java_options()),
+        # What an expression ends by for one record (a regular expression that overflows the stack) is no end of Java.
+        "spark.executor.killOnFatalError.depth": "0",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # Kept in memory also without a user interface.

@@ -99,6 +99,16 @@ def test_an_event_for_which_an_expression_raises_is_a_dead_letter_and_the_older_
     assert [letters[number] for number in ("2", "5", "7")] == [zone, zone, zone]
 
 
+def test_an_expression_that_overflows_the_stack_for_one_event_ends_neither_java_nor_the_job(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    job = job_of(tmp_path, output=OutputSettings(derive={"short": "regexp_replace(note, '(x|y)*z', '')"}))
+    counts = process(job, spark, records_of({"id": "1", "note": "xyz"}, {"id": "2", "note": "xy" * 200_000})).counts
+    assert counts.rejected_by_reason == {"NOT_COMPUTABLE": 1}
+    assert letters_of(job) == {"2": ("NOT_COMPUTABLE", "no row can be computed of it: java.lang.StackOverflowError")}
+    assert rows_of(job, "id, short") == [("1", "")]
+
+
 def test_a_row_that_hudi_refuses_is_a_dead_letter_and_the_older_one_of_its_key_a_row(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

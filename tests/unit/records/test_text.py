@@ -34,3 +34,10 @@ def test_text_in_another_encoding_is_rejected_by_its_name(name: str, encoding: s
     rejected = decode(name, PAYLOADS[name].encode(encoding))
     assert isinstance(rejected, Rejected)
     assert (rejected.reason, encoding[:6].upper() in rejected.detail) == (RejectReason.NOT_UTF8, True)
+
+
+@pytest.mark.parametrize("text", ['[{"id":"1"}]', '"1"', "12"])
+def test_json_that_is_no_object_is_rejected_by_the_name_of_its_encoding_too(text: str) -> None:
+    rejected = decode("json", text.encode("utf-16-le"))
+    assert isinstance(rejected, Rejected)
+    assert (rejected.reason, "UTF-16" in rejected.detail) == (RejectReason.NOT_UTF8, True)
