@@ -19,6 +19,7 @@ CHANGE_COLUMNS: Final = frozenset({"_attributes", "_change", "_change_id", "_ite
 """Columns that every captured table has, or that a change has on its way there."""
 CHANGELOG_COLUMNS: Final = ("operation", "changed_at", "keys", "new_image", "old_image", "removed_by")
 """Columns that a changelog has beside the declared ones."""
+_INDEX: Final = "hoodie.index.type"
 
 
 def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
@@ -36,12 +37,26 @@ def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
         *_record_key(table, at, columns),
         *_partitions(table, at, columns),
         *_expired(table, at),
+        *_index(table, at),
     ]
 
 
 def _expired(table: CaptureTableSettings, at: str) -> Iterator[str]:
     if table.expired == "keep" and table.layout == "changelog":
         yield f"{at}.expired: found keep with layout changelog, which keeps every change; allowed with current only"
+
+
+def _index(table: CaptureTableSettings, at: str) -> Iterator[str]:
+    options = table.sink.hudi.options
+    found = options.get(_INDEX) if isinstance(options, Mapping) else None
+    if table.layout == "changelog" or not table.sink.hudi.partition_by or not isinstance(found, str):
+        return
+    if not found.upper().startswith("GLOBAL_") and found.upper() != "RECORD_INDEX":
+        yield (
+            f"{at}.sink.hudi.{dotted(('options', _INDEX))}: found '{found}', which finds a row in its own partition "
+            "alone: an item that moves would be there twice, and one that is removed would stay; allowed: "
+            "GLOBAL_SIMPLE (the default) or another global one"
+        )
 
 
 def declared_columns(table: CaptureTableSettings) -> Columns:

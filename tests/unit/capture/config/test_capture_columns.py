@@ -19,6 +19,9 @@ def test_the_names_that_are_taken_are_those_that_a_change_has():
     "changes",
     [
         {DROP: ["PK", "SK"], f"{HUDI}.record_key": ["orderid"]},
+        {f"{HUDI}.options": {"hoodie.index.type": "SIMPLE"}},
+        {f"{HUDI}.partition_by": ["day"], f"{HUDI}.options": {"hoodie.index.type": "GLOBAL_BLOOM"}},
+        {**LOG, f"{HUDI}.partition_by": ["day"], f"{HUDI}.options": {"hoodie.index.type": "SIMPLE"}},
         # Found by its key all the same.
         {DROP: ["PK"], f"{HUDI}.record_key": ["PK", "orderid"]},
         {f"{HUDI}.record_key": ["PK", "SK"]},
@@ -47,6 +50,10 @@ def test_what_fits_is_taken(capture_problems, changes):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
+        (
+            {f"{HUDI}.partition_by": ["day"], f"{HUDI}.options": {"hoodie.index.type": "SIMPLE"}},
+            f"{HUDI}.options['hoodie.index.type']: found 'SIMPLE', which finds a row in its own partition alone: ",
+        ),
         (
             {SCHEMA: "a string, `a-b` string"},
             f"{SCHEMA}: Hudi can't store a column named 'a-b'; give it another name: rename: {{a-b: a_b}}",
