@@ -12,7 +12,7 @@ FIRST_EPOCH_US: Final = 10**14
 
 ISO_FORM: Final = (
     r"[ \t\r\n]*([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6})[0-9]*)?)?(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+    r"(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6})[0-9]*)?)?(?: ?(Z|UTC|[+-][0-9]{2}(?::?[0-5][0-9])?))?)?"
     r"[ \t\r\n]*"
 )
 """The text of a date or time, the same for Python and for Java, whose Spark reads what matches as `iso_moment` does.
@@ -22,6 +22,8 @@ Groups: the day; the time to the minute, the second, its fraction without what i
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+# No zone is further from UTC, and Java takes none that is.
+_LARGEST_OFFSET: Final = timedelta(hours=18)
 FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """The first microsecond of the year 1, since 1970."""
 LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -62,7 +64,8 @@ def iso_moment(text: str) -> datetime | None:
             return None
         day, minute, second, fraction, zone = found.groups("")
         zone = "Z" if zone == "UTC" else zone
-        return in_utc(datetime.fromisoformat(f"{day}T{minute or '00:00'}:{second or '00'}.{fraction:0<6}{zone}"))
+        moment = datetime.fromisoformat(f"{day}T{minute or '00:00'}:{second or '00'}.{fraction:0<6}{zone}")
+        return None if abs(moment.utcoffset() or _MICROSECOND) > _LARGEST_OFFSET else in_utc(moment)
     except (ValueError, OverflowError):
         return None
 

@@ -78,6 +78,9 @@ def _differing(table: HudiTable, there: Mapping[str, str], at: str, rows: str) -
         is_told = name in there or name == "hoodie.table.partition.fields"
         if is_told and theirs != ours and not (name == "hoodie.database.name" and not theirs):
             yield _line(key, ours, theirs, table)
+    for name, option in table.options.items():
+        if name in there and there[name].lower() != str(option).lower():
+            yield _line(f"{at}.options.{name}", str(option), there[name], table)
 
 
 def _other_index(table: HudiTable, at: str) -> Iterator[str]:

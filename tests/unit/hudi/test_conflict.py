@@ -19,6 +19,7 @@ PROPERTIES = {
     "hoodie.table.recordkey.fields": "id,line",
     "hoodie.table.partition.fields": "dt\\:SIMPLE,id",
     "hoodie.table.precombine.field": "_ordering_us",
+    "hoodie.table.cdc.enabled": "false",
     "hoodie.table.checksum": "1",
 }
 
@@ -61,6 +62,14 @@ def test_each_setting_that_is_another_is_named_with_both_values(
     assert line.startswith(
         f"sink.hudi.{key}: found {ours}, but the table at {table.base_path} was made with {theirs}; set that, or give "
     )
+
+
+def test_an_option_that_is_fixed_with_the_table_is_named_with_both_values(table: HudiTable) -> None:
+    assert (
+        conflicts(replace(table, options={"hoodie.table.cdc.enabled": "FALSE", "hoodie.keep.min.commits": "5"})) == []
+    )
+    (line,) = conflicts(replace(table, options={"hoodie.table.cdc.enabled": "true"}))
+    assert line.startswith("sink.hudi.options.hoodie.table.cdc.enabled: found 'true', but the table at ")
 
 
 def test_the_table_of_another_kind_of_job_is_named_as_such(table: HudiTable) -> None:
