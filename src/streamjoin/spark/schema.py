@@ -97,7 +97,11 @@ def _spark_field(field: "pa.Field[Any]") -> T.StructField:
 
 def _arrow_field(field: T.StructField) -> "pa.Field[Any]":
     metadata = {key: value for key, value in field.metadata.items() if isinstance(value, str)}
-    return pa.field(field.name, to_arrow_type(field.dataType), field.nullable, metadata or None)
+    try:
+        return pa.field(field.name, to_arrow_type(field.dataType), field.nullable, metadata or None)
+    except SchemaError as error:
+        message = f"column '{field.name}': {error}"
+        raise SchemaError(message) from error
 
 
 RECORD_STRUCT: Final = to_spark(RECORD_SCHEMA)

@@ -47,7 +47,7 @@ def test_a_time_without_zone_is_another_type():
 
 
 def test_a_type_without_a_place_in_a_payload_is_refused():
-    with pytest.raises(SchemaError, match="type 'void': not a type that a payload can have"):
+    with pytest.raises(SchemaError, match="column 'a': type 'void': not a type that a payload can have"):
         to_arrow(T.StructType([T.StructField("a", T.NullType())]))
 
 
