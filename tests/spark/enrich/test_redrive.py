@@ -131,7 +131,8 @@ def test_letters_of_another_stream_are_left_alone(spark: SparkSession, tmp_path:
 def test_a_redrive_that_died_is_finished_by_the_next_however_much_later(spark: SparkSession, tmp_path: Path) -> None:
     world = World(spark, tmp_path)
     records: list[Record] = []
-    for number, step in enumerate(STEPS):
+    # Before it is processed nothing has happened, as after it.
+    for number, step in enumerate(STEPS[1:]):
         died, later = f"{step}-died", f"{step}-later"
         batch = stream(event(died, note=7), event(died), event(later), b"{", first=10 * number + 1)
         world.send(batch)
@@ -144,7 +145,7 @@ def test_a_redrive_that_died_is_finished_by_the_next_however_much_later(spark: S
         records += batch + newer
         check(world.mended, "", records, expected_table(records, COUNTRIES))
         assert Intents(world.mended.table.base_path).pending() == {}
-    assert sum(entry.counts.get("redriven", 0) for entry in world.history()) == 2 * len(STEPS)
+    assert sum(entry.counts.get("redriven", 0) for entry in world.history()) == 2 * len(STEPS[1:])
 
 
 KEYS, SHARDS = 3, 2
@@ -186,7 +187,7 @@ def shared(spark: SparkSession, tmp_path_factory: Any) -> World:
 
 
 # Each step is a real commit: a failing example is worth more than the smallest one.
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_redriving_between_batches_and_dying_anywhere_gives_the_table_of_a_schema_that_was_right_from_the_start(
     shared: World, history: tuple[str, list[tuple[Any, ...]]]

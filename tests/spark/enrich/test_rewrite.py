@@ -246,7 +246,7 @@ def shared(request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory
 
 
 # Each step is a real commit: a failing example is worth more than the smallest one.
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_any_interleaving_of_events_changes_and_crashes_gives_the_oracles_table(
     shared: World, history: tuple[str, list[tuple[Any, ...]]]
