@@ -12,7 +12,14 @@ from pyspark.sql import types as T
 
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.letters.table import letter_id
-from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, Judgement
+from streamjoin.records.events import (
+    DETAIL_COLUMN,
+    REASON_COLUMN,
+    RECORD_COLUMN,
+    Events,
+    Judgement,
+    is_deletion,
+)
 from streamjoin.records.times import within_years
 from streamjoin.spark.expressions import attempted
 from streamjoin.spark.failures import error_name
@@ -24,7 +31,8 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 def derive(events: Events, expressions: Mapping[str, str]) -> Events:
     """Add a column for each SQL expression, in order: a later one sees the earlier ones.
 
-    Reasons: EXPRESSION_FAILED, also of a date or time that is not of the years 1 to 9999.
+    Reasons: EXPRESSION_FAILED, also of a date or time that is not of the years 1 to 9999. Of what deletes a row the
+    column is null in its place.
 
     Raises:
         SchemaError: An expression can't be parsed, or names a column that isn't there.
@@ -36,7 +44,8 @@ def derive(events: Events, expressions: Mapping[str, str]) -> Events:
             message = f"output.derive.{name}: {expression!r} can't be used: {_first_line(error)}"
             raise SchemaError(message) from error
         value = F.col(f"{_TRIED}.value")
-        failed = Judgement(F.col(_TRIED).isNull(), RejectReason.EXPRESSION_FAILED, F.lit(_detail(name)))
+        is_row = ~is_deletion(tried.frame)
+        failed = Judgement(F.col(_TRIED).isNull() & is_row, RejectReason.EXPRESSION_FAILED, F.lit(_detail(name)))
         beyond = Judgement(
             _beyond_years(value, tried.frame.select(value).schema[0].dataType),
             RejectReason.EXPRESSION_FAILED,

@@ -112,7 +112,8 @@ def moving_job(spark: SparkSession, folder: Path, table_type: str) -> EnrichJob:
         country_reference(spark, "inner"),
         schema="id string, country string, n int, op string",
         ordering=OrderingSettings(column="n"),
-        output=OutputSettings(drop=["op"]),
+        # What a deleted row would have had is no loss.
+        output=OutputSettings(drop=["op"], derive={"twice": "if(n = -2, raise_error(id), 2 * n)"}),
         deletion=deletion_of(folder, "op = 'delete' or if(op = 'bad', raise_error(op), false)"),
     )
     return replace(made, table=table, partition_by=(PartitionColumn("country"),))
