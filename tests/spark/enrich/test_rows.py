@@ -1,4 +1,5 @@
 import pytest
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -33,6 +34,15 @@ def test_equal_keys_of_a_map_are_the_last_ones_and_no_neighbour_gets_them(spark:
     derived = derive(Events.of(frame.coalesce(1)), {"found": "str_to_map(query, '&', '=')"})
     found = {row["id"]: row["found"] for row in derived.kept.collect()}
     assert found == {"a": {"x": "2", "y": "3"}, "b": {"y": "1"}, "c": None}
+
+
+def test_a_map_that_can_not_be_made_gives_no_neighbour_its_keys(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([("a", "k1", None), ("b", "k2", "k3")], "id string, k string, l string").coalesce(1)
+    for expression in ("map(k, 1, l, 2)", "MAP_FROM_ARRAYS(array(k, l), array(1, 2))"):
+        with pytest.raises(Py4JError, match="nullAsMapKeyNotAllowed"):
+            derive(Events.of(frame), {"found": expression}).kept.collect()
+        (row,) = derive(Events.of(frame.where("id = 'b'")), {"found": expression}).kept.collect()
+        assert row["found"] == {"k2": 1, "k3": 2}
 
 
 def test_a_time_that_no_reader_takes_rejects_its_event(spark: SparkSession) -> None:
