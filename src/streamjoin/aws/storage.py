@@ -1,6 +1,7 @@
 """Base paths, on this machine and on S3, without Spark."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -55,7 +56,7 @@ def bucket_region(bucket: str) -> str | None:
 
     from streamjoin.aws.clients import aws_client  # noqa: PLC0415
 
-    endpoint = _endpoint()
+    endpoint = s3_endpoint()
     if (bucket, endpoint) not in _REGIONS:
         client = aws_client("s3", attempts=1)
         try:
@@ -70,8 +71,9 @@ def bucket_region(bucket: str) -> str | None:
     return _REGIONS[bucket, endpoint]
 
 
-def _endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+def s3_endpoint(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return where the SDK looks for S3, if that is not AWS."""
+    return environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
 
 
 def open_path(path: str) -> tuple[fs.FileSystem, str]:
@@ -85,7 +87,7 @@ def open_path(path: str) -> tuple[fs.FileSystem, str]:
     """
     if is_s3(path):
         bucket, key = bucket_and_key(path)
-        endpoint = _endpoint()
+        endpoint = s3_endpoint()
         location = urlsplit(endpoint) if endpoint else None
         s3 = fs.S3FileSystem(
             region=bucket_region(bucket),

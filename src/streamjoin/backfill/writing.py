@@ -19,7 +19,7 @@ from streamjoin.backfill.source import BackfillSource
 from streamjoin.backfill.table import BackfilledTable, Span
 from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.capture.changes.read import changes_of_items
-from streamjoin.capture.isolation import unwritable_rows, upsert
+from streamjoin.capture.isolation import unwritable_rows
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ITEM, ItemFolder, Segment
 from streamjoin.errors import SinkError, SourceError
@@ -33,6 +33,7 @@ from streamjoin.records.events import REASON_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.isolation import FailedRecords, SetAside, compute_all, isolating, not_computed
 from streamjoin.streaming.signals import StopRequest
+from streamjoin.streaming.unwritable import upserted
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Writing:
                 try:
                     superseded = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
                 except SinkError as error:
-                    write = partial(_bulk_insert, tasks) if is_first else upsert
+                    write = partial(_bulk_insert, tasks) if is_first else upserted
                     found = unwritable_rows(
                         self.table, rows, error, batch_id=span.batch_id, row_id=_item_id(), write=write
                     )

@@ -3,21 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
 from streamjoin.capture.fitting import fitted
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import SinkError
-from streamjoin.hudi import write as hudi
 from streamjoin.hudi.table import HudiTable
-from streamjoin.records.events import REASON_COLUMN, SUPERSEDED_COLUMN, Events
+from streamjoin.records.events import Events
 from streamjoin.records.values import Rejected
-from streamjoin.streaming.unwritable import Written, find_unwritable
-
-
-def upsert(rows: DataFrame, table: HudiTable) -> None:
-    """Write rows as a captured table's commit does."""
-    hudi.upsert(rows, table, commit_metadata={})
+from streamjoin.streaming.unwritable import Written, find_unwritable, upserted
 
 
 def unwritable_rows(
@@ -27,7 +20,7 @@ def unwritable_rows(
     *,
     batch_id: str,
     row_id: Column,
-    write: Callable[[DataFrame, HudiTable], None] = upsert,
+    write: Callable[[DataFrame, HudiTable], None] = upserted,
 ) -> Mapping[str, Rejected]:
     """Return the rows by which a commit has failed, by id, as `find_unwritable`.
 
@@ -47,6 +40,5 @@ def unwritable_rows(
         found = table.latest(Events(frame))
         return fitted(found, table.fitting(found))
 
-    newest = rows.frame.where(F.col(REASON_COLUMN).isNull() & ~F.col(SUPERSEDED_COLUMN))
     with table.turn():
-        return find_unwritable(failed, Written(batch_id, table.table, newest, row_id, written, write))
+        return find_unwritable(failed, Written(batch_id, table.table, rows.newest, row_id, written, write))

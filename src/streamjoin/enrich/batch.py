@@ -104,8 +104,7 @@ def commit_rows(
     try:
         job.writer.commit(rows(ordered.frame), metadata, parallelism=parallelism)
     except SinkError as error:
-        newest = ordered.frame.where(F.col(REASON_COLUMN).isNull() & ~F.col(SUPERSEDED_COLUMN))
-        written = Written(batch_id, job.table, newest, letter_id(RECORD_COLUMN), rows)
+        written = Written(batch_id, job.table, ordered.newest, letter_id(RECORD_COLUMN), rows)
         raise FailedRecords(find_unwritable(error, written)) from error
 
 

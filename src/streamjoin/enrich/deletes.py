@@ -3,25 +3,23 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from streamjoin.enrich.derive import TRIED, tried
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.hudi.late_changes import mark_late, removals
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.events import Events, Judgement
-from streamjoin.spark.expressions import attempted
 
 TOMBSTONE_HOURS: Final = 24.0
 
 # The least bigint: what is added to an ordering value has no sign.
 _LEAST: Final = 2**63
 _DIGITS: Final = 20
-_TRIED: Final = "_tried"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,25 +45,18 @@ class Deletion:
         Raises:
             SchemaError: The expression can't be parsed, names a column that isn't there, or is not boolean.
         """
-        try:
-            # In parentheses, or a word too many would be taken for a name of the result; a comment ends with its line.
-            tried = events.with_columns({_TRIED: attempted(F.expr(f"({self.when}\n)"))})
-        except (AnalysisException, ParseException) as error:
-            message = f"{self._named} can't be used: {_first_line(error)}"
-            raise SchemaError(message) from error
-        attempt = tried.frame.schema[_TRIED].dataType
-        assert isinstance(attempt, T.StructType)  # noqa: S101  (as `attempted` makes it)
-        found = attempt["value"].dataType
-        if not isinstance(found, T.BooleanType):
+        # In parentheses, or a word too many would be taken for a name of the result; a comment ends with its line.
+        found, data_type = tried(events, f"({self.when}\n)", self._named)
+        if not isinstance(data_type, T.BooleanType):
             message = (
-                f"{self._named} is of type {found.simpleString()}; allowed: an expression that is true or false, "
+                f"{self._named} is of type {data_type.simpleString()}; allowed: an expression that is true or false, "
                 "such as operation = 'delete'"
             )
             raise SchemaError(message)
         detail = F.lit("sink.hudi.delete_when: the expression raises an error for this event")
-        failed = Judgement(F.col(_TRIED).isNull(), RejectReason.EXPRESSION_FAILED, detail)
-        marked = tried.judge([failed], {IS_DELETED: F.coalesce(F.col(f"{_TRIED}.value"), F.lit(False))})
-        return Events(marked.frame.drop(_TRIED))
+        failed = Judgement(F.col(TRIED).isNull(), RejectReason.EXPRESSION_FAILED, detail)
+        marked = found.judge([failed], {IS_DELETED: F.coalesce(F.col(f"{TRIED}.value"), F.lit(False))})
+        return Events(marked.frame.drop(TRIED))
 
     def without_late(self, events: Events) -> Events:
         """Mark as superseded what is older than a deletion of its row.
@@ -102,7 +93,3 @@ def _order(*, without_place: str) -> Column:
     text = F.concat_ws("/", place["number"], F.lpad(place["sub"].cast("string"), _DIGITS, "0"))
     known = F.when(F.col(SEQUENCE_COLUMN).isNotNull(), text).otherwise(F.lit(without_place))
     return F.concat(F.lit("o"), F.lpad(unsigned.cast("string"), _DIGITS, "0"), F.lit("/"), known)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

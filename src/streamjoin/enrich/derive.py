@@ -22,9 +22,11 @@ from streamjoin.records.events import (
 )
 from streamjoin.records.times import within_years
 from streamjoin.spark.expressions import attempted
-from streamjoin.spark.failures import error_name
+from streamjoin.spark.failures import error_name, first_line
 
-_TRIED: Final = "_tried"
+TRIED: Final = "_tried"
+"""What `tried` adds: a struct of one field `value`, null for an event for which the expression raises."""
+
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
@@ -38,21 +40,36 @@ def derive(events: Events, expressions: Mapping[str, str]) -> Events:
         SchemaError: An expression can't be parsed, or names a column that isn't there.
     """
     for name, expression in expressions.items():
-        try:
-            tried = events.with_columns({_TRIED: attempted(F.expr(expression))})
-        except (AnalysisException, ParseException) as error:
-            message = f"output.derive.{name}: {expression!r} can't be used: {_first_line(error)}"
-            raise SchemaError(message) from error
-        value = F.col(f"{_TRIED}.value")
-        is_row = ~is_deletion(tried.frame)
-        failed = Judgement(F.col(_TRIED).isNull() & is_row, RejectReason.EXPRESSION_FAILED, F.lit(_detail(name)))
+        found, data_type = tried(events, expression, f"output.derive.{name}: {expression!r}")
+        value = F.col(f"{TRIED}.value")
+        is_row = ~is_deletion(found.frame)
+        failed = Judgement(F.col(TRIED).isNull() & is_row, RejectReason.EXPRESSION_FAILED, F.lit(_detail(name)))
         beyond = Judgement(
-            _beyond_years(value, tried.frame.select(value).schema[0].dataType),
+            _beyond_years(value, data_type),
             RejectReason.EXPRESSION_FAILED,
             F.lit(f"output.derive.{name}: the expression gives a time that is not of the years 1 to 9999"),
         )
-        events = Events(tried.judge([failed, beyond], {name: value}).frame.drop(_TRIED))
+        events = Events(found.judge([failed, beyond], {name: value}).frame.drop(TRIED))
     return events
+
+
+def tried(events: Events, expression: str, named: str) -> tuple[Events, T.DataType]:
+    """Return events with what an expression makes of each, in the column `TRIED`; and the expression's type.
+
+    Args:
+        events: What it is computed of.
+        expression: SQL.
+        named: The expression and its key, for the message.
+
+    Raises:
+        SchemaError: It can't be parsed, or names a column that isn't there.
+    """
+    try:
+        found = events.with_columns({TRIED: attempted(F.expr(expression))})
+    except (AnalysisException, ParseException) as error:
+        message = f"{named} can't be used: {first_line(error)}"
+        raise SchemaError(message) from error
+    return found, found.frame.select(f"{TRIED}.value").schema[0].dataType
 
 
 def with_errors(derived: Events, before: Events, expressions: Mapping[str, str]) -> Events:
@@ -97,7 +114,3 @@ def _error_of(events: Events, expression: str) -> str:
 
 def _detail(name: str) -> str:
     return f"output.derive.{name}: the expression raises an error for this event"
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

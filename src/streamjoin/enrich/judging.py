@@ -11,6 +11,7 @@ from streamjoin.errors import ConfigError, SchemaError
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import root_cause
 from streamjoin.records.events import Events
+from streamjoin.spark.failures import first_line
 from streamjoin.spark.schema import to_spark
 from streamjoin.spark.session import job_session
 
@@ -69,7 +70,7 @@ def check_formats(config: EnrichConfig, schema: pa.Schema, spark: SparkSession) 
         except PySparkException as error:
             # It may be one of a reference, whose type isn't known yet.
             if not str(error.getErrorClass()).startswith("UNRESOLVED_COLUMN"):
-                reason = str(error).strip().splitlines()[0]
-                problems.append(f"output.derive.{column}: {expression!r} is no expression that Spark takes: {reason}")
+                said = f"{expression!r} is no expression that Spark takes: {first_line(error)}"
+                problems.append(f"output.derive.{column}: {said}")
     if problems:
         raise ConfigError(problems, where=config.name)

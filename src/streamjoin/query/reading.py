@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from streamjoin.aws.storage import bucket_and_key, bucket_region
+from streamjoin.aws.storage import bucket_and_key, bucket_region, s3_endpoint
 from streamjoin.errors import SinkError
 
 _READ_ATTEMPTS = 5
@@ -76,7 +76,7 @@ def storage_options(location: str, environ: Mapping[str, str] = os.environ) -> d
 
     session = boto3.Session()
     options = {"aws_region": bucket_region(bucket_and_key(location)[0]) or "us-east-1"}
-    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    endpoint = s3_endpoint(environ)
     if endpoint:
         options["aws_endpoint"] = endpoint
         options["aws_allow_http"] = str(endpoint.startswith("http://")).lower()

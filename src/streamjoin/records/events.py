@@ -88,8 +88,12 @@ class Events:
     @property
     def latest(self) -> DataFrame:
         """The newest event of each record key, once `mark_superseded` has told. Columns out: the event's own."""
-        newest = F.col(REASON_COLUMN).isNull() & ~F.col(SUPERSEDED_COLUMN)
-        return self.frame.where(newest).drop(*RESERVED_COLUMNS)
+        return self.newest.drop(*RESERVED_COLUMNS)
+
+    @property
+    def newest(self) -> DataFrame:
+        """The same with all columns, the reserved ones too."""
+        return self.frame.where(F.col(REASON_COLUMN).isNull() & ~F.col(SUPERSEDED_COLUMN))
 
     @property
     def rejected(self) -> DataFrame:

@@ -86,6 +86,11 @@ def error_name(error: BaseException) -> str:
     return name or (f"{type(error).__name__}: [{condition}]" if condition else type(error).__name__)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text that says something, else its class."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def worker_text(error: BaseException) -> str | None:
     """Return the line with which a Python worker's traceback ends; None if the error isn't of one."""
     return _python_line(str(error))

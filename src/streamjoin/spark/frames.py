@@ -29,6 +29,11 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     return frame.coalesce(tasks_for(spark, table.num_rows))
 
 
+def quoted(name: str) -> str:
+    """Return a column's name as Spark's SQL takes it, whatever is in it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def tasks_for(spark: SparkSession, records: int) -> int:
     """Return how many tasks `records` are worth: by the batch's size, up to four for each core."""
     return max(1, min(4 * spark.sparkContext.defaultParallelism, math.ceil(records / RECORDS_PER_TASK)))

@@ -22,6 +22,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import ensure_callback_server_started, launch_gateway
 from pyspark.sql import SparkSession
 
+from streamjoin.aws.storage import s3_endpoint
 from streamjoin.errors import StreamJoinError
 from streamjoin.spark.parquet import PARQUET_SETTINGS
 
@@ -282,7 +283,7 @@ def java_options() -> list[str]:
 def s3a_settings(environ: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     """Return the settings that let `s3://` paths go through S3A, with the SDK's endpoint if one is set."""
     settings = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
-    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    endpoint = s3_endpoint(environ)
     if endpoint:
         settings |= {
             "spark.hadoop.fs.s3a.endpoint": endpoint,

@@ -13,7 +13,13 @@ from streamjoin.hudi.write import upsert
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.values import Rejected
 from streamjoin.spark.failures import error_name, may_pass
+from streamjoin.spark.frames import quoted
 from streamjoin.streaming.isolation import TooManyError, find_failing, ids_of, part_of, too_many
+
+
+def upserted(rows: DataFrame, table: HudiTable) -> None:
+    """Write rows as a batch's commit does."""
+    upsert(rows, table, commit_metadata={})
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Written:
     candidates: DataFrame
     row_id: Column
     rows: Callable[[DataFrame], DataFrame]
-    write: Callable[[DataFrame, HudiTable], None] = lambda rows, table: upsert(rows, table, commit_metadata={})
+    write: Callable[[DataFrame, HudiTable], None] = upserted
 
 
 def find_unwritable(failed: SinkError, written: Written) -> Mapping[str, Rejected]:
@@ -94,7 +100,7 @@ class _Search:
         others = [name for name in rows.columns if name not in fixed and name != IS_DELETED]
 
         def with_only(names: Sequence[str]) -> Exception | None:
-            left = [F.col(_quoted(f.name)) if f.name in fixed or f.name == IS_DELETED or f.name in names
+            left = [F.col(quoted(f.name)) if f.name in fixed or f.name == IS_DELETED or f.name in names
                     else F.lit(None).cast(f.dataType).alias(f.name) for f in rows.schema.fields]  # fmt: skip
             return self._error_of(rows.select(*left))
 
@@ -120,7 +126,3 @@ class _Search:
         if not isinstance(cause, Exception) or may_pass(cause):
             raise self._failed
         return cause
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

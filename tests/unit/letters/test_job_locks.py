@@ -1,29 +1,15 @@
 """The locks of a job: what one is told who comes second, and that both are asked before something is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from streamjoin.errors import SinkError
 from streamjoin.history.journal import Journal
-from streamjoin.letters.job import PositionedJob
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import Place, TableLock
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job(PositionedJob):
-    journal: Journal
-
-    @property
-    def positions(self) -> Journal:
-        return self.journal
-
-    @property
-    def place(self) -> Place:
-        return Place.of_journal(self.journal.base_path)
+from tests.unit.letters.journal_job import Job
 
 
 def job(folder: Path, name: str = "orders") -> Job:

@@ -13,10 +13,10 @@ from streamjoin.history import checkpoint
 from streamjoin.history.journal import Journal
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.intents import Intents
-from streamjoin.letters.job import PositionedJob
 from streamjoin.letters.redrive import Redrive, rejected_again
 from streamjoin.letters.table import DeadLetters
 from streamjoin.shards.position import Position
+from tests.unit.letters.journal_job import Job
 
 SPARK: Any = SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=1))
 
@@ -36,15 +36,6 @@ class FakeLetters(DeadLetters):
 
     def read(self, spark: Any) -> Any:
         raise LettersReadError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job(PositionedJob):
-    journal: Journal
-
-    @property
-    def positions(self) -> Journal:
-        return self.journal
 
 
 def left_by(folder: Path, *committed: str) -> tuple[FakeLetters, Redrive, Intents]:

@@ -16,6 +16,7 @@ from streamjoin.hudi.partition import MAX_FOLDER_BYTES, folder_bytes, formatted
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, ITEM_KEY, OPERATION, ORDER
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, SUPERSEDED_COLUMN, Events, Judgement
 from streamjoin.records.values import Rejected
+from streamjoin.spark.frames import quoted
 from streamjoin.spark.schema import to_spark
 
 _VERDICT: Final = (REASON_COLUMN, DETAIL_COLUMN)
@@ -76,11 +77,7 @@ def table_rows(rows: Events, layout: ChangeLayout) -> DataFrame:
 
     Columns out: those of `layout.row_schema`.
     """
-    return rows.latest.select(*map(_quoted, layout.row_schema.names))
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    return rows.latest.select(*map(quoted, layout.row_schema.names))
 
 
 def _with_formatted_partitions(rows: Events, layout: ChangeLayout) -> Events:
@@ -89,7 +86,7 @@ def _with_formatted_partitions(rows: Events, layout: ChangeLayout) -> Events:
     for each in layout.text_partitions:
         if each.format is None:
             continue
-        instant = F.col(_quoted(INSTANT_PREFIX + each.name))
+        instant = F.col(quoted(INSTANT_PREFIX + each.name))
         value = formatted(instant, each)
         size = folder_bytes(each.name, value)
         too_long = F.format_string(
