@@ -94,6 +94,8 @@ class HudiTable:
             **_DEFAULT_SETTINGS,
             **(_MERGE_ON_READ_SETTINGS if self.merges_on_read else {}),
             **{f"hoodie.{kind}.shuffle.parallelism": str(parallelism) for kind in shuffles},
+            # Of the batch's rows that may move to another partition: Hudi's default is 60 tasks, however few they are.
+            "hoodie.global.index.reconcile.parallelism": str(parallelism),
             **self._index(),
             # Hudi gives every file 430 kB of it, however few its rows are; a bloom index alone asks it.
             "hoodie.parquet.bloom.filter.enabled": str("BLOOM" in self.index_type.upper()).lower(),

@@ -17,3 +17,12 @@ from streamjoin.hudi.table import HudiTable
 def test_data_files_have_a_bloom_filter_only_if_something_asks_it(options: dict[str, str], is_written: str) -> None:
     table = HudiTable("s3://b/t", "t", ("id",), "_ordering_us", ("dt",), options=options)
     assert table.writer_options(2)["hoodie.parquet.bloom.filter.enabled"] == is_written
+
+
+def test_no_shuffle_has_more_tasks_than_it_is_told_unless_the_user_wants_so() -> None:
+    table = HudiTable("s3://b/t", "t", ("id",), "_ordering_us", ("dt",))
+    tasks = {name: value for name, value in table.writer_options(3).items() if name.endswith(".parallelism")}
+    assert set(tasks.values()) == {"3"}
+    assert "hoodie.global.index.reconcile.parallelism" in tasks
+    wide = HudiTable(*("s3://b/t", "t", ("id",), "_ordering_us", ("dt",)), options=dict.fromkeys(tasks, "9"))
+    assert {wide.writer_options(3)[name] for name in tasks} == {"9"}
