@@ -3,17 +3,18 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streamjoin.aws.storage import as_hadoop_path
-from streamjoin.backfill.letters import letters_of
+from streamjoin.backfill.letters import item_id, letters_of
 from streamjoin.backfill.report import Written
 from streamjoin.backfill.source import BackfillSource
 from streamjoin.backfill.table import BackfilledTable, Span
@@ -29,9 +30,9 @@ from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import Place, TableLock
 from streamjoin.records.change_columns import ITEM_KEY
-from streamjoin.records.events import REASON_COLUMN, Events
+from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
-from streamjoin.streaming.isolation import FailedRecords, SetAside, compute_all, isolating, not_computed
+from streamjoin.streaming.isolation import FailedRecords, SetAside, Undecoded, compute_all, isolating, not_computed
 from streamjoin.streaming.signals import StopRequest
 from streamjoin.streaming.unwritable import upserted
 
@@ -70,8 +71,36 @@ def next_parts(left: Sequence[StagedPart], limits: BatchLimits) -> Sequence[Stag
 
 
 def items_of(spark: SparkSession, parts: Sequence[StagedPart]) -> DataFrame:
-    """Return the items of the files, which must be some. Columns out: `item` (binary, as `dynamodb.pack` makes it)."""
-    return spark.read.schema(f"{ITEM} binary").parquet(*(as_hadoop_path(part.path) for part in parts))
+    """Return the items of the files, which must be some.
+
+    Columns out: `item` (binary, as `dynamodb.pack` makes it); `shard_id`, its segment; `sequence_number`, a digest of
+        the item.
+    """
+    items = spark.read.schema(f"{ITEM} binary").parquet(*(as_hadoop_path(part.path) for part in parts))
+    segment = F.regexp_extract(F.input_file_name(), r"/(segment-\d+)/[^/]*$", 1)
+    return items.select(ITEM, segment.alias("shard_id"), F.sha2(ITEM, 256).alias("sequence_number"))
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """Staged items as changes, and what they are made of."""
+
+    changes: Events
+    undecoded: Undecoded
+
+    @contextmanager
+    def isolated(self, batch_id: str, compute: Callable[[Events], object]) -> Iterator[None]:
+        """Find the items by which what is done in a `with` block fails.
+
+        Args:
+            batch_id: Names the batch.
+            compute: Does the same with some of the changes.
+        """
+        try:
+            yield
+        except (PySparkException, Py4JError) as error:
+            changed_id = item_id(RECORD_COLUMN)
+            raise not_computed(error, batch_id, self.changes, changed_id, compute, self.undecoded) from error
 
 
 @dataclass
@@ -96,6 +125,7 @@ class Writing:
     limits: BatchLimits
     on_step: Callable[[str], None]
     written: Written = field(default_factory=Written)
+    _aside: SetAside = field(default_factory=SetAside, init=False)
 
     def run(self, noted: Noted, parts: Sequence[StagedPart], stop: StopRequest) -> bool:
         """Write what isn't written yet; return whether all is, or it was asked to stop before.
@@ -106,7 +136,7 @@ class Writing:
         note = BackfillNote(self.table.table.base_path)
         first = self.table.written_files(noted)
         if first < len(parts):
-            self.table.find_columns(self._changes(parts, noted), f"backfill-{noted.id}")
+            self._find_columns(parts, noted)
         while first < len(parts):
             if stop.made:
                 return False
@@ -118,9 +148,27 @@ class Writing:
                 self.on_step("recorded")
         return True
 
-    def _changes(self, parts: Sequence[StagedPart], noted: Noted) -> Events:
+    def _find_columns(self, parts: Sequence[StagedPart], noted: Noted) -> None:
+        """Look once at all that is left: a column whose type has to widen later is another rewrite of the table."""
+        batch_id = f"backfill-{noted.id}"
+
+        def attempt(aside: SetAside) -> SetAside:
+            staged = self._staged(parts, noted, aside)
+            with staged.isolated(batch_id, lambda part: self.table.find_columns(part, batch_id)):
+                self.table.find_columns(staged.changes, batch_id)
+            return aside
+
+        self._aside = isolating(batch_id, attempt)
+
+    def _staged(self, parts: Sequence[StagedPart], noted: Noted, aside: SetAside) -> "_Staged":
         items = items_of(self.spark, parts)
-        return changes_of_items(items, self.source.table_name, self.source.key_names, noted.noted_us)
+
+        def read(some: DataFrame) -> Events:
+            return changes_of_items(some, self.source.table_name, self.source.key_names, noted.noted_us)
+
+        both = self._aside.and_also(aside)
+        changes = both.decoded(items, read, item_id, keep=(ITEM_KEY,))
+        return _Staged(changes, Undecoded(both.left_of(items, item_id()), read, item_id()))
 
     def _write(self, parts: Sequence[StagedPart], span: Span, noted: Noted, *, is_first: bool) -> bool:
         """Write some parts; return whether that was done, or they have to be chosen again."""
@@ -129,10 +177,11 @@ class Writing:
         self.spark.conf.set("spark.sql.shuffle.partitions", tasks)
 
         def attempt(aside: SetAside) -> tuple[int, int] | None:
-            changes = aside.judged(self._changes(parts, noted), _item_id(), keep=(ITEM_KEY,))
-            rows = self.table.judged(changes)
+            staged = self._staged(parts, noted, aside)
+            rows = self.table.judged(staged.changes)
             with persisted(rows.frame):
-                rejected = self._count_rejected(changes, rows, span, items)
+                with staged.isolated(span.batch_id, lambda part: compute_all(self.table.judged(part).frame)):
+                    rejected = _count_rejected(rows, span, items)
                 if rejected:
                     self._write_letters(rows, parts, span, noted)
                 self.on_step("dead_letters_written")
@@ -141,7 +190,7 @@ class Writing:
                 except SinkError as error:
                     write = partial(_bulk_insert, tasks) if is_first else upserted
                     found = unwritable_rows(
-                        self.table, rows, error, batch_id=span.batch_id, row_id=_item_id(), write=write
+                        self.table, rows, error, batch_id=span.batch_id, row_id=item_id(RECORD_COLUMN), write=write
                     )
                     raise FailedRecords(found) from error
                 return None if superseded is None else (rejected, superseded)
@@ -162,31 +211,9 @@ class Writing:
         )
         return True
 
-    def _count_rejected(self, changes: Events, rows: Events, span: Span, items: int) -> int:
-        """Count in one pass, which also fills the cache that every later step reads."""
-        try:
-            counted = rows.frame.groupBy(F.col(REASON_COLUMN).isNotNull()).count().collect()
-        except (PySparkException, Py4JError) as error:
-            raise not_computed(
-                error, span.batch_id, changes, _item_id(), lambda part: compute_all(self.table.judged(part).frame)
-            ) from error
-        found = {bool(row[0]): int(row[1]) for row in counted}
-        if sum(found.values()) != items:
-            message = (
-                f"batch '{span.batch_id}': expected {items} staged items, found {sum(found.values())}; nothing of it "
-                "was committed"
-            )
-            raise SourceError(message, retryable=True)
-        return found.get(True, 0)
-
     def _write_letters(self, rows: Events, parts: Sequence[StagedPart], span: Span, noted: Noted) -> None:
-        letters = letters_of(
-            rows,
-            items_of(self.spark, parts),
-            stream=self.source.arn,
-            key_names=self.source.key_names,
-            noted_us=noted.noted_us,
-        )
+        items = items_of(self.spark, parts)
+        letters = letters_of(rows, items, stream=self.source.arn, noted_us=noted.noted_us)
         path = self.dead_letters.base_path
         with TableLock(path, job=self.job, place=Place.of_letters(path), wait_seconds=TURN_SECONDS) as lock:
             lock.check()
@@ -197,6 +224,14 @@ def _bulk_insert(tasks: int, rows: DataFrame, table: HudiTable) -> None:
     hudi.bulk_insert(rows, table, commit_metadata={}, parallelism=tasks)
 
 
-def _item_id() -> Column:
-    """Return what stands for an item's key, which is no text for a log."""
-    return F.sha2(F.col(ITEM_KEY), 256)
+def _count_rejected(rows: Events, span: Span, items: int) -> int:
+    """Count in one pass, which also fills the cache that every later step reads."""
+    counted = rows.frame.groupBy(F.col(REASON_COLUMN).isNotNull()).count().collect()
+    found = {bool(row[0]): int(row[1]) for row in counted}
+    if sum(found.values()) != items:
+        message = (
+            f"batch '{span.batch_id}': expected {items} staged items, found {sum(found.values())}; nothing of it "
+            "was committed"
+        )
+        raise SourceError(message, retryable=True)
+    return found.get(True, 0)

@@ -79,7 +79,7 @@ def prepare(config: CaptureConfig, *, remembers_all: bool = False) -> tuple[Capt
     """Return the job of `config` and the session that it runs in, as `assemble`; nothing is written yet.
 
     Raises:
-        ConfigError: A table that is there was made with other settings.
+        ConfigError: A table that is there was made with other settings, or belongs to another capture job.
         SinkError: What is there can't be read.
     """
     job = assemble(config, remembers_all=remembers_all)

@@ -35,14 +35,18 @@ class Owner:
             SinkError: Another job owns it, or that can't be read.
         """
         found = self._read(base_path)
-        if found in (None, self):
-            return found is not None
-        message = (
-            f"table at '{base_path}': it belongs to {found}, expected {self}. Two capture jobs can't write one table: "
-            "rows that one has removed would come back by the other. Give this job another sink.hudi.base_path; or, if "
-            f"the other one is gone for good, delete '{base_path}/{_PLACE}' and start this one again."
-        )
-        raise SinkError(message)
+        if found not in (None, self):
+            raise SinkError(self._refusal(base_path, found))
+        return found is not None
+
+    def conflict(self, base_path: str) -> str | None:
+        """Return why the table at `base_path` can't be this job's; None: it can.
+
+        Raises:
+            SinkError: That can't be read.
+        """
+        found = self._read(base_path)
+        return None if found in (None, self) else self._refusal(base_path, found)
 
     def claim(self, base_path: str) -> None:
         """Write this job's name beside the table; to be called under the table's lock.
@@ -61,6 +65,13 @@ class Owner:
 
     def __str__(self) -> str:
         return f"the job '{self.job}' with the journal '{self.journal}'"
+
+    def _refusal(self, base_path: str, found: "Owner | None") -> str:
+        return (
+            f"table at '{base_path}': it belongs to {found}, expected {self}. Two capture jobs can't write one table: "
+            "rows that one has removed would come back by the other. Give this job another sink.hudi.base_path; or, if "
+            f"the other one is gone for good, delete '{base_path}/{_PLACE}' and start this one again."
+        )
 
     def _read(self, base_path: str) -> "Owner | None":
         filesystem, root = open_path(base_path)

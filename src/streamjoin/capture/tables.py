@@ -60,17 +60,22 @@ class CapturedTables:
             self._owner.check(base_path)
 
     def conflicts(self) -> list[str]:
-        """Return what of the listed tables differs from the settings that those were made with that are there.
+        """Return why tables that are there can't be this job's: they were made with other settings, or by another job.
 
         Raises:
             SinkError: What is there can't be read.
         """
         found: list[str] = []
         for index, settings in enumerate(self._config.tables):
-            if settings.table_name != ALL_OTHERS:
-                at = f"tables[{index}]"
+            at, base_path = f"tables[{index}].sink.hudi", settings.sink.hudi.base_path
+            if settings.table_name == ALL_OTHERS:
+                base_paths = list(made_by(base_path, begun=True).values())
+            else:
+                base_paths = [base_path]
                 table = hudi_table(settings, capture_layout(settings))
-                found += conflicts(table, at=f"{at}.sink.hudi", rows=f"{at}.layout")
+                found += conflicts(table, at=at, rows=f"tables[{index}].layout")
+            owned = map(self._owner.conflict, base_paths)
+            found += [f"{at}.base_path: {problem}" for problem in owned if problem is not None]
         return found
 
     def find(self, table_name: str, spark: SparkSession) -> CapturedTable | None:

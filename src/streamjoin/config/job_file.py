@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from streamjoin.config.file import RawConfig
-from streamjoin.config.problems import Unset, explain, nested_model
+from streamjoin.config.problems import Unset, dotted, explain, nested_model, places_without_mapping
 from streamjoin.config.schema_forms import Stage
 from streamjoin.errors import ConfigError
 
@@ -25,6 +25,8 @@ class JobFile(Generic[Config]):
         summary: Says in a few words what the job reads and writes; raises `ConfigError` if another file is wrong.
         tables: Yields name and base path of each Hudi table that the job writes; None: it writes none.
         located: Finds what the file names beside it.
+        beside: Yields what is wrong with other files that a draft names, to be told with what is wrong with this one;
+            if nothing is, whoever reads them tells it.
     """
 
     model: type[Config]
@@ -32,6 +34,7 @@ class JobFile(Generic[Config]):
     summary: Callable[[Config], str]
     tables: Callable[[Config], Iterable[tuple[str, str]]] | None = None
     located: Callable[[RawConfig], RawConfig] = lambda raw: raw
+    beside: Callable[[Config], Iterable[str]] = lambda config: ()
 
     def checked(self, found: RawConfig) -> Config:
         """Return the configuration of the file that was read.
@@ -41,14 +44,18 @@ class JobFile(Generic[Config]):
         """
         raw = self.located(found)
         values, problems = raw.values, list(raw.problems)
+        no_mappings: tuple[str, ...] = ()
         try:
             config = self.model.model_validate(values)
         except ValidationError as error:
             problems += explain(error, self.model, raw.written)
+            no_mappings = tuple(f"{dotted(place)}{mark}" for place in places_without_mapping(error) for mark in ":.[")
             config = draft(self.model, values if isinstance(values, Mapping) else {})
         if isinstance(values, Mapping):
-            problems += self.problems(config)
+            # Of what is no mapping at all it is said already that it is none.
+            problems += (line for line in self.problems(config) if not line.startswith(no_mappings))
         if problems:
+            problems += self.beside(config)
             raise ConfigError([raw.redact(line) for line in dict.fromkeys(problems)], raw.where)
         return config
 

@@ -122,6 +122,11 @@ def explain(error: ValidationError, model: type[BaseModel], written: Mapping[Key
     return lines
 
 
+def places_without_mapping(error: ValidationError) -> list[KeyPath]:
+    """Return where something else stands in place of a mapping."""
+    return [tuple(details["loc"]) for details in error.errors(include_url=False) if details["type"] == "model_type"]
+
+
 def _allowed(details: Any, model: type[BaseModel], path: KeyPath) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "streamjoin":

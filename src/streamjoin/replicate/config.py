@@ -15,6 +15,7 @@ from streamjoin.config.job_file import JobFile
 from streamjoin.config.schema_forms import Stage
 from streamjoin.config.stages import JobName, MetricSettings, Region, RoleArn, TableName
 from streamjoin.config.values import Choice, Count, Path, Seconds, SecondsOrZero, SizeBytes, Text, refuse
+from streamjoin.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamjoin.dms import TableMappings
@@ -206,4 +207,15 @@ def _summary(config: ReplicateConfig) -> str:
     return f"server '{mysql.host}:{mysql.port}', table mappings: {config.table_mappings}, control table '{table}'"
 
 
-JOB_FILE = JobFile(ReplicateConfig, replicate_problems, _summary, located=with_located_mappings)
+def _mapping_problems(config: ReplicateConfig) -> Iterator[str]:
+    """Yield what is wrong with the table mappings that a draft names."""
+    if isinstance(config.table_mappings, str):
+        try:
+            read_table_mappings(config)
+        except ConfigError as error:
+            yield from (f"table_mappings '{config.table_mappings}': {problem}" for problem in error.problems)
+
+
+JOB_FILE = JobFile(
+    ReplicateConfig, replicate_problems, _summary, located=with_located_mappings, beside=_mapping_problems
+)

@@ -69,11 +69,17 @@ class SetAside:
     def __len__(self) -> int:
         return len(self.events) + len(self.records)
 
+    def and_also(self, other: "SetAside | FailedRecords") -> "SetAside":
+        """Return both together."""
+        return SetAside({**self.events, **other.events}, {**self.records, **other.records})
+
     def decoded(
         self,
         records: DataFrame,
         decode: Callable[[DataFrame], Events],
         id_of: Callable[[str | None], Column],
+        *,
+        keep: Sequence[str] = (),
     ) -> Events:
         """Return what `decode` makes of all records but those; they are rejected, and have no values.
 
@@ -81,11 +87,12 @@ class SetAside:
             records: Those of the batch.
             decode: Makes events of records.
             id_of: Gives the id of a record: of the frame's own columns (None), or of a struct.
+            keep: As in `judged`.
         """
         if not self.records:
-            return self.judged(decode(records), id_of(RECORD_COLUMN))
+            return self.judged(decode(records), id_of(RECORD_COLUMN), keep=keep)
         is_aside = id_of(None).isin(list(self.records))
-        events = self.judged(decode(records.where(~is_aside)), id_of(RECORD_COLUMN))
+        events = self.judged(decode(records.where(~is_aside)), id_of(RECORD_COLUMN), keep=keep)
         reason, detail = _verdicts(self.records, id_of(None))
         aside = records.where(is_aside).select(
             record_struct(records.schema), reason.alias(REASON_COLUMN), detail.alias(DETAIL_COLUMN), *nothing_yet()
@@ -131,7 +138,7 @@ def isolating(batch_id: str, attempt: Callable[[SetAside], T]) -> T:
             return attempt(aside)
         except FailedRecords as failed:
             found = {**failed.records, **failed.events}
-            aside = SetAside({**aside.events, **failed.events}, {**aside.records, **failed.records})
+            aside = aside.and_also(failed)
             reasons = Counter(f"{each.reason.value} ({each.detail})" for each in found.values())
             log.warning(
                 "batch=%s goes on without %d records that fail by themselves: %s; the first: %s",

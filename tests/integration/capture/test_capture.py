@@ -12,7 +12,7 @@ from hudi import HudiReadOptions, HudiTableBuilder
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
 from streamjoin.capture.redrive import run_redrive
-from streamjoin.errors import SinkError
+from streamjoin.errors import ConfigError
 from streamjoin.history.journal import Journal
 from streamjoin.query import query
 from tests.change_samples import kinesis_record, pipe_record
@@ -73,7 +73,7 @@ def test_a_table_that_another_capture_owns_is_left_alone(
     other = Capture(base, source, tables, {"dead_letters": {"base_path": f"{base}/other_dead"}})
     live(orders, seed=1)
     job.run()
-    with pytest.raises(SinkError, match=f"'{base}/{orders.name}': it belongs to the job 'test'"):
+    with pytest.raises(ConfigError, match=f"'{base}/{orders.name}': it belongs to the job 'test'"):
         other.run()
     live(orders, seed=2)
     job.run()

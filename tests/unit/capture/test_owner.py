@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from streamjoin.capture.config.capture import CaptureConfig
-from streamjoin.capture.job import assemble
+from streamjoin.capture.job import assemble, prepare
 from streamjoin.capture.owner import Owner
 from streamjoin.entry import parse_job
-from streamjoin.errors import SinkError
+from streamjoin.errors import ConfigError, SinkError
 
 
 def config(lake: Path, name: str = "one", dead: str = "dead", **table: Any) -> CaptureConfig:
@@ -39,15 +39,15 @@ def test_a_second_capture_of_a_table_is_refused_at_its_start_whatever_is_differe
     tmp_path: Path, name: str, dead: str
 ) -> None:
     claimed(tmp_path)
-    with pytest.raises(SinkError) as refusal:
-        assemble(config(tmp_path, name, dead)).open()
-    text = str(refusal.value)
+    with pytest.raises(ConfigError) as refusal:
+        prepare(config(tmp_path, name, dead))
+    (text,) = refusal.value.problems
+    assert text.startswith("tables[0].sink.hudi.base_path: ")
     assert (
         f"table at '{tmp_path}/orders': it belongs to the job 'one' with the journal '{tmp_path}/dead_journal'" in text
     )
     assert f"expected the job '{name}' with the journal '{tmp_path}/{dead}_journal'" in text
     assert f"delete '{tmp_path}/orders/.hoodie/.streamjoin/owner.json'" in text
-    assert not refusal.value.retryable
 
 
 def test_the_owner_itself_and_the_first_job_of_a_table_are_not_refused(tmp_path: Path) -> None:
@@ -68,9 +68,17 @@ def test_of_two_jobs_that_start_at_once_the_first_to_open_the_table_has_it(tmp_p
 def test_tables_that_a_template_has_made_are_asked_too(tmp_path: Path) -> None:
     claimed(tmp_path)
     hudi = {"base_path": f"{tmp_path}/{{table}}", "table_name": "{table}_t"}
-    tables = assemble(config(tmp_path, "two", "x/dead", table_name="*", sink={"hudi": hudi})).tables
-    with pytest.raises(SinkError, match="it belongs to the job 'one'"):
-        tables.check_owner()
+    second = config(tmp_path, "two", "x/dead", table_name="*", sink={"hudi": hudi})
+    with pytest.raises(ConfigError, match="it belongs to the job 'one'"):
+        prepare(second)
+
+
+def test_a_table_that_became_another_job_s_while_this_one_ran_is_no_wrong_configuration(tmp_path: Path) -> None:
+    job = assemble(config(tmp_path, "two", "x/dead"))
+    claimed(tmp_path)
+    with pytest.raises(SinkError, match="it belongs to the job 'one'") as refusal:
+        job.open()
+    assert not refusal.value.retryable
 
 
 def test_an_owner_that_can_not_be_read_is_said(tmp_path: Path) -> None:

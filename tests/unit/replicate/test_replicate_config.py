@@ -15,7 +15,7 @@ EXAMPLE: dict[str, Any] = {
     "job": "replicate",
     "name": "countries",
     "source": {"mysql": {"host": "db.example.org", "user": "replicator", "password": "${MYSQL_PASSWORD}"}},
-    "table_mappings": "mappings.json",
+    "table_mappings": str(ROOT / "conf" / "dms" / "country_lookup.json"),
 }
 
 
@@ -78,6 +78,31 @@ def test_a_problem_is_named_with_its_key_and_what_is_allowed(changes, line):
 def test_every_problem_is_found_at_once():
     lines = problems({"name": "", "source.mysql.port": 70_000, "source.mysql.password_secret": "s", "bogus": 1})
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, ["the file can't be read: No such file or directory"]),
+        ("{", ["the file can't be read as JSON: "]),
+        ('{"rules": [{"rule-type": "selection"}]}', ["rules[0]: object-locator: missing"]),
+    ],
+)
+def test_problems_of_the_table_mappings_are_told_with_those_of_the_file(tmp_path, content, said):
+    path = tmp_path / "mappings.json"
+    if content is not None:
+        path.write_text(content)
+    lines = problems({"bogus": 1, "table_mappings": str(path)})
+    assert lines[0].startswith("bogus: unknown key")
+    for line in said:
+        assert any(each.startswith(f"table_mappings '{path}': {line}") for each in lines[1:]), lines
+
+
+def test_what_is_no_mapping_at_all_is_told_once():
+    assert problems({"source": ["mysql"]}) == ["source: found a list; allowed: a mapping with the keys mysql"]
+    assert problems({"source": {"mysql": None}}) == [
+        "source.mysql: found nothing; allowed: a mapping with the keys host, port, user, password, password_secret, tls"
+    ]
 
 
 @pytest.mark.parametrize("value", [True, "true", {"ca_file": "/ca.pem"}])

@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from streamjoin.dynamodb.change_records import Change, change_id, change_order, item_key, parse_unpacked, unpack_payload
@@ -15,11 +14,11 @@ from streamjoin.dynamodb.change_wrappers import ChangeSplitter
 from streamjoin.dynamodb.service import Item, unpack
 from streamjoin.records.change_columns import CHANGE, CHANGE_ID, CHANGED_AT, INSERT, ITEM_KEY, OPERATION, ORDER, TABLE
 from streamjoin.records.decode import record_struct
-from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
+from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events, nothing_yet
 from streamjoin.records.splitting import split_batch
 from streamjoin.records.values import Rejected
 from streamjoin.schema.ddl import parse_schema
-from streamjoin.spark.schema import RECORD_STRUCT, to_spark
+from streamjoin.spark.schema import to_spark
 
 CHANGE_SCHEMA: Final = parse_schema(
     f"{TABLE} string, {OPERATION} string, {ITEM_KEY} string, {ORDER} string, {CHANGE_ID} string, "
@@ -76,8 +75,8 @@ def read_changes(records: DataFrame, *, is_split: bool = False) -> Events:
 def changes_of_items(items: DataFrame, table: str, key_names: Sequence[str], noted_us: int) -> Events:
     """Turn the items of a scan into changes that are older than all that happened since the scan was noted.
 
-    Columns in: `item` (binary, as `dynamodb.pack` makes it).
-    Columns out: as those of `read_changes`; `operation` is INSERT, `_record` is null.
+    Columns in: `item` (binary, as `dynamodb.pack` makes it); columns of a record if they are known.
+    Columns out: as those of `read_changes`; `operation` is INSERT.
 
     Args:
         items: The items, all of one table.
@@ -85,9 +84,10 @@ def changes_of_items(items: DataFrame, table: str, key_names: Sequence[str], not
         key_names: The attributes of its primary key.
         noted_us: Before the scan began, in microseconds since 1970: when every item counts as changed.
     """
-    changes = items.select("item").mapInArrow(_item_reader(table, tuple(key_names), noted_us), to_spark(CHANGE_SCHEMA))
-    nowhere = F.lit(None).cast(RECORD_STRUCT).alias(RECORD_COLUMN)
-    return Events(changes.select(*CHANGE_SCHEMA.names, nowhere, *nothing_yet()))
+    known = [field for field in items.schema.fields if field.name != "item"]
+    reader = _item_reader(table, tuple(key_names), noted_us)
+    changes = items.mapInArrow(reader, StructType([*known, *to_spark(CHANGE_SCHEMA).fields]))
+    return Events(changes.select(*CHANGE_SCHEMA.names, record_struct(items.schema), *nothing_yet()))
 
 
 def read_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -169,6 +169,6 @@ def _item_reader(
                 Change(table, INSERT, {name: item[name] for name in key_names}, item, None, noted_us, None)
                 for item in items
             )
-            yield _to_arrow([_row(change, None, 0) for change in changes])
+            yield _with_changes(batch.drop_columns(["item"]), [_row(change, None, 0) for change in changes])
 
     return read
