@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 from collections import Counter
@@ -10,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import pyspark
 
@@ -27,12 +27,13 @@ class Cluster:
 
     Args:
         folder: For work directories and logs.
-        environments: One a worker: its environment, which its executors inherit, as a machine's own would be.
+        workers: Of each its environment, which its executors inherit, as a machine's own would be; and how many
+            executors it has, of one core each.
         java_options: For master and workers.
     """
 
-    def __init__(self, folder: Path, environments: Sequence[Mapping[str, str]], java_options: str) -> None:
-        self._folder, self._environments, self._java_options = folder, environments, java_options
+    def __init__(self, folder: Path, workers: Sequence[tuple[Mapping[str, str], int]], java_options: str) -> None:
+        self._folder, self._wanted, self._java_options = folder, workers, java_options
         self._ends = ExitStack()
         self._workers: list[subprocess.Popen[bytes]] = []
         self.url = ""
@@ -43,11 +44,12 @@ class Cluster:
         with ExitStack() as ends:
             master = ("master.Master", "--port", str(port), "--webui-port", str(web_port))
             self._start(ends, "master", os.environ, *master)
-            for number, environment in enumerate(self._environments):
+            for number, (environment, executors) in enumerate(self._wanted):
                 folder = str(self._folder / f"worker-{number}")
-                worker = ("worker.Worker", "-c", "1", "-m", "1g", "-d", folder, "--webui-port", "0", self.url)
+                size = ("-c", f"{executors}", "-m", f"{executors}g")
+                worker = ("worker.Worker", *size, "-d", folder, "--webui-port", "0", self.url)
                 self._workers.append(self._start(ends, f"worker-{number}", environment, *worker))
-            wait_for(lambda: _workers_of(web_port) == len(self._environments), 60)
+            wait_for(lambda: _workers_of(web_port) == len(self._wanted), 60)
             self._ends = ends.pop_all()
         return self
 
@@ -73,10 +75,16 @@ class Cluster:
         ends.callback(stop_process, process)
         return process
 
-    def executor(self, number: int) -> int:
-        """Return the process of the executor that a worker runs."""
-        (pid,) = _children(self._workers[number].pid, "CoarseGrainedExecutorBackend")
-        return pid
+    def executors(self, number: int) -> list[int]:
+        """Return the processes of the executors that a worker runs."""
+        return _children(self._workers[number].pid, "CoarseGrainedExecutorBackend")
+
+    def kill(self, number: int) -> None:
+        """Kill a worker with its executors, as when its machine ends."""
+        executors = self.executors(number)
+        self._workers[number].kill()
+        for each in executors:
+            os.kill(each, signal.SIGKILL)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -116,8 +124,7 @@ class EventLog:
 
     def __init__(self, folder: Path) -> None:
         (file,) = folder.iterdir()
-        # The last line may be half written: the driver was killed.
-        self._events = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
+        self._events = [json.loads(line) for line in file.read_text().splitlines()]
 
     def _of(self, kind: str) -> Iterator[dict[str, Any]]:
         return (event for event in self._events if event["Event"] == f"SparkListener{kind}")
@@ -132,11 +139,7 @@ class EventLog:
         ends = self._of("TaskEnd")
         return [end["Stage ID"] for end in ends if end["Task End Reason"]["Reason"] == "ExecutorLostFailure"]
 
-    def tasks_by_worker(self, stage: int) -> Counter[str]:
-        """Count the tasks that were done; a worker is named by host and port, its executors come and go."""
-        added = ((e["Executor ID"], e["Executor Info"]["Log Urls"]["stdout"]) for e in self._of("ExecutorAdded"))
-        workers = {executor: urlsplit(url).netloc for executor, url in added}
+    def tasks_by_executor(self, stage: int) -> Counter[str]:
+        """Count the tasks that were done."""
         ends = (end for end in self._of("TaskEnd") if end["Stage ID"] == stage)
-        return Counter(
-            workers[end["Task Info"]["Executor ID"]] for end in ends if end["Task End Reason"]["Reason"] == "Success"
-        )
+        return Counter(end["Task Info"]["Executor ID"] for end in ends if end["Task End Reason"]["Reason"] == "Success")

@@ -21,7 +21,7 @@ from streamjoin.verify import verify_journal
 from tests.e2e.job_file import JobFile, wait_for
 from tests.small_tables import ONE_BUCKET
 
-ITEMS_BEFORE = 300
+ITEMS_BEFORE = 150
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Shop:
                 "source": {"kinesis": {"stream_name": "shop-changes"}},
                 "tables": [self.entry, {"table_name": "*", "layout": "changelog", "sink": {"hudi": template}}],
                 "dead_letters": {"base_path": f"{folder}/dead"},
-                "limits": {"max_records_per_batch": 60},
+                "limits": {"max_records_per_batch": 40},
                 "trigger": {"interval_seconds": 0.1},
             },
         )
@@ -75,7 +75,7 @@ class Shop:
             {
                 "job": "backfill",
                 "name": "backfill",
-                "source": {"dynamodb_table": {"table_name": "shop_orders", "segments": 3}},
+                "source": {"dynamodb_table": {"table_name": "shop_orders", "segments": 2}},
                 "tables": [self.entry],
                 "dead_letters": {"base_path": f"{folder}/backfill_dead"},
             },
@@ -108,15 +108,16 @@ def test_killed_at_random_instants_a_capture_and_a_backfill_leave_the_tables_own
         shop.change(40)
     # At each step it dies in tests/integration/capture/test_capture.py.
     with shop.capture.running() as process:
-        shop.change(60)
+        shop.change(20)
         wait_for(lambda: " kept=" in shop.capture.log())
-        shop.change(120)
+        shop.change(80)
         # Somewhere in the batches that follow.
         threading.Event().wait(pauses.random() * 2)
         signal_group(process.pid, signal.SIGKILL)
-    # In this process, which saves two starts.
+    # In this process, which saves two starts; what is left comes in one batch.
     assert backfill.run(load_job(shop.backfill.config)).is_complete
-    assert capture.run(load_job(shop.capture.config), until_caught_up=True).caught_up
+    shop.capture.document["limits"]["max_records_per_batch"] = 1_000
+    assert capture.run(load_job(shop.capture.document), until_caught_up=True).caught_up
 
     rows = query(str(tmp_path / "orders"), "select id, n from t").to_pylist()
     assert len(rows) == len({row["id"] for row in rows})

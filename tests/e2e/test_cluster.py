@@ -1,4 +1,4 @@
-"""The main job on a cluster: two workers, the package as a wheel, executors that die."""
+"""Glue's entry script under spark-submit, on a cluster: two workers, the package as a wheel, executors that die."""
 
 import json
 import os
@@ -11,18 +11,26 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
+from streamjoin.enrich.pipeline import run
+from streamjoin.entry import load_config
+from streamjoin.local.processes import signal_group
 from streamjoin.local.stack import LocalStack
 from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
 from tests.e2e.job_file import ROOT, wait_for
-from tests.e2e.scenario import Scenario, committed_counts, events
+from tests.e2e.scenario import BAD, Scenario, committed_counts, events
 from tests.start_up import JAVA_OPTIONS
 
-WORKERS, SHARDS = 2, 4
-# The second batch is large enough for two tasks a shuffle, so that each executor holds a part that the other needs.
-FIRST_RECORDS, LATE_RECORDS, ALL_RECORDS = 20_400, 300, 33_000
+# Of each worker: the first has the executor that dies while it reads, the second those that are left to write.
+EXECUTORS, SHARDS = [1, 2], 4
+# The first batch makes the table. The one on the cluster is large enough for two tasks a shuffle, so that each executor
+# holds a part that the other needs.
+FIRST_RECORDS, RECORDS, LATE_RECORDS = 120, 10_500, 300
+# Hudi looks for what a dead task left behind with 200 tasks, however few files there are.
+FEW_TASKS = {"hoodie.finalize.write.parallelism": "2"}
 
 
 @pytest.fixture
@@ -53,18 +61,24 @@ def wheel(tmp_path: Path) -> str:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="executors are found by /proc")
-def test_executors_killed_while_they_read_and_while_they_write_change_nothing(
-    stack: LocalStack, tmp_path: Path, python: str, wheel: str
+def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_change_nothing(
+    spark: SparkSession, stack: LocalStack, tmp_path: Path, python: str, wheel: str
 ) -> None:
-    # More than driver threads would read, so that executors do; the second batch has what the first one leaves.
-    changes = {"limits.max_records_per_batch": FIRST_RECORDS, "sink.hudi.options": {}}
+    # More than driver threads would read, so that executors do; the batch in hand is finished however long it takes.
+    changes = {"limits": {"max_records_per_batch": 20_001, "grace_seconds": 600}, "sink.hudi.options": FEW_TASKS}
     scenario = Scenario(tmp_path, "cluster", changes=changes)
-    scenario.put(events(ALL_RECORDS - LATE_RECORDS, seed=11))
+    # The first have no dead letter among them: one would be looked for at the start on the cluster.
+    scenario.put(sorted(events(RECORDS, seed=11), key=lambda event: event[1] in BAD))
     table, log = f"{scenario.base}/t", tmp_path / "submit.log"
+    run(load_config({**scenario.document(), "limits": {"max_records_per_batch": FIRST_RECORDS}}), max_batches=1)
+    assert read_in(table) == FIRST_RECORDS
     with ExitStack() as running:
-        gates = [running.enter_context(Gate(stack.endpoint)) for _ in range(WORKERS)]
-        machines = [{**machine(), "AWS_ENDPOINT_URL_KINESIS": gate.endpoint} for gate in gates]
-        cluster = running.enter_context(Cluster(tmp_path, machines, JAVA_OPTIONS))
+        gates = [running.enter_context(Gate(stack.endpoint)) for _ in EXECUTORS]
+        workers = [
+            ({**machine(), "AWS_ENDPOINT_URL_KINESIS": gate.endpoint}, executors)
+            for gate, executors in zip(gates, EXECUTORS, strict=True)
+        ]
+        cluster = running.enter_context(Cluster(tmp_path, workers, JAVA_OPTIONS))
         shut(gates)
         driver = running.enter_context(submitted(cluster, scenario, python, wheel, log))
 
@@ -72,34 +86,36 @@ def test_executors_killed_while_they_read_and_while_they_write_change_nothing(
             wait_for(lambda: driver.poll() is not None or condition(), 180, pause_seconds=pause_seconds)
             assert driver.poll() is None, log.read_text()
 
-        wait(lambda: all(gate.held for gate in gates))
-        os.kill(cluster.executor(0), signal.SIGKILL)
+        wait(lambda: [gate.held for gate in gates] == EXECUTORS)
+        cluster.kill(0)
         release(gates)
-        wait(lambda: read_in(table) == FIRST_RECORDS, pause_seconds=0.01)
 
-        writer = cluster.executor(1)
+        writer, _ = cluster.executors(1)
         wait(lambda: is_written(table), pause_seconds=0.002)
         shut(gates)
         os.kill(writer, signal.SIGKILL)
         # What it had read is read again, and by then there is more.
         scenario.put(events(LATE_RECORDS, seed=12))
         wait(lambda: any(gate.held for gate in gates))
+        # To Java and to the script, while a batch runs.
+        os.killpg(driver.pid, signal.SIGTERM)
         assert read_in(table) == FIRST_RECORDS
         release(gates)
-        wait(lambda: read_in(table) == ALL_RECORDS)
+        assert driver.wait(180) == 0, log.read_text()
+    assert read_in(table) == RECORDS
+    assert run(load_config(scenario.config), until_caught_up=True).records == LATE_RECORDS
     scenario.check()
     assert all(c["read"] == c["kept"] + c["superseded"] + c["rejected"] for c in committed_counts(table))
     # Spark did its tasks again; no batch was begun again.
     assert "attempt 2 of" not in log.read_text()
     told = EventLog(tmp_path / "events")
-    first, second = told.stages("kinesis/frame.py")[:2]
+    reader = told.stages("kinesis/frame.py")[0]
     reading, writing = told.stages_of_lost_tasks()[:2]
-    assert reading == first
+    assert reading == reader
     assert writing in told.stages("HoodieSparkSqlWriter")
-    # A task a shard; of the first batch the survivor may have done all of them.
-    assert sum(told.tasks_by_worker(first).values()) == SHARDS
-    assert sum(told.tasks_by_worker(second).values()) == SHARDS
-    assert len(told.tasks_by_worker(second)) == WORKERS
+    # A task a shard; each executor that was left did some.
+    assert sum(told.tasks_by_executor(reader).values()) == SHARDS
+    assert len(told.tasks_by_executor(reader)) == EXECUTORS[1]
 
 
 def machine() -> dict[str, str]:
@@ -131,7 +147,7 @@ def submitted(
         *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", cluster.url, "--py-files", wheel),
         *("--packages", HUDI_PACKAGE.format(version=HUDI_VERSION)),
         *(part for key, value in settings.items() for part in ("--conf", f"{key}={value}")),
-        *(str(ROOT / "jobs" / "enrich_stream.py"), "--config", str(scenario.config)),
+        *(str(ROOT / "jobs" / "enrich_stream.py"), "--JOB_NAME", "cluster", "--config", str(scenario.config)),
     ]
     environment = {**machine(), "JAVA_HOME": java_home(), "PYSPARK_PYTHON": python}
     (scenario.folder / "events").mkdir()
@@ -140,7 +156,7 @@ def submitted(
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            signal_group(process.pid, signal.SIGKILL)
             process.wait()
 
 
