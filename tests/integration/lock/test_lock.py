@@ -15,6 +15,7 @@ from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.local.stack import LocalStack
 from streamjoin.lock import TableLock
 from streamjoin.query import query
+from tests.small_tables import ONE_BUCKET
 
 HOLDER = """
 import sys
@@ -75,20 +76,21 @@ def test_a_stopped_process_loses_its_lease_and_is_told_when_it_goes_on(stack: Lo
             lock.check()
 
 
-@pytest.mark.parametrize(("place", "table_type"), [("disk", "COPY_ON_WRITE"), ("S3", "MERGE_ON_READ")])
+# The lock is a file beside the partitions, or beside the files of the table itself: each with one place and one type.
+@pytest.mark.parametrize(
+    ("place", "table_type", "partition_by"), [("disk", "COPY_ON_WRITE", ()), ("S3", "MERGE_ON_READ", ("dt",))]
+)
 def test_a_table_is_created_written_and_read_beside_its_lock(
-    spark: SparkSession, bucket: str, tmp_path: Path, place: str, table_type: str
+    spark: SparkSession, bucket: str, tmp_path: Path, place: str, table_type: str, partition_by: tuple[str, ...]
 ) -> None:
-    base_path = str(tmp_path / "t") if place == "disk" else f"s3://{bucket}/lake/{table_type}"
-    for partition_by in ((), ("dt",)):
-        path = f"{base_path}{len(partition_by)}"
-        target = HudiTable(path, "t", ("id",), "o", partition_by=partition_by, table_type=table_type)
-        with TableLock(path, job="orders") as lock:
-            for version in (1, 2):
-                lock.check()
-                rows: Any = spark.createDataFrame([("a", "x", version)], "id string, dt string, o bigint")
-                upsert(rows, target, commit_metadata={})
+    path = str(tmp_path / "t") if place == "disk" else f"s3://{bucket}/lake/{table_type}"
+    target = HudiTable(path, "t", ("id",), "o", partition_by=partition_by, table_type=table_type, options=ONE_BUCKET)
+    with TableLock(path, job="orders") as lock:
+        for version in (1, 2):
             lock.check()
-        assert query(path, "select id, o from t").to_pylist() == [{"id": "a", "o": 2}]
-        found = spark.read.format("hudi").load(path).select("id", "o").collect()
-        assert [tuple(row) for row in found] == [("a", 2)]
+            rows: Any = spark.createDataFrame([("a", "x", version)], "id string, dt string, o bigint")
+            upsert(rows, target, commit_metadata={})
+        lock.check()
+    assert query(path, "select id, o from t").to_pylist() == [{"id": "a", "o": 2}]
+    found = spark.read.format("hudi").load(path).select("id", "o").collect()
+    assert [tuple(row) for row in found] == [("a", 2)]

@@ -1,5 +1,7 @@
 """Whole jobs whose references change, from the emulator's DynamoDB and its streams to Hudi tables."""
 
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,6 @@ def rows(scenario: Scenario, columns: str) -> list[dict[str, Any]]:
     return query(f"{scenario.base}/t", f"select {columns} from t order by id").to_pylist()  # noqa: S608  (the test's own)
 
 
-def event(key: str, country: str, **others: str) -> tuple[str, bytes]:
-    more = "".join(f', "{name}": "{value}"' for name, value in others.items())
-    return key, f'{{"id": "{key}", "country": "{country}", "at": "1/1/10"{more}}}'.encode()
-
-
 def test_rows_already_written_follow_the_reference_also_what_changed_while_the_job_was_stopped(
     spark: SparkSession, stack: Any, tmp_path: Path
 ) -> None:
@@ -31,7 +28,7 @@ def test_rows_already_written_follow_the_reference_also_what_changed_while_the_j
     changes = {"references.0.on_change": "rewrite_rows", "sink.hudi.table_type": "MERGE_ON_READ"}
     scenario = Scenario(tmp_path, "rewrite", changes=changes)
     config = load_config(scenario.config)
-    scenario.put(events(150, seed=11))
+    scenario.put(events(90, seed=11))
     run(config, until_caught_up=True)
     scenario.set_countries({"India": "IN-IND-India", "Atlantis": "AT-Atlantis"})
     scenario.put(events(60, seed=12))
@@ -40,32 +37,68 @@ def test_rows_already_written_follow_the_reference_also_what_changed_while_the_j
     scenario.check({**COUNTRIES, "India": "IN-IND-India", "Atlantis": "AT-Atlantis"})
 
 
-def test_several_references_one_table_twice_one_looked_up_by_a_composite_key_and_their_versions_in_the_rows(
-    spark: SparkSession, stack: Any, tmp_path: Path
-) -> None:
-    prices = "prices-of-several"
-    create_table(aws_client("dynamodb"), prices, {"country": "S", "size": "N"})
-    put_items(
-        aws_client("dynamodb"),
-        prices,
-        [{"country": "India", "size": 1, "price": "1.5"}, {"country": "USA", "size": 2, "price": "9"}],
-    )
-    scenario = Scenario(
-        tmp_path,
-        "several",
-        changes={
-            "payload.schema": "id string, country string, at string, size int, code string",
-            "output": {"reference_version": {"country": "country_version", "by_code": "code_version"}},
+@dataclass(eq=False)
+class Found(logging.Handler):
+    """Rows and versions of a job with five references, before and after their tables change, and what it said."""
+
+    before: list[dict[str, Any]] = field(default_factory=list)
+    after: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+    def was_and_is(self, *columns: str) -> list[tuple[Any, ...]]:
+        """Return these columns of the rows a and b: before, then after."""
+        return [tuple(row[column] for column in columns) for row in (*self.before, *self.after)]
+
+
+@pytest.fixture(scope="module")
+def found(spark: SparkSession, stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    dynamodb, found = aws_client("dynamodb"), Found()
+    create_table(dynamodb, "prices", {"country": "S", "size": "N"})
+    create_table(dynamodb, "regions", {"code": "S"})
+    create_table(dynamodb, "zones", {"country": "S"})
+    dynamodb.update_table(TableName="zones", StreamSpecification={"StreamEnabled": False})
+    put_items(dynamodb, "prices", [{"country": "India", "size": 1, "price": "1.5"}, {"country": "USA", "size": 2}])
+    put_items(dynamodb, "regions", [{"code": "IN", "region": "Asia"}, {"code": "BH", "region": "South"}])
+    put_items(dynamodb, "zones", [{"country": "India", "zone": "+05:00"}])
+    changes = {
+        "payload.schema": "id string, country string, at string, size int, code string, year_text string",
+        "sink.hudi.partition_by": [{"name": "country"}, {"name": "year", "from": "year_text", "format": None}],
+        "output": {
+            "drop": ["year_text"],
+            "reference_version": {"country": "country_version", "by_code": "code_version"},
         },
-    )
+    }
+    scenario = Scenario(tmp_path_factory.mktemp("changing"), "changing", changes=changes)
     document = scenario.document()
-    country = {**document["references"][0], "on_change": "rewrite_rows"}
+    of_country = {"combinedname": "combinedname", "code": "country_code"}
+    country = {**document["references"][0], "columns": of_country, "on_change": "rewrite_rows"}
     document["references"] = [
         country,
         {**country, "name": "by_code", "on": {"code": "code"}, "columns": {"combinedname": "name_of_code"}},
         {
+            **country,
+            "name": "region",
+            "dynamodb": {"table_name": "regions"},
+            "on": {"country_code": "code"},
+            "columns": ["region"],
+        },
+        {
+            **country,
+            "name": "zone",
+            "dynamodb": {"table_name": "zones"},
+            "on": {"country": "country"},
+            "columns": ["zone"],
+        },
+        {
             "name": "price",
-            "dynamodb": {"table_name": prices},
+            "dynamodb": {"table_name": "prices"},
             "on": {"country": "country", "size": "size"},
             "columns": ["price"],
             "mode": "lookup",
@@ -74,95 +107,56 @@ def test_several_references_one_table_twice_one_looked_up_by_a_composite_key_and
     ]
     config = load_config(document)
     scenario.put([
-        ("a", b'{"id": "a", "country": "India", "at": "1/1/10", "size": 1, "code": "US"}'),
-        ("b", b'{"id": "b", "country": "USA", "at": "1/1/10", "size": 1, "code": "XX"}'),
+        ("a", b'{"id": "a", "country": "India", "at": "1/1/10", "size": 1, "code": "US", "year_text": "2026"}'),
+        ("b", b'{"id": "b", "country": "USA", "at": "1/1/10", "size": 1, "code": "XX", "year_text": "2025"}'),
     ])  # fmt: skip
+    logging.getLogger("streamjoin").addHandler(found)
     run(config, until_caught_up=True)
-    columns = "id, combinedname, name_of_code, price, country_version, code_version"
-    assert rows(scenario, columns) == [
-        {"id": "a", "combinedname": "IN-India", "name_of_code": "US-USA", "price": "1.5",
-         "country_version": 1, "code_version": 1},
-        {"id": "b", "combinedname": "US-USA", "name_of_code": None, "price": None,
-         "country_version": 1, "code_version": 1},
-    ]  # fmt: skip
+    logging.getLogger("streamjoin").removeHandler(found)
+    found.before = rows(scenario, "*")
 
-    scenario.set_countries({"USA": "US-USA-US"})
-    # What is looked up is not rewritten: only new events see it.
-    put_items(aws_client("dynamodb"), prices, [{"country": "India", "size": 1, "price": "2.5"}])
-    run(config, until_caught_up=True)
-    found = rows(scenario, columns)
-    assert [(row["combinedname"], row["name_of_code"], row["price"]) for row in found] == [
-        ("IN-India", "US-USA-US", "1.5"),
-        ("US-USA-US", None, None),
-    ]
-    assert {(row["country_version"], row["code_version"]) for row in found} == {(2, 2)}
-    found_checkpoint = checkpoint.read(f"{scenario.base}/t")
-    assert found_checkpoint is not None
-    assert {name: each["version"] for name, each in found_checkpoint.references.items()} == {
-        "country": 2, "by_code": 2, "price": found_checkpoint.references["price"]["version"],
-    }  # fmt: skip
-
-
-def test_a_chain_of_references_is_rewritten_through(spark: SparkSession, stack: Any, tmp_path: Path) -> None:
-    regions = "regions-of-chain"
-    create_table(aws_client("dynamodb"), regions, {"code": "S"})
-    put_items(aws_client("dynamodb"), regions, [{"code": "IN", "region": "Asia"}, {"code": "BH", "region": "South"}])
-    scenario = Scenario(tmp_path, "chain")
-    document = scenario.document()
-    country = {**document["references"][0], "columns": ["code"], "on_change": "rewrite_rows"}
-    region = {
-        **country,
-        "name": "region",
-        "dynamodb": {"table_name": regions},
-        "on": {"code": "code"},
-        "columns": ["region"],
-    }
-    document["references"] = [country, region]
-    config = load_config(document)
-    scenario.put([event("a", "India")])
-    run(config, until_caught_up=True)
-    assert rows(scenario, "code, region") == [{"code": "IN", "region": "Asia"}]
     # The item of India moves to another code, and so to another region.
-    aws_client("dynamodb").delete_item(
-        TableName=scenario.countries, Key={"code": {"S": "IN"}, "countryname": {"S": "India"}}
-    )
-    scenario.set_countries({"India": "BH-India"})
+    dynamodb.delete_item(TableName=scenario.countries, Key={"code": {"S": "IN"}, "countryname": {"S": "India"}})
+    scenario.set_countries({"USA": "US-USA-US", "India": "BH-India"})
+    put_items(dynamodb, "prices", [{"country": "India", "size": 1, "price": "2.5"}])
+    put_items(dynamodb, "zones", [{"country": "India", "zone": "+05:30"}])
     run(config, until_caught_up=True)
-    assert rows(scenario, "code, region") == [{"code": "BH", "region": "South"}]
+    found.after = rows(scenario, "*")
+    last = checkpoint.read(f"{scenario.base}/t")
+    assert last is not None
+    found.versions = {name: each["version"] for name, each in last.references.items()}
+    return found
 
 
-def test_a_row_is_rewritten_in_its_partition(spark: SparkSession, stack: Any, tmp_path: Path) -> None:
-    scenario = Scenario(
-        tmp_path,
-        "partitioned",
-        changes={
-            "references.0.on_change": "rewrite_rows",
-            "sink.hudi.partition_by": [{"name": "country"}, {"name": "year", "from": "year_text", "format": None}],
-            "payload.schema": "id string, country string, at string, year_text string",
-            "output": {"drop": ["year_text"]},
-        },
-    )
-    config = load_config(scenario.config)
-    scenario.put([event("a", "India", year_text="2026"), event("b", "USA", year_text="2025")])
-    run(config, until_caught_up=True)
-    scenario.set_countries({"India": "IN-IND-India"})
-    run(config, until_caught_up=True)
-    assert rows(scenario, "id, combinedname, country, year") == [
-        {"id": "a", "combinedname": "IN-IND-India", "country": "India", "year": "2026"},
-        {"id": "b", "combinedname": "US-USA", "country": "USA", "year": "2025"},
+def test_several_references_one_table_twice_one_looked_up_by_a_composite_key_and_their_versions_in_the_rows(
+    found: Found,
+) -> None:
+    assert found.was_and_is("id", "combinedname", "name_of_code") == [
+        ("a", "IN-India", "US-USA"),
+        ("b", "US-USA", None),
+        ("a", "BH-India", "US-USA-US"),
+        ("b", "US-USA-US", None),
+    ]
+    # What is looked up is not rewritten: only new events see it.
+    assert found.was_and_is("price") == [("1.5",), (None,), ("1.5",), (None,)]
+    assert found.was_and_is("country_version", "code_version") == [(1, 1), (1, 1), (2, 2), (2, 2)]
+    versions = {**found.versions}
+    assert versions.pop("price")
+    assert versions == {"country": 2, "by_code": 2, "region": 1, "zone": 2}
+
+
+def test_a_chain_of_references_is_rewritten_through(found: Found) -> None:
+    assert found.was_and_is("country_code", "region") == [("IN", "Asia"), ("US", None), ("BH", "South"), ("US", None)]
+
+
+def test_a_row_is_rewritten_in_its_partition(found: Found) -> None:
+    assert found.was_and_is("country", "year", "_hoodie_partition_path") == 2 * [
+        ("India", "2026", "country=India/year=2026"),
+        ("USA", "2025", "country=USA/year=2025"),
     ]
 
 
-def test_a_table_without_a_stream_is_scanned_and_its_changes_are_rewritten_too(
-    spark: SparkSession, stack: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    scenario = Scenario(tmp_path, "no-stream", changes={"references.0.on_change": "rewrite_rows"})
-    aws_client("dynamodb").update_table(TableName=scenario.countries, StreamSpecification={"StreamEnabled": False})
-    config = load_config(scenario.config)
-    scenario.put([event("a", "India")])
-    with caplog.at_level("WARNING"):
-        run(config, until_caught_up=True)
-    assert "it has no stream, so that its changes can't be followed" in caplog.text
-    scenario.set_countries({"India": "IN-IND-India"})
-    run(config, until_caught_up=True)
-    assert rows(scenario, "combinedname") == [{"combinedname": "IN-IND-India"}]
+def test_a_table_without_a_stream_is_scanned_and_its_changes_are_rewritten_too(found: Found) -> None:
+    (warning,) = (line for line in found.said if "it has no stream, so that its changes can't be followed" in line)
+    assert "zones" in warning
+    assert found.was_and_is("zone") == [("+05:00",), (None,), ("+05:30",), (None,)]
