@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -123,7 +124,7 @@ def _counted(job: CaptureJob, batch: Batch, aside: SetAside, kept: ExitStack) ->
     changes = aside.decoded(batch.records, read, letter_id)
     try:
         parts = divide(job, changes, batch.batch_id, kept)
-        return parts, parts.count()
+        return parts, replace(parts.count(), empty=batch.empty)
     except (PySparkException, Py4JError) as error:
 
         def compute(part: Events) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -57,7 +58,7 @@ def order_batch(
         enriched = join_events(job, events, snapshots)
         ordered = order(job, enriched)
         kept.enter_context(persisted(ordered.frame))
-        counts = _count(ordered, list(snapshots))
+        counts = replace(_count(ordered, list(snapshots)), empty=batch.empty)
     except (PySparkException, Py4JError) as error:
         raise not_computed(
             error,

@@ -25,7 +25,7 @@ class BatchCounts:
     """Where the records of one batch went. `read = kept + superseded + rejected + ignored`, always.
 
     Args:
-        read: Records read, user records of aggregated ones each for itself.
+        read: Records read, user records of aggregated ones each for itself, or what they were taken apart into.
         kept: Rows upserted or deleted.
         superseded: Events that lost to a newer one of the same record key in the same batch.
         rejected: Dead letters.
@@ -35,6 +35,7 @@ class BatchCounts:
         ignored: Changes of tables that are not captured; of `job: capture`, as the next two.
         ignored_tables: The same, by the name of the DynamoDB table.
         tables: What became of each table, by the name of the DynamoDB table.
+        empty: Records that hold no event: none of `read`.
     """
 
     read: int = 0
@@ -47,6 +48,7 @@ class BatchCounts:
     ignored: int = 0
     ignored_tables: Mapping[str, int] = field(default_factory=dict)
     tables: Mapping[str, TableCounts] = field(default_factory=dict)
+    empty: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as they stand in the commit."""
@@ -57,6 +59,7 @@ class BatchCounts:
         }
         return {
             **(captured if self.tables or self.ignored else {}),
+            **({"empty": self.empty} if self.empty else {}),
             "read": self.read,
             "kept": self.kept,
             "superseded": self.superseded,

@@ -25,7 +25,7 @@ _END = "_end"
 _END_SCHEMA = parse_schema(
     "first string, last string, records bigint, bytes bigint, drained boolean, millis_behind_latest bigint, "
     "read_at_ms bigint, is_lossy boolean, lost_after string, lost_first_available string, after string, "
-    "last_arrived_ms bigint, error string, is_data_loss boolean, is_retryable boolean"
+    "last_arrived_ms bigint, empty bigint, error string, is_data_loss boolean, is_retryable boolean"
 )
 # The number of the shard's read in the plan: what belongs to a shard is found by it at the same cost for any number.
 _READ = "_read"
@@ -137,6 +137,7 @@ def _range(end: Row) -> ShardRange:
         lost,
         end["after"],
         end["last_arrived_ms"],
+        end["empty"] or 0,
     )
 
 

@@ -167,7 +167,7 @@ class ShardReading:
             *(self._taken.first, self._taken.last, self._taken.rows, self._taken.bytes),
             *(self._drained, self._behind_ms, self._read_at_ms, self._lost),
             self._read.start.sequence_number,
-            self._taken.last_arrived_ms,
+            *(self._taken.last_arrived_ms, self._taken.empty),
         )
 
     def _request(self, limits: BatchLimits) -> bool:

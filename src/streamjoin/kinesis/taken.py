@@ -27,6 +27,7 @@ class Taken:
         outer_records: How many stream records they are.
         rows: How many user records, or what they were taken apart into.
         bytes: Payload bytes of these.
+        empty: How many user records were taken apart into nothing.
         last_arrived_ms: When the last one arrived, in milliseconds since the epoch; None when none was taken.
     """
 
@@ -35,7 +36,7 @@ class Taken:
         self.first: str | None = None
         self.last: str | None = None
         self.last_arrived_ms: int | None = None
-        self.outer_records = self.rows = self.bytes = 0
+        self.outer_records = self.rows = self.bytes = self.empty = 0
         self._stream, self._shard_id, self._last_seen = stream, shard_id, last_seen
         self._split = split
 
@@ -65,7 +66,7 @@ class Taken:
         rows: list[tuple[str, int, str, int, bytes]] = []
         taken = 0
         for record in records:
-            users = self._unpacked(record)
+            users, empty = self._unpacked(record)
             size = sum(len(user.data) for user in users)
             is_over = self.rows + len(users) > limits.records or self.bytes + size > limits.bytes
             # The first record of a batch is always taken, or a large one would stop the shard for ever.
@@ -78,6 +79,7 @@ class Taken:
             self.outer_records += 1
             self.rows += len(users)
             self.bytes += size
+            self.empty += empty
             taken += 1
         if taken:
             self.last_arrived_ms = arrival_ms(records[taken - 1])
@@ -86,12 +88,13 @@ class Taken:
             self.batches.append(self._batch(rows))
         return taken
 
-    def _unpacked(self, record: dict[str, Any]) -> list[kpl.UserRecord]:
+    def _unpacked(self, record: dict[str, Any]) -> tuple[list[kpl.UserRecord], int]:
         users = kpl.unpack(record["PartitionKey"], record["Data"])
         if self._split is None:
-            return users
+            return users, 0
         parts = self._split([user.data for user in users])
-        return [user._replace(data=part) for user, mine in zip(users, parts, strict=True) for part in mine]
+        split = [user._replace(data=part) for user, mine in zip(users, parts, strict=True) for part in mine]
+        return split, parts.count([])
 
     def _batch(self, rows: list[tuple[str, int, str, int, bytes]]) -> pa.RecordBatch:
         numbers, sub_numbers, keys, arrivals_us, data = zip(*rows, strict=True)

@@ -1,9 +1,11 @@
 """Columns that stay empty because their attribute is written in another case: executors notice, the driver tells."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from typing import Any
 
 from pyspark import AccumulatorParam, SparkContext
+
+from streamjoin.records.case_twins import columns_in
 
 Notes = frozenset[tuple[str, str | None]]
 
@@ -20,29 +22,24 @@ class _Union(AccumulatorParam[Any]):
 class CaseWatch:
     """Watches the columns of one job.
 
-    Executors note which columns have a value, and which have none while an attribute differs by case alone. So it costs
-    a look at the first objects of each part that is decoded, and no pass of its own.
+    Executors note which columns and fields of structs have a value, and which have none while an attribute differs by
+    case alone; without a pass of its own.
     """
 
     def __init__(self) -> None:
         self._notes = SparkContext.getOrCreate().accumulator(frozenset(), _Union())
         self._told: frozenset[str] = frozenset()
 
-    def look(self, events: Any, unknown: Set[str]) -> None:
+    def look(self, events: Any, twins: Mapping[str, str]) -> None:
         """Take note of decoded events, in an executor.
 
         Args:
             events: The columns, as an array of Arrow's structs.
-            unknown: Attributes that no column is called like.
+            twins: Of a column's path the attribute that differs by case alone, if there was one.
         """
-        names = [field.name for field in events.type]
-        is_empty = [events.field(at).null_count == len(events) for at in range(len(names))]
-        notes: set[tuple[str, str | None]] = {(n, None) for n, empty in zip(names, is_empty, strict=True) if not empty}
-        if unknown and any(is_empty):
-            folded = {name.lower(): name for name in sorted(unknown)}
-            empty_ones = (n for n, empty in zip(names, is_empty, strict=True) if empty and n.lower() in folded)
-            notes |= {(name, folded[name.lower()]) for name in empty_ones}
-        self._notes.add(frozenset(notes))
+        columns = columns_in(events)
+        notes = ((name, twins.get(name) if is_empty else None, is_empty) for name, is_empty in columns)
+        self._notes.add(frozenset((name, twin) for name, twin, is_empty in notes if twin is not None or not is_empty))
 
     def take(self) -> dict[str, str]:
         """Return, in the driver, the columns that had no value since the last call, and the attribute of each.

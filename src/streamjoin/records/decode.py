@@ -84,7 +84,7 @@ def _batch_decoder(
             for part in [batch] if splitter is None else split_batch(batch, splitter.parts):
                 for decoded in decode_batch(part, decoder, schema):
                     if watch is not None:
-                        watch.look(decoded.column(_EVENT), decoder.take_unknown())
+                        watch.look(decoded.column(_EVENT), decoder.take_case_twins())
                     yield decoded
 
     return decode_batches

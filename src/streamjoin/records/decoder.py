@@ -98,9 +98,9 @@ class PayloadDecoder:
         self.decoded_bytes += len(content)
         return self._decode(content)
 
-    def take_unknown(self) -> set[str]:
-        """Return attributes of the last objects that no column is called like; of json, and not of all objects."""
-        return self._json.take_unknown() if self._json is not None else set()
+    def take_case_twins(self) -> dict[str, str]:
+        """Return of the objects since the last call, as `CaseTwins.take`; of json alone."""
+        return self._json.take_case_twins() if self._json is not None else {}
 
 
 class _AtPath:

@@ -4,13 +4,14 @@ Spark's `from_json` is not used: it takes the first of two documents, rewrites `
 the text "NaN" for a number, and rounds decimals. Here every value is exact or the record is rejected with a reason.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 
 from streamjoin.errors import RejectReason, SchemaError
+from streamjoin.records.case_twins import CaseTwins
 from streamjoin.records.json_path import malformed
 from streamjoin.records.text import without_mark
 from streamjoin.records.values import (
@@ -29,8 +30,6 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 _NULL: Final = b"null"
-# Of so many objects unknown attributes are noted: of all it would take a tenth of the time.
-_LOOKED_AT: Final = 100
 
 Convert = Callable[[bytes], Any]
 
@@ -51,15 +50,16 @@ class JsonDecoder:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._names = AttributeNames.of(schema)
-        self._columns = _converters(schema, self._names)
-        self._unknown = _UnknownNames(schema.names)
+        self._twins = CaseTwins()
+        self._columns = _converters(schema, self._names, self._twins, "")
+        self._note = self._twins.noting("", schema.names)
 
     def __call__(self, payload: bytes) -> list[Any] | Rejected:
         """Return the row's values in the order of the schema, or why there is none."""
         attributes = _attributes(payload)
         if isinstance(attributes, Rejected):
             return attributes
-        self._unknown.look(attributes)
+        self._note(tuple(attributes))
         if self._names is not None:
             attributes = self._names.by_column(attributes, (name for name, _ in self._columns))
         row = []
@@ -71,31 +71,9 @@ class JsonDecoder:
                 return Rejected(RejectReason.WRONG_TYPE, f"column '{name}': {error}")
         return row
 
-    def take_unknown(self) -> set[str]:
-        """Return attributes of the last objects that no column is called like; not of all of them."""
-        return self._unknown.take()
-
-
-class _UnknownNames:
-    """Attributes of the first objects that no column is called like.
-
-    Args:
-        columns: The columns' names.
-    """
-
-    def __init__(self, columns: Iterable[str]) -> None:
-        self._columns, self._left, self._found = frozenset(columns), _LOOKED_AT, set[str]()
-
-    def look(self, attributes: Mapping[str, Any]) -> None:
-        """Take note of an object's attributes."""
-        if self._left:
-            self._left -= 1
-            self._found |= attributes.keys() - self._columns
-
-    def take(self) -> set[str]:
-        """Return what was found, and look at the next objects."""
-        found, self._found, self._left = self._found, set(), _LOOKED_AT
-        return found
+    def take_case_twins(self) -> dict[str, str]:
+        """Return, as `CaseTwins.take`, those of the objects since the last call."""
+        return self._twins.take()
 
 
 def _attributes(payload: bytes, *, may_have_mark: bool = True) -> dict[str, msgspec.Raw] | Rejected:
@@ -119,11 +97,13 @@ def _attributes(payload: bytes, *, may_have_mark: bool = True) -> dict[str, msgs
         return malformed(payload, error)
 
 
-def _converters(fields: "Iterable[pa.Field[Any]]", names: AttributeNames | None) -> list[tuple[str, Convert]]:
-    return [(field.name, _converter(field.type, names)) for field in fields]
+def _converters(
+    fields: "Iterable[pa.Field[Any]]", names: AttributeNames | None, twins: CaseTwins, path: str
+) -> list[tuple[str, Convert]]:
+    return [(field.name, _converter(field.type, names, twins, f"{path}{field.name}")) for field in fields]
 
 
-def _converter(data_type: pa.DataType, names: AttributeNames | None) -> Convert:
+def _converter(data_type: pa.DataType, names: AttributeNames | None, twins: CaseTwins, path: str) -> Convert:
     """Return the function from a value's JSON text to what Arrow takes for `data_type`."""
     number = number_parser(data_type)
     if number is not None:
@@ -134,11 +114,12 @@ def _converter(data_type: pa.DataType, names: AttributeNames | None) -> Convert:
         case pa.TimestampType():
             return _quoted("a timestamp", parse_timestamp)
         case pa.ListType():
-            return _array(_converter(data_type.value_type, names))
+            return _array(_converter(data_type.value_type, names, twins, f"{path}[]"))
         case pa.MapType() if data_type.key_type == pa.string():
-            return _map(_converter(data_type.item_type, names))
+            return _map(_converter(data_type.item_type, names, twins, f"{path}{{}}"))
         case pa.StructType():
-            return _struct(_converters(data_type, names), names)
+            fields = _converters(data_type, names, twins, f"{path}.")
+            return _struct(fields, names, twins.noting(f"{path}.", [name for name, _ in fields]))
     message = f"a payload column can't be of type '{type_text(data_type)}'; a map's keys must be strings"
     raise SchemaError(message)
 
@@ -206,7 +187,9 @@ def _map(convert: Convert) -> Convert:
     return convert_all
 
 
-def _struct(fields: list[tuple[str, Convert]], names: AttributeNames | None) -> Convert:
+def _struct(
+    fields: list[tuple[str, Convert]], names: AttributeNames | None, note: Callable[[tuple[str, ...]], None]
+) -> Convert:
     own = [name for name, _ in fields]
 
     def convert_all(raw: bytes) -> dict[str, Any] | None:
@@ -215,6 +198,7 @@ def _struct(fields: list[tuple[str, Convert]], names: AttributeNames | None) -> 
         if raw[:1] != b"{":
             raise _wrong("an object", raw)
         found = _OBJECT.decode(raw)
+        note(tuple(found))
         if names is not None:
             found = names.by_column(found, own)
         return {name: convert(bytes(found.get(name, _NULL))) for name, convert in fields}

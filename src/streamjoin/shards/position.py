@@ -93,6 +93,7 @@ class ShardRange:
         after: Sequence number of the record after which the read began; None if none had been read before. It is
             the `last` of an earlier batch, or a record is missing between the two.
         last_arrived_ms: When the last record arrived; None when nothing was read.
+        empty: User records that were read and hold no event, so that they are none of `records`.
     """
 
     shard_id: str
@@ -106,10 +107,12 @@ class ShardRange:
     lost: LostRange | None = None
     after: str | None = None
     last_arrived_ms: int | None = None
+    empty: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the range as JSON values."""
-        return asdict(self)
+        values = asdict(self)
+        return values if self.empty else {key: value for key, value in values.items() if key != "empty"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ShardRange":

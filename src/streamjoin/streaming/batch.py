@@ -38,6 +38,11 @@ class Batch:
         """How many records were read."""
         return sum(r.records for r in self.ranges)
 
+    @property
+    def empty(self) -> int:
+        """How many records beside them hold no event."""
+        return sum(r.empty for r in self.ranges)
+
     def is_due(self, idle_seconds: float) -> bool:
         """Tell whether the batch is to be committed: it is past a record, or has shards to report, or it is time."""
         # A shard's end must be in a commit too, or the next commit's position doesn't follow from its ranges.

@@ -44,6 +44,7 @@ class BatchReport:
             "superseded": self.counts.superseded,
             "rejected": self.counts.rejected,
             **({"removed": self.counts.removed} if self.counts.removed and not self.counts.tables else {}),
+            **({"empty": self.counts.empty} if self.counts.empty else {}),
             **({"ignored": self.counts.ignored} if self.counts.ignored else {}),
             **{f"kept.{name}": table.kept for name, table in sorted(self.counts.tables.items())},
             **{f"removed.{name}": table.removed for name, table in sorted(self.counts.tables.items()) if table.removed},

@@ -12,6 +12,7 @@ from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.pipeline import run
 from streamjoin.enrich.redrive import run_redrive
 from streamjoin.entry import load_config
+from streamjoin.history import checkpoint
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.query import query
 from streamjoin.verify import verify
@@ -99,6 +100,9 @@ def test_log_events_are_events_and_control_messages_are_none(
     config = job(tmp_path, stream, records="many", path="logEvents[*].message")
     kinesis.put_record(StreamName=stream, PartitionKey="k", Data=logs("CONTROL_MESSAGE", "CWL CONTROL MESSAGE"))
     assert run(config, until_caught_up=True).records == 0
+    told = checkpoint.read(str(tmp_path / "t"))
+    assert told is not None
+    assert (told.counts["read"], told.counts["empty"]) == (0, 1)
     kinesis.put_record(StreamName=stream, PartitionKey="k", Data=logs("DATA_MESSAGE", '{"id":"1"}', "text", '{"id":2}'))
     assert run(config, until_caught_up=True).records == 3
     assert rows(tmp_path) == {"1": 0, "2": 2}

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,7 +152,8 @@ def test_an_error_of_one_table_is_raised_when_all_have_ended_and_the_batch_can_b
 def test_each_commit_names_its_batch_but_no_position_of_its_own(spark: SparkSession, tmp_path: Path) -> None:
     job = job_of(tmp_path, entry(tmp_path, "now"))
     batch = Stream(spark).batch([insert("now", "a"), b"[]"])
-    process_batch(job, batch)
+    batch = replace(batch, ranges=tuple(replace(each, empty=3) for each in batch.ranges))
+    assert process_batch(job, batch).counts.empty == 3
     timeline = hudi.Timeline.read(*hudi.open_path(str(tmp_path / "now")))
     said = timeline.metadata(max(timeline.commits)) or {}
     assert said["batch_id"] == batch.batch_id
@@ -162,6 +164,10 @@ def test_each_commit_names_its_batch_but_no_position_of_its_own(spark: SparkSess
     assert entry_of_batch is not None
     assert entry_of_batch.position == batch.position
     assert entry_of_batch.counts["tables"] == {"now": {"kept": 1, "superseded": 0, "removed": 0}}
+    # Beside those that were read: what holds no change.
+    assert {key: entry_of_batch.counts[key] for key in ("read", "kept", "rejected", "empty")} == {
+        "read": 2, "kept": 1, "rejected": 1, "empty": 3,
+    }  # fmt: skip
     found = verify_journal(str(tmp_path / "dead_journal"), str(tmp_path / "dead"))
     assert found.holds, "\n".join(found.lines())
 

@@ -190,11 +190,17 @@ def test_fewer_records_than_the_ranges_say_stop_the_batch_before_the_commit(
 def test_a_column_whose_attribute_is_written_in_another_case_is_named_once(
     spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job = harness.make_job(tmp_path, schema="id string, orderid string, amount int, note string", ordering=None)
-    payloads = [b'{"id":"a","orderId":"1","Amount":1,"amount":null}', b'{"id":"b","ORDERID":"2","Amount":3,"amount":4}']
+    job = harness.make_job(
+        tmp_path, schema="id string, orderid string, amount int, note string, at struct<zip: string>", ordering=None
+    )
+    payloads = [
+        b'{"id":"a","orderId":"1","Amount":1,"amount":null,"at":{"Zip":"1"}}',
+        b'{"id":"b","ORDERID":"2","Amount":3,"amount":4}',
+    ]
     for number in range(2):
         records = [Record("shard-0", 2 * number + at + 1, payload) for at, payload in enumerate(payloads)]
         process_batch(job, batch_of(spark, number, records))
     warned = [record.getMessage() for record in caplog.records if "upper and lower case" in record.getMessage()]
     # Not of `amount`, which one of them has, nor of `note`, which none has in any case.
-    assert [re.findall("'(.*?)'", text) for text in warned] in ([["orderid", "orderId"]], [["orderid", "ORDERID"]])
+    told = [tuple(re.findall("'(.*?)'", text)) for text in warned]
+    assert told in ([("at.zip", "at.Zip"), ("orderid", name)] for name in ("orderId", "ORDERID"))
