@@ -22,6 +22,14 @@ from streamjoin.config.values import (
 )
 
 CatalogName = Annotated[str, Matching(r"[a-z0-9_]+", "lower-case letters, digits and _ (what Athena can name)")]
+TableType = Annotated[
+    Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
+    Choice(
+        COPY_ON_WRITE="Files are rewritten; fastest to query.",
+        MERGE_ON_READ="Changes are appended; fastest to write.",
+    ),
+]
+Catalog = Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")]
 
 
 class OrderingSettings(Stage):
@@ -75,17 +83,11 @@ class HudiSettings(Stage):
     """SQL over the event's own columns: where it is true the row is deleted, if the event is the newest of its key."""
     tombstone_hours: Seconds | None = None
     """How long a deleted row is remembered, so that no late event brings it back; with delete_when. Default: 24."""
-    table_type: Annotated[
-        Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
-        Choice(
-            COPY_ON_WRITE="Files are rewritten; fastest to query.",
-            MERGE_ON_READ="Changes are appended; fastest to write.",
-        ),
-    ] = "COPY_ON_WRITE"
+    table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
     options: dict[HudiOptionName, OptionValue] = Field(default_factory=dict)
     """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
-    catalog: Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")] = "none"
+    catalog: Catalog = "none"
     """Catalog that the table is entered in."""
 
 

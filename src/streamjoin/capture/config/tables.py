@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from streamjoin.config.hudi_options import CaptureOptionName
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.schema_forms import SchemaForms, Stage
-from streamjoin.config.sink_stages import CatalogName, PartitionSettings
+from streamjoin.config.sink_stages import Catalog, CatalogName, PartitionSettings, TableType
 from streamjoin.config.values import (
     Choice,
     ColumnName,
@@ -72,17 +72,11 @@ class CaptureHudiSettings(Stage):
     """Columns by which users know an item: none of them is null. Rows are found by the item's own key in any case."""
     partition_by: list[CapturePartitionSettings] = Field(default_factory=list)
     """Levels of partitions, hive style. Default: none; of a changelog dt, the day of the change as yyyyMMdd."""
-    table_type: Annotated[
-        Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
-        Choice(
-            COPY_ON_WRITE="Files are rewritten; fastest to query.",
-            MERGE_ON_READ="Changes are appended; fastest to write.",
-        ),
-    ] = "COPY_ON_WRITE"
+    table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
     options: dict[CaptureOptionName, OptionValue] = Field(default_factory=dict)
     """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
-    catalog: Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")] = "none"
+    catalog: Catalog = "none"
     """Catalog that the table is entered in."""
 
 
