@@ -84,9 +84,10 @@ def test_columns_are_added_and_widened_and_every_reader_sees_all_rows(
     gone, late = ("k1", *nulls, "w", None, "3", True), ("k3", *LARGE, "late", "x/y", "1", False)
     write(spark, target, f"{WIDE}, added string", *new, gone, late)
     del expected["k1"]
-    assert found(spark, target, "n", "m", "d", "added") == expected | dict.fromkeys(("k0", "k9"), (*LARGE, "w"))
-    assert {key: row[0] for key, row in found(spark, target, "dt").items()} == {
-        **{"k0": "x/y", "k2": "z", "k3": "z", "k9": "q"},
+    expected |= dict.fromkeys(("k0", "k9"), (*LARGE, "w"))
+    places = {"k0": "x/y", "k2": "z", "k3": "z", "k9": "q"}
+    assert found(spark, target, "n", "m", "d", "added", "dt") == {
+        key: (*values, places[key]) for key, values in expected.items()
     }
 
 
