@@ -24,6 +24,7 @@ from streamjoin.streaming.batch import Batch
 from streamjoin.verify import verify_journal
 from tests.change_samples import pipe_record
 from tests.oracle import Record
+from tests.small_tables import ONE_BUCKET
 from tests.spark.harness import ARRIVED, CrashError, crash_at, frame
 
 SHARD = "shard-0"
@@ -50,7 +51,13 @@ class Captured:
                     {
                         "table_name": table,
                         "schema": "id string, units int",
-                        "sink": {"hudi": {"base_path": str(self._folder / table), "table_name": table}},
+                        "sink": {
+                            "hudi": {
+                                "base_path": str(self._folder / table),
+                                "table_name": table,
+                                "options": ONE_BUCKET,
+                            }
+                        },
                     }
                     for table in ("orders", *tables)
                 ],
@@ -160,19 +167,6 @@ def test_a_redrive_that_died_is_finished_by_the_next_whatever_it_had_done(captur
         assert captured.violations() == [], step
 
 
-def test_letters_of_a_batch_that_is_not_in_the_journal_are_left_to_the_job(captured: Captured) -> None:
-    unlisted, mended = captured.config(), captured.config("receipts")
-    captured.batch(unlisted, change("orders", "o1", 1, 1))
-    job = assemble(unlisted)
-    late = frame(captured._spark, [Record(SHARD, 7, change("receipts", "r1", 1, 7))])
-    job.dead_letters.write(
-        late.selectExpr("*", "'UNLISTED_TABLE' AS reason", "'' AS detail"), batch_id="not-in-the-journal"
-    )
-    report = run_redrive(mended)
-    assert (report.tried, report.waiting) == (0, 1)
-    assert captured.letters() == {"UNLISTED_TABLE": 1}
-
-
 def test_before_the_first_start_there_is_nothing_to_feed_in(captured: Captured, tmp_path: Path) -> None:
     values = captured.config().model_dump(mode="json", by_alias=True)
     config = parse_job({**values, "journal": {"base_path": str(tmp_path / "another")}})
@@ -180,10 +174,22 @@ def test_before_the_first_start_there_is_nothing_to_feed_in(captured: Captured, 
     assert run_redrive(config).tried == 0
 
 
-def test_letters_of_tables_that_are_to_be_ignored_by_now_stay_for_no_row_was_made_of_them(captured: Captured) -> None:
-    captured.batch(captured.config(), change("receipts", "r1", 1, 1))
-    ignoring = captured.config().model_copy(update={"unlisted_tables": "ignore"})
-    report = run_redrive(ignoring)
+def test_letters_stay_that_are_of_a_table_to_be_ignored_or_of_a_batch_that_is_not_in_the_journal(
+    captured: Captured,
+) -> None:
+    unlisted, mended = captured.config(), captured.config("receipts")
+    captured.batch(unlisted, change("receipts", "r1", 1, 1))
+    # No row was made of it.
+    report = run_redrive(unlisted.model_copy(update={"unlisted_tables": "ignore"}))
     assert (report.redriven, report.stayed) == ({}, {"UNLISTED_TABLE": 1})
-    assert captured.letters() == {"UNLISTED_TABLE": 1}
     assert captured.violations() == []
+    # It is left to the job.
+    late = frame(captured._spark, [Record(SHARD, 7, change("receipts", "r2", 1, 7))])
+    assemble(unlisted).dead_letters.write(
+        late.selectExpr("*", "'UNLISTED_TABLE' AS reason", "'' AS detail"), batch_id="not-in-the-journal"
+    )
+    assert captured.letters() == {"UNLISTED_TABLE": 2}
+    report = run_redrive(mended)
+    assert (report.tried, report.redriven, report.waiting) == (1, {"UNLISTED_TABLE": 1}, 1)
+    assert captured.letters() == {"UNLISTED_TABLE": 1}
+    assert captured.rows("receipts") == {"r1": 1}

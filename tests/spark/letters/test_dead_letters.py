@@ -1,5 +1,6 @@
 """The dead-letter table, written and deleted from by Spark, read back by hudi-rs."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,9 +114,10 @@ def test_where_no_letter_was_ever_written_there_are_none_to_read_or_to_delete(
     assert not Path(none.base_path).exists()
 
 
-def test_letters_that_are_deleted_are_gone_and_the_others_stay_as_they_are(spark: SparkSession, tmp_path: Path) -> None:
-    dead_letters = DeadLetters(str(tmp_path / "d"), "d")
-    write(spark, dead_letters)
+def test_letters_that_are_deleted_are_gone_and_the_others_stay_as_they_are(
+    spark: SparkSession, written: DeadLetters, tmp_path: Path
+) -> None:
+    dead_letters = copy_of(written, tmp_path)
     everything = {row["dead_letter_id"]: row for row in all_of(dead_letters)}
     gone = ["s/shard-0/99/0", "s/shard-0/100/1", "s/shard-0/101/0"]
     # The third was the last of its day.
@@ -129,14 +131,20 @@ def test_letters_that_are_deleted_are_gone_and_the_others_stay_as_they_are(spark
     assert {row["dead_letter_id"]: row for row in all_of(dead_letters)} == everything
 
 
+def copy_of(dead_letters: DeadLetters, folder: Path) -> DeadLetters:
+    shutil.copytree(dead_letters.base_path, folder / "d")
+    return replace(dead_letters, base_path=str(folder / "d"))
+
+
 def all_of(dead_letters: DeadLetters) -> list[dict[str, Any]]:
     sql = "select * exclude (_hoodie_commit_time, _hoodie_commit_seqno, _hoodie_file_name) from t"
     return query(dead_letters.base_path, sql).to_pylist()
 
 
-def test_a_deletion_that_can_not_happen_is_one_error_that_names_the_table(spark: SparkSession, tmp_path: Path) -> None:
-    dead_letters = DeadLetters(str(tmp_path / "d"), "d")
-    write(spark, dead_letters)
+def test_a_deletion_that_can_not_happen_is_one_error_that_names_the_table(
+    spark: SparkSession, written: DeadLetters, tmp_path: Path
+) -> None:
+    dead_letters = copy_of(written, tmp_path)
     for file in Path(dead_letters.base_path).rglob("*.parquet"):
         file.write_bytes(b"not parquet")
     with pytest.raises(SinkError, match=r"dead letters at .*: 1 could not be deleted: ") as raised:

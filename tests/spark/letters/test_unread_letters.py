@@ -16,23 +16,6 @@ WIDE = NARROW.replace("amount int", "amount bigint")
 LARGE = b'{"id": "b", "at": "1/1/10", "amount": 7000000000}'
 
 
-def test_a_record_that_is_a_row_when_it_is_read_again_is_no_dead_letter_too(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    job = make_job(tmp_path, schema=NARROW)
-    kept = [Record("shard-0", 1, b'{"id": "a", "at": "1/1/10"}'), Record("shard-0", 2, b"{")]
-    process_batch(job, batch_of(spark, 1, kept))
-    with pytest.raises(CrashError):
-        process_batch(job, batch_of(spark, 2, [Record("shard-0", 3, LARGE)]), on_step=crash_at("dead_letters_written"))
-    assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2), ("shard-0", 3)}
-
-    mended = make_job(tmp_path, schema=WIDE)
-    start(mended, spark)
-    process_batch(mended, batch_of(spark, 2, [Record("shard-0", 3, LARGE)]))
-    assert set(dead_letters_of(job, ["shard-0"])) == {("shard-0", 2)}
-    assert set(rows_of(mended)) == {"a", "b"}
-
-
 def test_letters_stay_until_their_records_are_read_again_and_if_these_are_still_rejected(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -55,6 +38,7 @@ def test_letters_stay_until_their_records_are_read_again_and_if_these_are_still_
     # A shard that no commit knew.
     process_batch(mended, batch_of(spark, 4, unread[2:]))
     assert set(dead_letters_of(job, ["shard-0", "child"])) == {("shard-0", 1), ("shard-0", 3)}
+    assert {key: row["amount"] for key, row in rows_of(mended).items()} == {"b": 7_000_000_000}
 
 
 def start(job: EnrichJob, spark: SparkSession) -> None:

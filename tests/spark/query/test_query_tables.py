@@ -112,13 +112,3 @@ def test_a_table_with_commits_but_no_rows_is_empty(spark, tmp_path):
     upsert(orders(spark, 0, 0), hudi, commit_metadata={"position": "first"})
     assert query(tmp_path / "empty", "SELECT count(*) AS n FROM t").to_pylist() == [{"n": 0}]
     assert "uuid" in query(tmp_path / "empty", "SELECT * FROM t").column_names
-
-
-def test_rows_from_before_a_column_was_added_have_null_there(spark, tmp_path):
-    path = str(tmp_path / "evolved")
-    hudi = HudiTable(path, "orders", ("uuid",), "_streamjoin_ordering", partition_by=("third",))
-    upsert(orders(spark, 0, 9), hudi, commit_metadata={"position": "first"})
-    added = orders(spark, 9, 1).selectExpr("*", "IF(id = 9, 'new', NULL) added")
-    upsert(added, hudi, commit_metadata={"position": "second"})
-    answer = query(path, "SELECT added, count(*) AS n FROM t GROUP BY added ORDER BY n").to_pylist()
-    assert answer == [{"added": "new", "n": 1}, {"added": None, "n": 9}]
