@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 import pytest
 from chispa import assert_df_equality
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from streamjoin.enrich.join import enrich
 from streamjoin.errors import SchemaError
@@ -33,25 +35,33 @@ def both(spark: SparkSession, events: Any, schema: str, rows: Sequence[Row], on:
     return by_probe
 
 
-@pytest.mark.parametrize(
-    ("event_type", "values", "key_type", "keys"),
-    [
-        ("string", ["a", "b", "", None, "A"], "string", ["a", "", "c"]),
-        ("string", ["7", "007", " 7", None], "bigint", [7, 8]),
-        ("int", [7, 8, None], "string", ["7", "08"]),
-        ("int", [7, 2**31 - 1, None], "bigint", [7, 2**31 - 1]),
-        ("decimal(10,2)", [Decimal("1.50"), Decimal("2.00"), None], "decimal(38,18)", [Decimal("1.5"), Decimal("3")]),
-        ("bigint", [1, 2], "decimal(12,3)", [Decimal("1.000"), Decimal("2.001")]),
-        ("double", [0.1, 2.0, None], "double", [0.1, 2.0]),
-        ("boolean", [True, False, None], "boolean", [True]),
-        ("binary", [bytearray(b"\x00\xff"), bytearray(b""), None], "binary", [bytearray(b"\x00\xff")]),
-    ],
-)  # fmt: skip
-def test_matches_are_the_same_for_every_type_of_key(
-    spark: SparkSession, event_type: str, values: list[Any], key_type: str, keys: list[Any]
-) -> None:
-    events = spark.createDataFrame([(number, value) for number, value in enumerate(values)], f"n int, k {event_type}")
-    both(spark, events, f"k2 {key_type}, v int", [(key, number) for number, key in enumerate(keys)], {"k": "k2"})
+# Type in the event, its values; type in the reference, its keys.
+KEYS: list[tuple[str, list[Any], str, list[Any]]] = [
+    ("string", ["a", "b", "", None, "A"], "string", ["a", "", "c"]),
+    ("string", ["7", "007", " 7", None], "bigint", [7, 8]),
+    ("int", [7, 8, None], "string", ["7", "08"]),
+    ("int", [7, 2**31 - 1, None], "bigint", [7, 2**31 - 1]),
+    ("decimal(10,2)", [Decimal("1.50"), Decimal("2.00"), None], "decimal(38,18)", [Decimal("1.5"), Decimal("3")]),
+    ("bigint", [1, 2], "decimal(12,3)", [Decimal("1.000"), Decimal("2.001")]),
+    ("double", [0.1, 2.0, None], "double", [0.1, 2.0]),
+    ("boolean", [True, False, None], "boolean", [True]),
+    ("binary", [bytearray(b"\x00\xff"), bytearray(b""), None], "binary", [bytearray(b"\x00\xff")]),
+]
+
+
+def test_matches_are_the_same_for_every_type_of_key(spark: SparkSession) -> None:
+    by_broadcast, by_probe = list[DataFrame](), list[DataFrame]()
+    for event_type, values, key_type, keys in KEYS:
+        events = spark.createDataFrame(list(enumerate(values)), f"n int, k {event_type}")
+        schema, rows = f"k2 {key_type}, v int", [(key, number) for number, key in enumerate(keys)]
+        sides = (by_broadcast, spark.createDataFrame(rows, schema)), (by_probe, keyed(spark, schema, rows))
+        for joins, side in sides:
+            joined = enrich(events, side, on={"k": "k2"}, columns=["v"]).frame
+            joins.append(joined.select(F.lit(f"{event_type} = {key_type}"), "n", "v", "_unmatched"))
+    # One job for all of them.
+    expected, found = (sorted(reduce(DataFrame.union, joins).collect()) for joins in (by_broadcast, by_probe))
+    assert found == expected
+    assert {row[0] for row in found if row["v"] is not None} == {f"{each[0]} = {each[2]}" for each in KEYS}
 
 
 def test_composite_keys_match_whole(spark: SparkSession) -> None:

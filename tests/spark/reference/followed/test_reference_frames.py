@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.enrich.join import enrich
+from streamjoin.reference.followed import index
 from streamjoin.reference.followed import rows as rows_module
 from streamjoin.reference.followed.inferred import NOTHING_KNOWN, infer_types
 from streamjoin.reference.followed.layout import lay_out
@@ -111,14 +112,16 @@ def test_an_empty_table_is_an_empty_frame_of_the_right_columns(spark, monkeypatc
     assert frame.schema.simpleString() == "struct<country_code:string,countryname:string>"
 
 
-def test_many_rows_arrive_each_once(spark):
-    items = [country(f"C{n}", f"n{n}", area={"N": f"{n}.25"}) for n in range(120_001)]
-    reference = Reference(settings(columns=["area"]), client=FakeDynamoDb(items, page_items=5000), spark=spark)
+def test_many_rows_arrive_each_once(spark, monkeypatch):
+    monkeypatch.setattr(rows_module, "_CHUNK_ROWS", 5_000)
+    monkeypatch.setattr(index, "_CHUNK_ROWS", 5_000)
+    items = [country(f"C{n}", f"n{n}", area={"N": f"{n}.25"}) for n in range(12_001)]
+    reference = Reference(settings(columns=["area"]), client=FakeDynamoDb(items, page_items=500), spark=spark)
 
     frame = reference.current().frame
 
     counted = frame.agg(F.count("*"), F.count_distinct("countryname"), F.sum("area")).first()
-    assert tuple(counted) == (120_001, 120_001, Decimal(120_000 * 120_001 // 2) + Decimal("0.25") * 120_001)
+    assert tuple(counted) == (12_001, 12_001, Decimal(12_000 * 12_001 // 2) + Decimal("0.25") * 12_001)
     reference.close()
 
 

@@ -1,8 +1,10 @@
 import uuid
 from datetime import date
 from decimal import Decimal
+from functools import reduce
 
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.enrich.join import enrich
@@ -91,7 +93,7 @@ def test_workers_keep_what_they_read_between_batches(spark, executors):
     spark.conf.set("spark.sql.shuffle.partitions", 2)
     events = spark.createDataFrame([(f"C{number:05}",) for number in range(100)], "country string")
 
-    for _ in range(12):
+    for _ in range(5):
         assert reference.current().side(events).count() == 100
 
     # each of the tasks asks once in each worker that it meets; there are as many of both, at most two
@@ -213,46 +215,52 @@ def integers(number):
     return int(number) if number == int(number) else None
 
 
-@pytest.mark.parametrize(
-    ("event", "values", "key_type", "keys", "declared"),
-    [
-        ("string", EVENT_TEXTS, "S", TEXTS, "string"),
-        ("bigint", numbers_as(integers), "S", TEXTS, "string"),
-        ("date", [date(2026, 1, 31), date(1, 1, 1), date(9999, 12, 31)], "S", TEXTS, "date"),
-        ("string", EVENT_TEXTS, "N", NUMBERS, "bigint"),
-        ("string", EVENT_TEXTS, "N", NUMBERS, "string"),
-        ("bigint", numbers_as(integers), "N", NUMBERS, "bigint"),
-        ("bigint", numbers_as(integers), "N", NUMBERS, "string"),
-        ("bigint", numbers_as(integers), "N", NUMBERS, "decimal(38,6)"),
-        ("int", [7, -7, 0, 1000, 16777216], "N", NUMBERS, "double"),
-        ("decimal(38,6)", numbers_as(lambda n: n), "N", NUMBERS, "decimal(38,6)"),
-        ("decimal(38,6)", numbers_as(lambda n: n), "N", NUMBERS, "bigint"),
-        ("decimal(38,6)", numbers_as(lambda n: n), "N", NUMBERS, "double"),
-        ("double", [*numbers_as(float)[:6], float("nan"), float("inf"), -0.0, 1e300], "N", NUMBERS, "double"),
-        ("double", [7.0, 7.5, 0.1, 1e-6, 1000.0], "N", NUMBERS, "decimal(38,6)"),
-        ("float", [7.0, 7.5, 0.5, 1000.0], "N", NUMBERS, "double"),
-        ("float", [7.0, 7.5, 0.1, 1000.0], "N", NUMBERS, "float"),
-        ("binary", [b"\x00", b"\xff\x80", b"", b"x" * 3000], "B", [b"\x00", b"\xff\x80", b"other"], "binary"),
-    ],
-)
-def test_events_find_what_they_find_when_the_whole_table_is_joined(
-    spark, executors, event, values, key_type, keys, declared
-):
-    items = [{"key": {key_type: key}, "found": {"S": repr(key)}} for key in keys]
-    table = FakeItemTable(items, key=(("key", key_type),))
-    types = parse_schema(f"key {declared}, found string")
-    schema = to_spark(parse_schema(f"value {event}"))
-    events = spark.createDataFrame([(value,) for value in [*values, None]], schema)
-    layout = lay_out({"value": "key"}, {"found": "found"})
-    described = describe(table, "t")
-    rows = build_rows(packed(items, described), described, layout, types, fail_on_duplicate=True)
-    whole = enrich(events, to_frame(spark, rows.table), on=layout.on, columns=["found"]).frame
-    spark.conf.set("spark.sql.shuffle.partitions", 2)
-    reference = executors(table, on={"value": "key"}, columns=["found"], schema=f"key {declared}, found string")
+# Type in the event, its values; type in the table, its keys; type as it is declared.
+KEYS = [
+    ("string", EVENT_TEXTS, "S", TEXTS, "string"),
+    ("bigint", numbers_as(integers), "S", TEXTS, "string"),
+    ("date", [date(2026, 1, 31), date(1, 1, 1), date(9999, 12, 31)], "S", TEXTS, "date"),
+    ("string", EVENT_TEXTS, "N", NUMBERS, "bigint"),
+    ("string", EVENT_TEXTS, "N", NUMBERS, "string"),
+    ("bigint", numbers_as(integers), "N", NUMBERS, "bigint"),
+    ("bigint", numbers_as(integers), "N", NUMBERS, "string"),
+    ("bigint", numbers_as(integers), "N", NUMBERS, "decimal(38,6)"),
+    ("int", [7, -7, 0, 1000, 16777216], "N", NUMBERS, "double"),
+    ("decimal(38,6)", numbers_as(lambda n: n), "N", NUMBERS, "decimal(38,6)"),
+    ("decimal(38,6)", numbers_as(lambda n: n), "N", NUMBERS, "bigint"),
+    ("decimal(38,6)", numbers_as(lambda n: n), "N", NUMBERS, "double"),
+    ("double", [*numbers_as(float)[:6], float("nan"), float("inf"), -0.0, 1e300], "N", NUMBERS, "double"),
+    ("double", [7.0, 7.5, 0.1, 1e-6, 1000.0], "N", NUMBERS, "decimal(38,6)"),
+    ("float", [7.0, 7.5, 0.5, 1000.0], "N", NUMBERS, "double"),
+    ("float", [7.0, 7.5, 0.1, 1000.0], "N", NUMBERS, "float"),
+    ("binary", [b"\x00", b"\xff\x80", b"", b"x" * 3000], "B", [b"\x00", b"\xff\x80", b"other"], "binary"),
+]
 
-    looked_up = joined(events, reference.current())
 
-    expected = sorted(map(repr, whole.collect()))
-    assert sorted(map(repr, looked_up.collect())) == expected
-    assert any("found=None" not in row for row in expected)
-    reference.close()
+def test_events_find_what_they_find_when_the_whole_table_is_joined(spark, executors):
+    spark.conf.set("spark.sql.shuffle.partitions", 1)
+    whole, looked_up, references = [], [], []
+    for event, values, key_type, keys, declared in KEYS:
+        label = f"{event} = {key_type} as {declared}"
+        items = [{"key": {key_type: key}, "found": {"S": repr(key)}} for key in keys]
+        table = FakeItemTable(items, key=(("key", key_type),))
+        types = parse_schema(f"key {declared}, found string")
+        schema = to_spark(parse_schema(f"n int, value {event}"))
+        events = spark.createDataFrame(list(enumerate([*values, None])), schema)
+        layout = lay_out({"value": "key"}, {"found": "found"})
+        described = describe(table, "t")
+        rows = build_rows(packed(items, described), described, layout, types, fail_on_duplicate=True)
+        joins = enrich(events, to_frame(spark, rows.table), on=layout.on, columns=["found"]).frame
+        reference = executors(table, on={"value": "key"}, columns=["found"], schema=f"key {declared}, found string")
+        for found, frame in (whole, joins), (looked_up, joined(events, reference.current())):
+            found.append(frame.select(F.lit(label).alias("keys"), "n", "found"))
+        references.append(reference)
+
+    # One job for all of them.
+    expected, found = ({tuple(row) for row in reduce(DataFrame.union, each).collect()} for each in (whole, looked_up))
+
+    assert found == expected
+    assert len(found) == sum(len(values) + 1 for _, values, *_ in KEYS)
+    assert len({label for label, _, value in found if value is not None}) == len(KEYS)
+    for reference in references:
+        reference.close()
