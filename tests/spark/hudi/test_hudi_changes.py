@@ -15,6 +15,7 @@ from streamjoin.hudi.late_deletes import NEWEST_ORDER
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import read_table
+from tests.small_tables import ONE_BUCKET
 
 DDL = "_item_key string, v int, dt string, _order string, _hoodie_is_deleted boolean"
 TABLES = [(kind, by) for kind in ("COPY_ON_WRITE", "MERGE_ON_READ") for by in ((), ("dt",))]
@@ -87,7 +88,7 @@ def test_whatever_arrives_when_each_item_ends_as_its_newest_change_left_it(
 def test_the_table_is_read_for_late_deletions_only_if_there_may_be_some(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = table(tmp_path, "MERGE_ON_READ", ())
+    target = table(tmp_path, "MERGE_ON_READ", (), **ONE_BUCKET)
     reads: list[str] = []
     monkeypatch.setattr(late_deletes, "as_hadoop_path", lambda path: reads.append(path) or path)
     write(spark, target, ("a", 1, "x", order(10), False), ("b", 1, "x", order(10), False))
@@ -105,7 +106,7 @@ def test_the_table_is_read_for_late_deletions_only_if_there_may_be_some(
 def test_a_table_whose_commits_say_nothing_of_their_order_is_read_once(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = table(tmp_path, "MERGE_ON_READ", ())
+    target = table(tmp_path, "MERGE_ON_READ", (), **ONE_BUCKET)
     # Numbers are not compared as text.
     ddl = DDL.replace("_order string", "_order bigint")
     plain = spark.createDataFrame(
