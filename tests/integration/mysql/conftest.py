@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +75,8 @@ def mariadb() -> Iterator[MariaDb]:
         yield running
 
 
-@pytest.fixture
-def database(mariadb: MariaDb) -> Iterator[Database]:
+@contextmanager
+def fresh_database(mariadb: MariaDb) -> Iterator[Database]:
     name = f"shop_{uuid.uuid4().hex[:12]}"
     mariadb.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     connection = mariadb.connect(name)
@@ -83,3 +84,9 @@ def database(mariadb: MariaDb) -> Iterator[Database]:
     yield Database(mariadb, name, connection)
     connection.close()
     mariadb.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def database(mariadb: MariaDb) -> Iterator[Database]:
+    with fresh_database(mariadb) as made:
+        yield made

@@ -58,31 +58,31 @@ def test_a_replay_of_everything_by_conditional_writes_ends_as_plain_writes_in_or
 ) -> None:
     draw = random.Random(7)
     history: list[Put | Delete] = []
-    for version in range(900):
-        number = draw.randrange(210)
+    for version in range(450):
+        number = draw.randrange(105)
         is_put = draw.random() < 0.7
         history.append(put(table, number, version) if is_put else Delete(table, key(number), version))
     writer = ItemWriter(client)
-    for start in range(0, len(history), 300):
-        writer.write(history[start : start + 300], conditional=False)
+    for start in range(0, len(history), 150):
+        writer.write(history[start : start + 150], conditional=False)
     expected = versions(client, table)
     newest = {int(change.key["id"]["N"]): change for change in history}
     assert expected == {number: each.version for number, each in newest.items() if isinstance(each, Put)}
     counts = [writer.write(history[at : at + 135], conditional=True) for at in range(0, len(history), 135)]
     assert versions(client, table) == expected
-    assert sum(counts, WriteCounts()).superseded > 300
+    assert sum(counts, WriteCounts()).superseded > 150
 
 
 def test_what_is_as_new_stays_and_the_others_are_written(client: Any, table: str) -> None:
     writer = ItemWriter(client)
     client.put_item(TableName=table, Item=key(0))
-    writer.write([put(table, n, LATE + n % 2) for n in range(1, 250)], conditional=True)
-    counts = writer.write([put(table, n, LATE + 1) for n in range(250)], conditional=True)
-    assert counts == WriteCounts(puts=125, superseded=125)
+    writer.write([put(table, n, LATE + n % 2) for n in range(1, 130)], conditional=True)
+    counts = writer.write([put(table, n, LATE + 1) for n in range(130)], conditional=True)
+    assert counts == WriteCounts(puts=65, superseded=65)
     assert set(versions(client, table).values()) == {LATE + 1}
-    counts = writer.write([Delete(table, key(n), LATE + 1 + n % 2) for n in range(250)], conditional=True)
-    assert counts == WriteCounts(deletes=125, superseded=125)
-    assert len(versions(client, table)) == 125
+    counts = writer.write([Delete(table, key(n), LATE + 1 + n % 2) for n in range(130)], conditional=True)
+    assert counts == WriteCounts(deletes=65, superseded=65)
+    assert len(versions(client, table)) == 65
 
 
 def test_a_put_needs_its_own_condition_too_and_an_item_that_it_keeps_is_not_deleted_as_older(
