@@ -1,3 +1,5 @@
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -9,6 +11,7 @@ from pyspark.sql import functions as F
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.frames import frame_of, tasks_for
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 SCHEMA = parse_schema("s string, b binary, l bigint, i int, d double, m decimal(38,10), t timestamp, y date, o boolean")
 FULL = {
@@ -37,3 +40,13 @@ def test_every_flat_type_reaches_spark_exactly_nulls_too(spark: SparkSession, ro
 def test_a_small_frame_is_one_task_and_a_large_one_no_more_than_four_a_core(spark: SparkSession) -> None:
     assert (tasks_for(spark, 0), tasks_for(spark, 4_000), tasks_for(spark, 25_000)) == (1, 1, 3)
     assert tasks_for(spark, 10_000_000) == 4 * spark.sparkContext.defaultParallelism
+
+
+def test_no_task_looks_for_python_modules_in_the_jar_of_spark(spark: SparkSession) -> None:
+    def looked_in(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        assert sum(batch.num_rows for batch in batches) == 1
+        places = sorted({*sys.path, *sys.path_importer_cache})
+        yield pa.RecordBatch.from_pydict({"place": [place for place in places if place.endswith(".jar")]})
+
+    one, out = spark.range(1), to_spark(parse_schema("place string"))
+    assert map_batches(one, looked_in, out).collect() == []

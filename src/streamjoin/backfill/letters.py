@@ -17,6 +17,7 @@ from streamjoin.records.change_columns import ITEM_KEY
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 _LETTER: Final = pa.schema([*RECORD_SCHEMA, pa.field(REASON, pa.string()), pa.field(DETAIL, pa.string())])
 _NUMBER_BYTES: Final = 16
@@ -51,7 +52,7 @@ def letters_of(rejected: Events, items: DataFrame, *, stream: str, noted_us: int
         item_id(RECORD_COLUMN), ITEM_KEY, F.col(REASON_COLUMN).alias(REASON), F.col(DETAIL_COLUMN).alias(DETAIL)
     )
     found = items.join(verdicts, "sequence_number")
-    return found.mapInArrow(_letters(stream, _EPOCH + timedelta(microseconds=noted_us)), to_spark(_LETTER))
+    return map_batches(found, _letters(stream, _EPOCH + timedelta(microseconds=noted_us)), to_spark(_LETTER))
 
 
 def _letters(stream: str, arrived: datetime) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:

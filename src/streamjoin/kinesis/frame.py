@@ -20,6 +20,7 @@ from streamjoin.schema.columns import RECORD_FIELDS, RECORD_SCHEMA, SEQUENCE_NUM
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.shards.position import LostRange, ShardRange
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 _END = "_end"
 _END_SCHEMA = parse_schema(
@@ -47,7 +48,7 @@ def read(spark: SparkSession, plan: Plan) -> DataFrame:
     if tasks == 0:
         return spark.createDataFrame([], to_spark(_SCHEMA))
     # A range of as many partitions as rows needs no shuffle; the row's number is the task's.
-    return spark.range(0, tasks, 1, tasks).mapInArrow(ReadShards(plan, tasks), to_spark(_SCHEMA))
+    return map_batches(spark.range(0, tasks, 1, tasks), ReadShards(plan, tasks), to_spark(_SCHEMA))
 
 
 def ranges(frame: DataFrame) -> tuple[ShardRange, ...]:

@@ -13,6 +13,7 @@ from streamjoin.records.decoder import PayloadDecoder, PayloadFormat, Rejected
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUMN, Events, nothing_yet
 from streamjoin.records.splitting import split_batch
 from streamjoin.spark.schema import RECORD_STRUCT, declared, to_spark
+from streamjoin.spark.workers import map_batches
 
 _EVENT: Final = "_event"
 _JSON: Final = PayloadFormat()
@@ -58,7 +59,7 @@ def decode(
             T.StructField(DETAIL_COLUMN, T.StringType()),
         ]
     )
-    decoded = records.mapInArrow(_batch_decoder(columns, payload, watch, is_split=is_split), out)
+    decoded = map_batches(records, _batch_decoder(columns, payload, watch, is_split=is_split), out)
     decoded = decoded.select(f"{_EVENT}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
     return Events(decoded)
 

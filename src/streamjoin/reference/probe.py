@@ -23,6 +23,7 @@ from pyspark.sql import types as T
 
 from streamjoin.moments import in_utc
 from streamjoin.spark.schema import to_arrow
+from streamjoin.spark.workers import map_batches
 
 # A worker holds one layer for each place; references that are no longer used give theirs up from here on.
 _PLACES_KEPT = 64
@@ -189,7 +190,7 @@ class KeyedRows:
         """
         added = T.StructType([T.StructField(name, self.schema[name].dataType) for name in columns])
         out = T.StructType([*events.schema.fields, *added.fields, T.StructField(matched, T.BooleanType())])
-        return events.mapInArrow(_Attach(tuple(on), tuple(columns), to_arrow(added), matched, self.layers), out)
+        return map_batches(events, _Attach(tuple(on), tuple(columns), to_arrow(added), matched, self.layers), out)
 
 
 _layers: dict[str, tuple[str, Layer]] = {}

@@ -18,6 +18,7 @@ from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, RECORD_COLUM
 from streamjoin.records.values import Rejected
 from streamjoin.spark.frames import quoted
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 _VERDICT: Final = (REASON_COLUMN, DETAIL_COLUMN)
 
@@ -46,7 +47,8 @@ def to_rows(changes: Events, layout: ChangeLayout) -> Events:
     ]
     verdict = [T.StructField(name, T.StringType()) for name in _VERDICT]
     rows = Events(
-        frame.mapInArrow(
+        map_batches(
+            frame,
             _row_batches(layout, [each.name for each in passed]),
             T.StructType([*passed, *verdict, *to_spark(maker.schema).fields]),
         )

@@ -19,6 +19,7 @@ from streamjoin.records.splitting import split_batch
 from streamjoin.records.values import Rejected
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 CHANGE_SCHEMA: Final = parse_schema(
     f"{TABLE} string, {OPERATION} string, {ITEM_KEY} string, {ORDER} string, {CHANGE_ID} string, "
@@ -68,7 +69,7 @@ def read_changes(records: DataFrame, *, is_split: bool = False) -> Events:
         is_split: Whether their reader has taken away what is around changes already.
     """
     read = read_batches if is_split else read_whole_batches
-    changes = records.mapInArrow(read, StructType([*records.schema.fields, *to_spark(CHANGE_SCHEMA).fields]))
+    changes = map_batches(records, read, StructType([*records.schema.fields, *to_spark(CHANGE_SCHEMA).fields]))
     return Events(changes.select(*CHANGE_SCHEMA.names, record_struct(records.schema), *nothing_yet()))
 
 
@@ -86,7 +87,7 @@ def changes_of_items(items: DataFrame, table: str, key_names: Sequence[str], not
     """
     known = [field for field in items.schema.fields if field.name != "item"]
     reader = _item_reader(table, tuple(key_names), noted_us)
-    changes = items.mapInArrow(reader, StructType([*known, *to_spark(CHANGE_SCHEMA).fields]))
+    changes = map_batches(items, reader, StructType([*known, *to_spark(CHANGE_SCHEMA).fields]))
     return Events(changes.select(*CHANGE_SCHEMA.names, record_struct(items.schema), *nothing_yet()))
 
 

@@ -23,6 +23,7 @@ from streamjoin.schema.ddl import parse_schema
 from streamjoin.schema.names import STORABLE_NAME
 from streamjoin.schema.widening import INTEGER_DIGITS, digits, is_number
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 _DIGITS: Final = 38
 # Room for the next price with more decimals: Spark's own default.
@@ -139,7 +140,7 @@ def found_columns(changes: Events, layout: ChangeLayout) -> pa.Schema:
         yield _to_arrow(needs_of(_items(batches, is_current)))
 
     needs: dict[str, TypeNeed] = {}
-    for row in kept.mapInArrow(find, to_spark(_NEEDS)).collect():
+    for row in map_batches(kept, find, to_spark(_NEEDS)).collect():
         found = row.asDict()
         needs.setdefault(found.pop("attribute"), TypeNeed()).merge(TypeNeed(set(found.pop("kinds")), **found))
     return needed_columns(needs, layout)

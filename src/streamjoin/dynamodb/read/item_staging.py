@@ -20,6 +20,7 @@ from streamjoin.dynamodb.service import pack
 from streamjoin.errors import SourceError
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
+from streamjoin.spark.workers import map_batches
 
 _SCHEMA = parse_schema("segment int, error string, is_retryable boolean")
 
@@ -63,7 +64,7 @@ def stage(spark: SparkSession, plan: StagingPlan) -> None:
     if not tasks:
         return
     # A range of as many partitions as rows needs no shuffle; the row's number is the task's.
-    ends = spark.range(0, tasks, 1, tasks).mapInArrow(StageSegments(plan, tasks), to_spark(_SCHEMA)).collect()
+    ends = map_batches(spark.range(0, tasks, 1, tasks), StageSegments(plan, tasks), to_spark(_SCHEMA)).collect()
     errors = [SourceError(end["error"], retryable=end["is_retryable"]) for end in ends if end["error"] is not None]
     if errors:
         raise next((error for error in errors if not error.retryable), errors[0])

@@ -29,6 +29,7 @@ from streamjoin.reference.lookup.snapshot import LookedUp, LookupSnapshot
 from streamjoin.reference.lookup.types import sampled_types
 from streamjoin.reference.table import describe
 from streamjoin.spark.schema import to_arrow_type, to_spark
+from streamjoin.spark.workers import map_batches
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +203,7 @@ class LookupReference(ConfiguredReference):
         kept = events.where(f"{REASON_COLUMN} IS NULL") if REASON_COLUMN in events.columns else events
         keys = kept.selectExpr(*(f"`{column}` AS {name}" for column, name in names.items())).dropna()
         # Equal keys come to one task. Their number is fixed: each has an equal share of the read units.
-        return keys.repartition(max(tasks, 1), *names.values()).mapInArrow(work, to_spark(FETCHED_SCHEMA)).collect()
+        return map_batches(keys.repartition(max(tasks, 1), *names.values()), work, to_spark(FETCHED_SCHEMA)).collect()
 
     def _key_columns(self, events: T.StructType, plan: _Plan) -> dict[str, KeyColumn]:
         """Return, for each of the key's attributes, the event's column; check that all that are joined can be."""
