@@ -24,28 +24,28 @@ class Emulator:
     local: DynamoDbLocal | None
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kinesis(stack: LocalStack) -> Any:
     return aws_client("kinesis")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dynamodb(stack: LocalStack) -> Any:
     return aws_client("dynamodb")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def s3(stack: LocalStack) -> Any:
     return aws_client("s3")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fresh_name() -> Callable[[str], str]:
     """Return names that no other test has, instead of cleaning up after it."""
     return lambda stem: f"{stem}-{uuid.uuid4().hex[:12]}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_stream(kinesis: Any, fresh_name: Callable[[str], str]) -> Callable[..., str]:
     """Create a stream of so many shards; returns its name."""
 
@@ -57,7 +57,7 @@ def make_stream(kinesis: Any, fresh_name: Callable[[str], str]) -> Callable[...,
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_table(dynamodb: Any, fresh_name: Callable[[str], str]) -> Callable[..., str]:
     """Create a DynamoDB table with these keys and items; returns its name."""
 

@@ -14,6 +14,7 @@ from streamjoin.entry import parse_job
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.query import read_table
+from tests.small_tables import ONE_BUCKET
 
 KEYS = {"PK": "S", "SK": "S"}
 WATERMARK_MS = 1_562_148_836_036
@@ -48,12 +49,13 @@ class Kill:
 
 def table_of(base: str, table_name: str, **more: Any) -> dict[str, Any]:
     """Return the settings of the table, which backfill and capture share."""
+    hudi = {"base_path": f"{base}/receipts", "table_name": "receipts", "options": ONE_BUCKET}
     return {
         "table_name": table_name,
         "schema": "receiptid string, updatedat bigint, total decimal(38,2), payment string",
         "rename": {"updatedat": "updated_at"},
         "drop": ["PK", "SK"],
-        "sink": {"hudi": {"base_path": f"{base}/receipts", "table_name": "receipts", "partition_by": [BY_DAY]}},
+        "sink": {"hudi": {**hudi, "partition_by": [BY_DAY]}},
         **more,
     }
 
