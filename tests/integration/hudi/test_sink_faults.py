@@ -1,7 +1,8 @@
 """What a table on S3 is after requests of a commit have failed, one at a time."""
 
-import uuid
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ BREAKS = {
     "COPY_ON_WRITE": [(".inflight", "drop"), (".parquet", "503"), (".commit", "drop")],
     "MERGE_ON_READ": [(".marker.APPEND", "503"), (".log.", "drop"), (".deltacommit", "503")],
 }
+# Of a table's very first commit.
+BREAKS_OF_CREATION = ["hoodie.properties", ".commit"]
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +34,10 @@ def proxy(stack: LocalStack) -> Iterator[S3Proxy]:
         yield running
 
 
-@pytest.fixture
-def bucket(spark: SparkSession, s3: Any, proxy: S3Proxy) -> str:
+@pytest.fixture(scope="module")
+def bucket(spark: SparkSession, s3: Any, proxy: S3Proxy, fresh_name: Callable[[str], str]) -> str:
     """A bucket that Spark reaches by the proxy, and all others directly."""
-    name = f"faults-{uuid.uuid4().hex[:12]}"
+    name = fresh_name("faults")
     s3.create_bucket(Bucket=name)
     settings: Any = spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
     settings.set(f"fs.s3a.bucket.{name}.endpoint", proxy.endpoint)
@@ -65,53 +68,80 @@ def puts(ending: str, kind: str) -> Callable[[Request], str | None]:
     return rule
 
 
-@pytest.mark.parametrize("table_type", TABLE_TYPES)
-def test_a_commit_that_s3_breaks_off_anywhere_is_not_there_and_the_next_try_doubles_nothing(
-    spark: SparkSession, proxy: S3Proxy, bucket: str, table_type: str
-) -> None:
-    target = HudiTable(f"s3://{bucket}/lake/t", "t", ("id",), "o", table_type=table_type, options=ONE_BUCKET)
-    proxy.breaks(lambda request: None)
-    write(spark, target, KEYS, 1)
-    version = 1
-    for ending, kind in BREAKS[table_type]:
+@dataclass
+class Tried:
+    """A commit that was broken off, and what the table held afterwards: the version of each row by its key.
+
+    Args:
+        error: What the writer was told.
+        rows: When it had ended; None: there was nothing to look at yet.
+        mended: After the next try; empty if there was none.
+    """
+
+    error: SinkError
+    rows: dict[str, int] | None
+    mended: dict[str, int]
+
+
+@dataclass
+class Story:
+    """One table after tries of its commits that were broken off.
+
+    Args:
+        creation: Those of its first commit, one after the other; only of copy-on-write.
+        created: What the table held after the next one.
+        broken: By the ending of the file that broke it, the n-th of version n + 1; the next try is of the same.
+        lost: One that was done, but whose last answer was lost, and the same again.
+    """
+
+    creation: dict[str, Tried]
+    created: dict[str, int]
+    broken: dict[str, Tried]
+    lost: Tried
+
+
+@pytest.fixture(scope="module", params=TABLE_TYPES)
+def story(spark: SparkSession, proxy: S3Proxy, bucket: str, request: pytest.FixtureRequest) -> Story:
+    table_type: str = request.param
+    path = f"s3://{bucket}/{table_type.lower()}/t"
+    target = HudiTable(path, "t", ("id",), "o", table_type=table_type, options=ONE_BUCKET)
+
+    def done(keys: list[str], version: int) -> dict[str, int]:
+        write(spark, target, keys, version)
+        return found(target)
+
+    def tried(ending: str, kind: str, version: int, then: list[str]) -> Tried:
         proxy.breaks(puts(ending, kind))
-        with pytest.raises(SinkError, match=r"table 't' at s3://.*: the upsert failed") as raised:
-            write(spark, target, [*KEYS, f"new{ending}"], version + 1)
-        assert raised.value.retryable
-        assert proxy.broken, ending
-        proxy.breaks(lambda request: None)
-        assert found(target) == dict.fromkeys(KEYS, version), ending
-        version += 1
-        write(spark, target, KEYS, version)
-        assert found(target) == dict.fromkeys(KEYS, version), ending
-
-
-@pytest.mark.parametrize("table_type", TABLE_TYPES)
-def test_a_commit_whose_last_answer_was_lost_may_have_happened_and_is_repeated_without_doubling(
-    spark: SparkSession, proxy: S3Proxy, bucket: str, table_type: str
-) -> None:
-    target = HudiTable(f"s3://{bucket}/lake/t", "t", ("id",), "o", table_type=table_type, options=ONE_BUCKET)
-    proxy.breaks(lambda request: None)
-    write(spark, target, KEYS, 1)
-    proxy.breaks(puts(COMPLETED[table_type], "done, drop"))
-    with pytest.raises(SinkError) as raised:
-        write(spark, target, [*KEYS, "new"], 2)
-    assert raised.value.retryable
-    proxy.breaks(lambda request: None)
-    assert found(target) == dict.fromkeys([*KEYS, "new"], 2)
-    write(spark, target, [*KEYS, "new"], 2)
-    assert found(target) == dict.fromkeys([*KEYS, "new"], 2)
-
-
-def test_a_table_whose_creation_s3_breaks_off_is_created_by_the_next_try(
-    spark: SparkSession, proxy: S3Proxy, bucket: str
-) -> None:
-    for ending in ("hoodie.properties", ".commit"):
-        target = HudiTable(f"s3://{bucket}/lake/{ending.replace('.', '')}", "t", ("id",), "o", options=ONE_BUCKET)
-        proxy.breaks(puts(ending, "503"))
         with pytest.raises(SinkError) as raised:
-            write(spark, target, KEYS, 1)
-        assert raised.value.retryable
+            write(spark, target, [*KEYS, "new"], version)
+        assert proxy.broken, f"{ending}: {raised.value}"
         proxy.breaks(lambda request: None)
-        write(spark, target, KEYS, 1)
-        assert found(target) == dict.fromkeys(KEYS, 1), ending
+        return Tried(raised.value, found(target) if version > 1 else None, done(then, version) if then else {})
+
+    proxy.breaks(lambda request: None)
+    endings = BREAKS_OF_CREATION if table_type == "COPY_ON_WRITE" else []
+    creation = {ending: tried(ending, "503", 1, []) for ending in endings}
+    created = done(KEYS, 1)
+    breaks = enumerate(BREAKS[table_type], 2)
+    broken = {ending: tried(ending, kind, version, KEYS) for version, (ending, kind) in breaks}
+    lost = tried(COMPLETED[table_type], "done, drop", 5, [*KEYS, "new"])
+    return Story(creation, created, broken, lost)
+
+
+def test_a_table_whose_creation_s3_breaks_off_is_created_by_the_next_try(story: Story) -> None:
+    assert [ending for ending, each in story.creation.items() if not each.error.retryable] == []
+    assert story.created == dict.fromkeys(KEYS, 1)
+
+
+def test_a_commit_that_s3_breaks_off_anywhere_is_not_there_and_the_next_try_doubles_nothing(story: Story) -> None:
+    for version, (ending, each) in enumerate(story.broken.items(), 2):
+        assert re.match(r"table 't' at s3://.*: the upsert failed", str(each.error)), ending
+        assert each.error.retryable, ending
+        assert each.rows == dict.fromkeys(KEYS, version - 1), ending
+        assert each.mended == dict.fromkeys(KEYS, version), ending
+
+
+def test_a_commit_whose_last_answer_was_lost_may_have_happened_and_is_repeated_without_doubling(story: Story) -> None:
+    assert story.lost.error.retryable
+    assert story.lost.rows == dict.fromkeys([*KEYS, "new"], 5)
+    assert story.lost.mended == dict.fromkeys([*KEYS, "new"], 5)
