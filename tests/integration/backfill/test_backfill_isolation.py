@@ -16,6 +16,7 @@ from streamjoin.letters.listing import list_letters
 from streamjoin.records.change_columns import CHANGE, ITEM_KEY
 from streamjoin.records.events import Events
 from tests.integration.backfill.backfill_jobs import backfill_of, rows_at
+from tests.small_tables import ONE_BUCKET
 from tests.table_exports import write_export
 
 
@@ -26,7 +27,12 @@ def item(number: int, **more: Any) -> dict[str, Any]:
 def exported(tmp_path: Path, *files: list[dict[str, Any]]) -> Any:
     """Return the backfill of an export whose table is gone, so that no service says what its items must have."""
     write_export(tmp_path / "export", list(files), table_name="gone-orders")
-    sink = {"base_path": f"{tmp_path}/receipts", "table_name": "receipts", "record_key": ["orderid"]}
+    sink = {
+        "base_path": f"{tmp_path}/receipts",
+        "table_name": "receipts",
+        "record_key": ["orderid"],
+        "options": ONE_BUCKET,
+    }
     return backfill_of(
         str(tmp_path),
         {"dynamodb_export": {"path": f"file:{tmp_path}/export"}},
