@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ class World:
         on_change: str = "rewrite_rows",
         how: str = "left",
         schema: str = EVENT_SCHEMA,
+        version_columns: Mapping[str, str] | None = None,
     ) -> None:
-        self.schema = schema
+        self.schema, self.version_columns = schema, version_columns or {}
         self.spark, self.folder, self.on_change, self.max_rows, self.how = spark, folder, on_change, 2, how
         self.stream = FakeTableStream(keys=("code",), shards=2)
         self.table = FakeDynamoDb([], stream={
@@ -60,7 +61,7 @@ class World:
         reference = Reference(chosen, client=self.table, spark=self.spark, feed=feed)
         plan = RewritingPlan(("country",), {}, ("combinedname",), self.max_rows)
         parts = {"rewriting": plan if self.on_change == "rewrite_rows" else None, "deletion": deletion_of(self.folder)}
-        job = make_job(self.folder, reference, schema=self.schema, **parts)
+        job = make_job(self.folder, reference, schema=self.schema, version_columns=self.version_columns, **parts)
         found = checkpoint.read(job.table.base_path)
         if found is not None:
             reference.restore(found.references.get("country"))
@@ -111,11 +112,14 @@ class World:
                 return rows
         pytest.fail("rewriting comes to no end")
 
-    def check(self, prefix: str = "") -> None:
+    def expected(self, prefix: str = "") -> dict[str, dict[str, Any]]:
+        """Return the oracle's rows."""
         now = self.reference() if self.on_change == "rewrite_rows" else None
         expected = expected_versions(self.seen, now, deletes=True)
-        rows = {key: row for key, row in expected.rows.items() if key.startswith(prefix)}
-        assert rows_of(self.job, prefix) == rows
+        return {key: row for key, row in expected.rows.items() if key.startswith(prefix)}
+
+    def check(self, prefix: str = "") -> None:
+        assert rows_of(self.job, prefix) == self.expected(prefix)
 
 
 def event(key: str, country: str, at: str = "1/1/10", amount: int = 1) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
@@ -16,7 +15,6 @@ from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.batch import Batch
 from tests.oracle import DELETES, Record, expected_table
-from tests.spark.enrich import rewriting
 from tests.spark.enrich.redriving import COUNTRIES, World, started
 from tests.spark.harness import ARRIVED, check, deletion_of, places_of, rows_of
 
@@ -27,11 +25,11 @@ def event(key: str, at: str = NOW, note: Any = "text", amount: int = 1) -> bytes
     return json.dumps({"id": key, "country": "India", "at": at, "amount": amount, "note": note}).encode()
 
 
-@pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])
 def test_a_letter_replaces_an_older_row_and_never_a_newer_one_whichever_came_first(
-    spark: SparkSession, tmp_path: Path, table_type: str
+    spark: SparkSession, tmp_path: Path
 ) -> None:
-    world = World(spark, tmp_path, table_type=table_type, deletion=deletion_of(tmp_path))
+    # Merge-on-read: test_redrive.py.
+    world = World(spark, tmp_path, deletion=deletion_of(tmp_path))
     # A number says 7 in its note, which the narrow schema takes: what has a text is a letter first.
     records = [
         Record("shard-0", 9, event("tie, row later")),
@@ -52,8 +50,7 @@ def test_a_letter_replaces_an_older_row_and_never_a_newer_one_whichever_came_fir
         Record("shard-0", 111, event("deleted, letter newer", note=7, amount=DELETES)),
         Record("shard-0", 112, event("deleted, letter newer", LATER)),
     ]
-    world.send(records[:5])
-    world.send(records[5:])
+    world.send(records)
     records.append(Record("shard-0", 200, event("row of a later batch", note=7, amount=2)))
     world.send(records[-1:])
     assert world.redrive().redriven == {"WRONG_TYPE": 10}
@@ -113,15 +110,3 @@ def test_letters_of_aggregated_records_keep_their_place_and_arrival_orders_them(
     assert {row["id"]: (row["_ordering_us"] - second) // 1_000_000 for row in orderings} == {
         "earlier": 101, "later": 101, "later in it": 100, "earlier in it": 100, "two digits": 100,
     }  # fmt: skip
-
-
-def test_a_rewrite_leaves_every_row_the_place_of_its_record(spark: SparkSession, tmp_path: Path) -> None:
-    world = rewriting.World(spark, tmp_path)
-    world.put("IN", "India", "1")
-    world.send(rewriting.event("a", "India"), rewriting.event("b", "USA"))
-    before = places_of(world.job)
-    assert before == {"a": "1", "b": "2"}
-    world.put("IN", "India", "2")
-    assert world.settle() == 1
-    assert rows_of(world.job)["a"]["combinedname"] == "2"
-    assert places_of(world.job) == before
