@@ -47,14 +47,16 @@ def test_columns_are_added_dropped_and_widened_and_every_row_stays_readable(
         "b": {**second, "price": Decimal("12345678.1234"), "gone": None, "old": None},
     }
     before = commits(tmp_path)
-    for changed, problem in (
-        ("n int", "column 'n' is bigint in the table, int by the configuration, which doesn't hold all values of "),
-        ("n string", "column 'n' is bigint in the table, string by the configuration"),
-        ("price decimal(14,2)", r"column 'price' is decimal\(14,4\) in the table, decimal\(14,2\) by the "),
-        ("s struct<a:bigint,b:int>", "column 's' is struct<a:bigint> in the table, struct<a:bigint,b:int> by the "),
-        ("N bigint", "column 'N' differs from the table's 'n' in case only"),
+    changed = "id string, n int, f string, price decimal(14,2), s struct<a:bigint,b:int>, Gone string"
+    with pytest.raises(SchemaError) as raised:
+        send(spark, tmp_path, changed, table_type, 3, id="c")
+    for problem in (
+        "column 'n' is bigint in the table, int by the configuration, which doesn't hold all values of ",
+        "column 'f' is double in the table, string by the configuration",
+        "column 'price' is decimal(14,4) in the table, decimal(14,2) by the ",
+        "column 's' is struct<a:bigint> in the table, struct<a:bigint,b:int> by the ",
+        "column 'Gone' differs from the table's 'gone' in case only",
     ):
-        with pytest.raises(SchemaError, match=problem) as raised:
-            send(spark, tmp_path, f"id string, {changed}", table_type, 3, id="c")
-        assert not raised.value.retryable
+        assert problem in str(raised.value)
+    assert not raised.value.retryable
     assert commits(tmp_path) == before

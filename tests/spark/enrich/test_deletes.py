@@ -125,15 +125,15 @@ def test_a_deletion_needs_its_key_alone_wherever_the_row_lies_and_no_late_event_
 ) -> None:
     job = moving_job(spark, tmp_path, table_type)
     rows = [{"id": "a", "country": "India", "n": -3}, {"id": "b", "country": "USA", "n": 1}]
-    send(spark, job, 1, *rows, {"id": "c", "country": "India", "n": 1}, {"id": "d", "country": "Atlantis", "n": 1})
+    send(spark, job, 1, *rows, {"id": "c", "country": "India", "n": 1})
     deletions = [
         {"id": "a", "n": -2, "op": "delete"},
         {"id": "b", "country": "India", "n": 2, "op": "delete"},
         {"id": "never there", "n": 5, "op": "delete"},
     ]
-    bad = {"id": "f", "country": "USA", "n": 1, "op": "bad"}
-    report = send(spark, job, 2, *deletions, {"id": "c", "country": "USA", "n": 2}, bad)
-    assert (report.counts.kept, report.counts.removed, report.counts.rejected) == (4, 3, 1)
+    bad = {"id": "f", "country": "USA", "n": 1, "op": "bad"}, {"id": "d", "country": "Atlantis", "n": 1}
+    report = send(spark, job, 2, *deletions, {"id": "c", "country": "USA", "n": 2}, *bad)
+    assert (report.counts.kept, report.counts.removed, report.counts.rejected) == (4, 3, 2)
     assert (" removed=3 " in report.line(), report.counts.unmatched) == (True, {"country": 0})
 
     job = moving_job(spark, tmp_path, table_type)
