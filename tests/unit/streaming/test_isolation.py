@@ -57,6 +57,7 @@ def test_a_batch_is_begun_again_without_what_failed_until_nothing_does(caplog: p
 
     def attempt(aside: SetAside) -> int:
         seen.append(aside)
+        assert len(seen) <= 4
         if len(aside) < 3:
             raise FailedRecords(events={f"s/shard/{len(aside)}/0": UNWRITABLE})
         return len(aside)
@@ -69,7 +70,11 @@ def test_a_batch_is_begun_again_without_what_failed_until_nothing_does(caplog: p
 
 
 def test_a_batch_of_which_ever_more_fail_stops_and_is_not_tried_again() -> None:
+    tries = list[SetAside]()
+
     def attempt(aside: SetAside) -> None:
+        tries.append(aside)
+        assert len(tries) <= 2
         raise FailedRecords(events={str(len(aside) + at): UNWRITABLE for at in range(MOST_FAILING - 10)})
 
     with pytest.raises(SourceError, match=r"batch 'b': 180 of its records fail by themselves") as raised:
