@@ -1,4 +1,4 @@
-"""A real MariaDB server on this machine's loopback, for demos and tests."""
+"""A real MariaDB server, or MySQL, on this machine's loopback, for demos and tests."""
 
 import logging
 import os
@@ -31,7 +31,8 @@ _OPTIONS = (
     "--log-bin=binlog",
     "--binlog-format=ROW",
     "--binlog-row-image=FULL",
-    "--binlog-row-metadata=FULL",
+    # MySQL 5.7 has none.
+    "--loose-binlog-row-metadata=FULL",
     "--server-id=1",
     "--character-set-server=utf8mb4",
     "--skip-name-resolve",
@@ -121,7 +122,7 @@ class MariaDb:
         folder = self._require_folder()
         with (folder / "server.log").open("w+b") as output:
             command = [str(folder), *self._command(), *self._server_options()]
-            self._process = tether.start("streamjoin.local.program", *command, output=output)
+            self._process = tether.start("streamjoin.local.program", *command, output=output, environ=self._environ())
             try:
                 self._wait_until_ready(output)
             except BaseException:
@@ -157,6 +158,10 @@ class MariaDb:
         user = [f"--user={pwd.getpwuid(os.getuid()).pw_name}"] if os.getuid() == 0 else []
         return [str(program.server), "--no-defaults", f"--datadir={data}", *base, *user]
 
+    def _environ(self) -> dict[str, str]:
+        libraries = self._program.libraries if self._program is not None else None
+        return {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries is not None else {**os.environ}
+
     def _server_options(self) -> list[str]:
         folder = self._require_folder()
         init = folder / "users.sql"
@@ -174,8 +179,9 @@ class MariaDb:
     def _make_data(self) -> None:
         data = self._require_folder() / "data"
         data.mkdir()
-        if self._program is not None and self._program.base is not None:
-            share = self._program.base / "share"
+        share = self._program.base / "share" if self._program is not None and self._program.base is not None else None
+        # MySQL's own folder has none of these scripts: its server makes the tables itself.
+        if share is not None and (share / _BOOTSTRAP[0]).exists():
             script = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n"
             script += "\n".join((share / name).read_text() for name in _BOOTSTRAP)
             self._run([*self._command(), "--bootstrap", "--skip-log-bin", "--innodb-log-file-size=32M"], script)
@@ -195,7 +201,12 @@ class MariaDb:
 
     def _run(self, command: Sequence[str], script: str = "") -> None:
         ended = subprocess.run(  # noqa: S603  (a server that we found ourselves)
-            command, input=script.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command,
+            input=script.encode(),
+            env=self._environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         if ended.returncode != 0:
             said = ended.stdout.decode(errors="replace").strip()[-LOG_TAIL_BYTES:]

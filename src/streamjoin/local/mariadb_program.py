@@ -42,10 +42,12 @@ class MariaDbProgram:
     Args:
         server: Path of `mariadbd` or `mysqld`.
         base: The folder with its `share`, if it can't find that itself; else None.
+        libraries: A folder with shared libraries that the machine hasn't.
     """
 
     server: Path
     base: Path | None
+    libraries: Path | None = None
 
 
 def cache_folder() -> Path:
