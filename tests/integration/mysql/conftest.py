@@ -4,8 +4,81 @@
 mission's first system: no `binlog_row_metadata=FULL`, no GTID, no RELOAD, no checksums.
 """
 
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pymysql
+import pytest
+
+from streamjoin.dms.source_table import Value
+from streamjoin.local.mariadb import MariaDb
+from streamjoin.mysql import BinlogPosition, Change, ChangeStream, ChunkBounds, MysqlAddress, MysqlServer, RowChange
+from tests.services.mysql_programs import MISSION_OPTIONS, MYSQL_57, MYSQL_80, CantRunError, MysqlRelease, program
+
+DEADLINE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of its own, and the server as a source, which is asked as `user` (empty: one with all privileges)."""
+
+    mariadb: MariaDb
+    name: str
+    connection: "pymysql.Connection[Any]"
+    user: str = ""
+
+    @property
+    def address(self) -> MysqlAddress:
+        return MysqlAddress(self.mariadb.host, self.mariadb.port, self.user or self.mariadb.user, self.mariadb.password)
+
+    def run(self, *statements: str) -> list[Any]:
+        """Run statements on the test's own connection, each committed by itself; return the last one's rows."""
+        with self.connection.cursor() as cursor:
+            for sql in statements:
+                cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def selects(self, schema: str, table: str) -> bool:
+        return schema == self.name
+
+    def server(self) -> MysqlServer:
+        return MysqlServer(self.address)
+
+    def loaded(self, name: str, chunk_rows: int = 2) -> list[dict[str, Value]]:
+        server = self.server()
+        table = server.table(self.name, name)
+        assert table is not None
+        return [
+            dict(row) for chunk in server.load(table, None, ChunkBounds(chunk_rows, 1_000_000)) for row in chunk.rows
+        ]
+
+    def changes_since(self, position: BinlogPosition) -> list[Change]:
+        """Return everything from a position to the binlog's end now."""
+        server = self.server()
+        with server.changes(position, self.selects, server.tables(self.selects)) as stream:
+            return collect(stream, server.position())
+
+    def rows_since(self, position: BinlogPosition) -> list[RowChange]:
+        return [change for change in self.changes_since(position) if isinstance(change, RowChange)]
+
+
+def collect(stream: ChangeStream, until: BinlogPosition) -> list[Change]:
+    taken: list[Change] = []
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not stream.is_at(until):
+        assert time.monotonic() < deadline, f"{until} was not reached; taken: {taken[-3:]}"
+        taken += stream.take(1_000, 1.0)
+    return taken
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    with MariaDb() as running:
+        yield running
 
 
 def _running(release: MysqlRelease) -> Iterator[MariaDb]:
