@@ -97,8 +97,8 @@ def test_each_shard_is_a_task_of_its_own(spark, stream, put):
 
 
 def test_more_shards_than_tasks_share_them_and_each_ends_with_its_own_row(spark, kinesis, make_stream):
-    stream = Stream(make_stream(40))
-    records = [{"Data": b"{}", "PartitionKey": f"key-{n}"} for n in range(400)]
+    stream = Stream(make_stream(12))
+    records = [{"Data": b"{}", "PartitionKey": f"key-{n}"} for n in range(120)]
     assert kinesis.put_records(StreamName=stream.name, Records=records)["FailedRecordCount"] == 0
     plan = reader.plan(stream, start(stream), PLENTY)
     frame = reader.read(spark, plan).persist()
@@ -106,7 +106,7 @@ def test_more_shards_than_tasks_share_them_and_each_ends_with_its_own_row(spark,
     ranges = reader.ranges(frame)
     assert [r.shard_id for r in ranges] == [r.shard_id for r in plan.reads]
     keys = [row["partition_key"] for row in reader.bounded(frame, ranges).select("partition_key").collect()]
-    assert sorted(keys) == sorted(f"key-{n}" for n in range(400))
+    assert sorted(keys) == sorted(f"key-{n}" for n in range(120))
     frame.unpersist()
 
 
@@ -129,10 +129,10 @@ def test_thousands_of_shards_are_bounded_each_by_its_own_range(spark):
 
 @pytest.mark.parametrize("way", ["driver", "executors"])
 def test_limits_are_kept_until_all_is_read_once(spark, stream, put, way):
-    put(600)
+    put(300)
     position, rows = start(stream), []
     for _ in range(12):
-        plan = reader.plan(stream, position, BatchLimits(200, 1 << 20))
+        plan = reader.plan(stream, position, BatchLimits(160, 1 << 20))
         if way == "driver":
             fetched = reader.fetch(plan)
             ranges, batch = fetched.ranges, rows_fetched(fetched.table)
@@ -141,12 +141,12 @@ def test_limits_are_kept_until_all_is_read_once(spark, stream, put, way):
             ranges = reader.ranges(frame)
             batch = rows_of(reader.bounded(frame, ranges))
             frame.unpersist()
-        assert len(batch) == sum(r.records for r in ranges) <= 200
+        assert len(batch) == sum(r.records for r in ranges) <= 160
         rows += batch
         position = plan.position.advance(ranges)
         if reader.is_caught_up(plan, ranges):
             break
-    assert sorted(row["partition_key"] for row in rows) == sorted(f"key-{n}" for n in range(600))
+    assert sorted(row["partition_key"] for row in rows) == sorted(f"key-{n}" for n in range(300))
 
 
 def test_a_repeated_read_that_finds_more_gives_the_same_batch(spark, stream, put):
