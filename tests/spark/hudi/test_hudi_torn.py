@@ -11,6 +11,7 @@ from streamjoin.errors import SinkError
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import query
+from tests.small_tables import ONE_BUCKET
 
 TABLE_TYPES = ["COPY_ON_WRITE", "MERGE_ON_READ"]
 COMPLETED = {"COPY_ON_WRITE": ".commit", "MERGE_ON_READ": ".deltacommit"}
@@ -121,11 +122,11 @@ def rolled_back(spark: SparkSession, target: HudiTable) -> None:
             path.unlink()
 
 
-_CLEANING = {"hoodie_clean_max_commits": "1", "hoodie_clean_commits_retained": "1"}
-_COMPACTING = {"hoodie_compact_inline_max_delta_commits": "2", "hoodie_clean_automatic": "false"}
+_CLEANING = {**ONE_BUCKET, "hoodie_clean_max_commits": "1", "hoodie_clean_commits_retained": "1"}
+_COMPACTING = {**ONE_BUCKET, "hoodie_compact_inline_max_delta_commits": "2", "hoodie_clean_automatic": "false"}
 ACTIONS: dict[str, tuple[str, Prepare, dict[str, str], int]] = {
     "clean": ("COPY_ON_WRITE", cleaned, _CLEANING, 3),
-    "rollback": ("COPY_ON_WRITE", rolled_back, {}, 1),
+    "rollback": ("COPY_ON_WRITE", rolled_back, {**ONE_BUCKET}, 1),
     "compaction": ("MERGE_ON_READ", compacted, _COMPACTING, 2),
 }
 
