@@ -37,6 +37,7 @@ _LATER = {
     4031,  # ER_CLIENT_INTERACTION_TIMEOUT of MySQL 8: nothing was asked for hours
     1927,  # ER_CONNECTION_KILLED of MariaDB, which the client library doesn't name
 }
+_WANTS_TLS = {3159}  # ER_SECURE_TRANSPORT_REQUIRED: require_secure_transport is on
 _DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698}
 
 DENIED_PRIVILEGE = {
@@ -138,13 +139,11 @@ def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
     except pymysql.MySQLError as error:
         code = error.args[0] if error.args else 0
         said = error.args[1] if len(error.args) > 1 else str(error)
-        remedy = "; check source.mysql.user and its password" if code in _DENIED else ""
-        if code == CR.CR_CONN_HOST_ERROR:
-            remedy = "; check source.mysql.host and port, and that the server runs and lets this machine in"
-        message = f"source '{address}': {action} failed with {code}: {said}{remedy}"
+        message = f"source '{address}': {action} failed with {code}: {said}{_remedy(address, error, code)}"
         # What the library raises on a connection that it has closed itself.
         is_closed = isinstance(error, pymysql.InterfaceError)
-        raise SourceError(message, retryable=code in _LATER or is_closed) from error
+        retryable = (code in _LATER or is_closed) and not _is_untrusted(error)
+        raise SourceError(message, retryable=retryable) from error
     except OSError as error:
         message = f"source '{address}': {action} failed: {error}"
         raise SourceError(message, retryable=True) from error
@@ -152,6 +151,29 @@ def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
         # What pymysql raises if a password can't be sent without the package 'cryptography'.
         message = f"source '{address}': {action} failed: {error}"
         raise SourceError(message) from error
+
+
+def _is_untrusted(error: pymysql.MySQLError) -> bool:
+    """Tell whether there is no connection because the two sides can't agree on TLS: no later one will do better."""
+    cause = getattr(error, "original_exception", None)
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
+
+
+def _remedy(address: MysqlAddress, error: pymysql.MySQLError, code: int) -> str:
+    if _is_untrusted(error):
+        trusted = f"of '{address.tls}'" if isinstance(address.tls, str) else "that this machine trusts"
+        return (
+            f"; the server's certificate must be of an authority {trusted} and for the name '{address.host}': check "
+            "source.mysql.tls.ca_file and source.mysql.host"
+        )
+    if code == CR.CR_CONN_HOST_ERROR:
+        return "; check source.mysql.host and port, and that the server runs and lets this machine in"
+    if code in _WANTS_TLS:
+        return "; set source.mysql.tls"
+    if code not in _DENIED:
+        return ""
+    # A user that must come with TLS (REQUIRE SSL) is refused in the same words.
+    return "; check source.mysql.user and its password" + ("" if address.tls else ", and whether it must come with TLS")
 
 
 def text(value: Any) -> str:
