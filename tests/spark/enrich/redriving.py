@@ -1,6 +1,7 @@
 """A job whose schema is mended after it ran, and the letters that it wrote until then."""
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,14 @@ from tests.spark.harness import CrashError, batch_of, make_job
 
 COUNTRIES = {"India": "IN-India", "USA": "US-USA"}
 NARROW, WIDE = f"{EVENT_SCHEMA}, note int", f"{EVENT_SCHEMA}, note string"
+
+
+def event(key: str, at: str = "1/1/10", note: Any = "text", **values: Any) -> bytes:
+    return json.dumps({"id": key, "country": "India", "at": at, "amount": 1, "note": note, **values}).encode()
+
+
+def stream(*payloads: bytes, first: int = 1) -> list[Record]:
+    return [Record("shard-0", first + n, payload) for n, payload in enumerate(payloads)]
 
 
 def country_reference(spark: SparkSession, how: str = "left", countries: dict[str, str] = COUNTRIES) -> Reference:
