@@ -116,6 +116,11 @@ def shop(
     def come(start: int) -> None:
         """Let changes of all tables come."""
         live(orders, seed=start, changes=16)
+        # One start has it as a row, the next removes it.
+        if start == 0:
+            orders.put("gone")
+        else:
+            orders.remove("gone")
         # Duplicates and disorder, as Kinesis Data Streams for DynamoDB has them.
         half = [*records[12 * start : 12 * (start + 1)], *records[:3]]
         chance.shuffle(half)
