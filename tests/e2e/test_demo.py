@@ -1,10 +1,10 @@
 """The demo as a user runs it, with fewer records."""
 
-import json
 import re
 import subprocess
 import sys
 
+from streamjoin.entry import query
 from streamjoin.local.stack import is_ready
 
 
@@ -13,12 +13,6 @@ def run_demo(directory, *options):
     answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=500, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return answer.stdout
-
-
-def query(directory, config, sql):
-    command = [sys.executable, "-m", "streamjoin", "query", config, sql, "--format", "json"]
-    answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, check=True)
-    return json.loads(answer.stdout)
 
 
 def test_an_update_in_mysql_shows_in_query_results_on_s3_without_a_restart(tmp_path):
@@ -48,7 +42,7 @@ def test_a_captured_table_is_equal_to_its_source_after_updates_and_deletes(tmp_p
     for operation in ("INSERT", "MODIFY", "REMOVE"):
         assert f"│ {operation}" in captured
     config = ".demo/capture/capture.yaml"
-    (counts,) = query(tmp_path, config, "SELECT count(*) AS n, count(DISTINCT orderid) AS ids FROM orders")
+    (counts,) = query(tmp_path / config, "SELECT count(*) AS n, count(DISTINCT orderid) AS ids FROM orders").to_pylist()
     assert counts == {"n": 479, "ids": 479}
 
 
@@ -57,12 +51,11 @@ def test_flights_are_joined_with_four_references_and_stay_queryable(tmp_path):
     config = ".demo/flights/enrich.yaml"
     assert f"streamjoin query {config}" in told
     (counts,) = query(
-        tmp_path,
-        config,
+        tmp_path / config,
         "SELECT count(*) AS n, count(DISTINCT id) AS keys, count(airline_name) AS airlines, "
         "count(origin_name) AS origins, count(dest_name) > 400 AS most_dests, count(seats) > 300 AS most_planes "
         "FROM flights",
-    )
+    ).to_pylist()
     assert counts == {
         "n": 500,
         "keys": 500,
@@ -71,5 +64,5 @@ def test_flights_are_joined_with_four_references_and_stay_queryable(tmp_path):
         "most_dests": True,
         "most_planes": True,
     }
-    names = query(tmp_path, config, "SELECT DISTINCT airline_name AS name FROM t WHERE carrier = 'UA' ORDER BY name")
-    assert [row["name"] for row in names] == ["United Airlines, Inc."]
+    names = query(tmp_path / config, "SELECT DISTINCT airline_name AS name FROM t WHERE carrier = 'UA'")
+    assert names.to_pylist() == [{"name": "United Airlines, Inc."}]
