@@ -110,7 +110,7 @@ CHANGES = st.lists(
 
 
 @settings(
-    max_examples=3,
+    max_examples=5,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
