@@ -61,6 +61,12 @@ class NamePattern:
                 regex.append(re.escape(token.group()))
         return cls(text, "".join(regex), "%" in text or "[" in text)
 
+    @property
+    def sole_name(self) -> str | None:
+        """The one name that is meant, a mere `_` taken for itself; None if there may be several."""
+        name = self.text.replace("[_]", "_")
+        return None if "%" in name or "[" in name else name
+
     def matches(self, name: str, *, ignore_case: bool = False) -> bool:
         """Tell whether the name is meant."""
         return re.fullmatch(self.regex, name, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None

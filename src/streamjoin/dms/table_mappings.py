@@ -91,18 +91,31 @@ class TableMappings:
             for rule in rules
         )
 
+    @property
+    def selected(self) -> tuple[tuple[str | None, str | None], ...]:
+        """Schema and table of each rule that selects, None where it isn't one name."""
+        locators = [rule.locator for rule in self.selections if rule.action != "exclude"]
+        return tuple((each.schema.sole_name, each.table.sole_name) for each in locators)
+
     def unmatched(self, tables: Iterable[tuple[str, str]]) -> list[str]:
         """Return which selection rules mean none of the tables (schema and name) of a server, a line each."""
         there, problems = list(tables), []
         for rule in self.selections:
-            if any(rule.locator.matches(*table, ignore_case=self.ignore_case) for table in there):
+            meant = [table for table in there if rule.locator.matches(*table, ignore_case=self.ignore_case)]
+            if meant:
+                if rule.action != "exclude" and not any(self.selects(*table) for table in meant):
+                    problems.append(
+                        f"rule {rule.rule_id} selects no table: all that '{rule.locator}' means are excluded"
+                    )
                 continue
             near = [".".join(table) for table in there if rule.locator.matches(*table, ignore_case=True)]
             if near:
                 found = f"it has '{rule.locator}', and the server '{near[0]}'"
                 problems.append(f"rule {rule.rule_id} means no table, because of case: {found}")
             elif rule.action != "exclude":
-                problems.append(f"rule {rule.rule_id} selects no table: there is none for '{rule.locator}'")
+                problems.append(
+                    f"rule {rule.rule_id} selects no table: there is none for '{rule.locator}' that the user may see"
+                )
         return problems
 
     def load_order(self, schema: str, table: str) -> int:

@@ -1,6 +1,7 @@
 """Whether a server's settings and a user's privileges allow a replication."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from streamjoin.errors import SourceError
@@ -9,119 +10,105 @@ from streamjoin.mysql.address import DENIED_PRIVILEGE, text
 from streamjoin.mysql.binlog.dump import BinlogDump
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import end_position
+from streamjoin.mysql.retention import retention
 from streamjoin.mysql.session import Session, code_of
+from streamjoin.mysql.settings import Settings
 from streamjoin.mysql.sql_text import quoted_name
 
-_REPLICATION = "REPLICATION SLAVE, REPLICATION CLIENT"
+log = logging.getLogger(__name__)
+
 # A replica's number for the one question whether we may be one.
 _PROBE_SERVER_ID = 0x7FFFFFFE
-
-_WANTED = {
-    "binlog_format": ("ROW", "the binlog has statements instead of rows"),
-    "binlog_row_image": ("FULL", "the binlog has only some columns of a row"),
-    "binlog_row_metadata": ("FULL", "the binlog has neither names nor signs of columns"),
-}
+_NO_TABLE = "no selected table is to be seen: there is none, or SELECT is not granted"
+# Where the first binlog file begins, whatever its name is.
+_FIRST = BinlogPosition("", 4)
 
 
 TableFilter: TypeAlias = Callable[[str, str], bool]
+Place: TypeAlias = tuple[str | None, str | None]
 
 
-def check(session: Session, selects: TableFilter, requires: TableFilter) -> None:
-    """Check everything and raise once.
+def check(session: Session, selects: TableFilter, requires: TableFilter, wanted: Sequence[Place] | None = ()) -> None:
+    """Check everything and raise once; log for how long the job may stop.
 
     Args:
         session: The server.
         selects: Whether a table is to be replicated.
         requires: Whether a selected table that can't be is refused; what is wrong with another one is for the caller.
+        wanted: The schemas and tables for which SELECT is needed, as the rules name them; a wildcard is None. None in
+            place of all: there may be no table any more.
 
     Raises:
-        SourceError: With a line for each problem, and the statements to run.
+        SourceError: With a line for each problem, and the statements that are missing on this server.
     """
-    problems = _settings(session)
-    schemas, found = _tables(session, selects, requires)
-    problems += found
-    denied = "the server writes no binlog" in " ".join(problems)
-    privileges = [] if denied else _privileges(session)
-    if privileges or not schemas:
-        user = _user(session)
-        problems += privileges
-        if not schemas:
-            problems.append("no selected table is to be seen: there is none, or SELECT is not granted")
-        grants = [f"GRANT {_REPLICATION} ON *.* TO {user};"]
-        grants += [f"GRANT SELECT ON {quoted_name(schema)}.* TO {user};" for schema in schemas or ["<schema>"]]
-        problems.append("run as an administrator:\n      " + "\n      ".join(grants))
-    if problems:
-        message = "\n  - ".join([f"source '{session.address}' can't be replicated", *problems])
-        raise SourceError(message)
-
-
-def _settings(session: Session) -> list[str]:
-    variables = session.variables()
-    problems = []
-    if variables.get("log_bin", "OFF") not in ("ON", "1"):
-        problems.append("log_bin is OFF: the server writes no binlog; set log_bin and restart it")
-    for name, (wanted, consequence) in _WANTED.items():
-        value = variables.get(name)
-        if value is None:
-            problems.append(f"{name} isn't known to the server: MySQL 8.0.1 or MariaDB 10.5 is needed")
-        elif value.upper() != wanted:
-            problems.append(f"{name} is {value}: {consequence}; run SET GLOBAL {name} = {wanted} (and in its my.cnf)")
-    if variables.get("binlog_row_value_options"):
-        problems.append("binlog_row_value_options is set: JSON is logged in parts; run SET GLOBAL … = ''")
-    is_replica_without_binlog = "OFF" in (variables.get("log_slave_updates"), variables.get("log_replica_updates"))
-    if is_replica_without_binlog and _is_replica(session):
-        problems.append("log_slave_updates is OFF: a replica writes only its own changes to its binlog; set it to ON")
-    return problems
-
-
-def _is_replica(session: Session) -> bool:
-    try:
-        return bool(session.ask_first("SHOW REPLICA STATUS", "SHOW SLAVE STATUS"))
-    except SourceError as error:
-        # It needs a privilege that nothing else needs.
-        if code_of(error) in DENIED_PRIVILEGE:
-            return False
-        raise
-
-
-def _tables(session: Session, selects: TableFilter, requires: TableFilter) -> tuple[list[str], list[str]]:
-    """Return the schemas of the selected tables, and what is wrong with these."""
-    found = catalog.tables(session, selects)
-    problems = []
-    for table in found:
-        unreadable = _unreadable(session, quoted_name(table.schema, table.name))
-        if unreadable:
-            problems.append(f"table '{table}' can't be read: {unreadable}")
+    settings = Settings(session)
+    problems, statements = settings.problems()
+    privileges = _missing_privileges(session) if settings.has_binlog else []
+    problems += [f"{privilege} is not granted" for privilege in privileges]
+    missing = [f"{', '.join(privileges)} ON *.*"] if privileges else []
+    tables = catalog.tables(session, selects)
+    unreadable = [table for table in tables if not _is_readable(session, quoted_name(table.schema, table.name))]
+    problems += [f"table '{table}' can't be read: SELECT is not granted" for table in unreadable]
+    missing += [f"SELECT ON {quoted_name(table.schema, table.name)}" for table in unreadable]
+    for table in tables:
         if requires(table.schema, table.name):
             problems += [f"table '{table}': {problem}" for problem in table.problems]
-    return sorted({table.schema for table in found}), problems
+    if not tables and wanted is not None:
+        problems.append(_NO_TABLE)
+        missing += [f"SELECT ON {_quoted(place)}" for place in dict.fromkeys(wanted)]
+    if missing:
+        user = _user(session)
+        statements += [f"GRANT {what} TO {user};" for what in missing]
+    kept = retention(settings)
+    if problems:
+        if kept.is_short:
+            problems.append(str(kept))
+            statements.append(kept.remedy)
+        if statements:
+            problems.append("run as an administrator:\n      " + "\n      ".join(statements))
+        message = "\n  - ".join([f"source '{session.address}' can't be replicated", *problems])
+        raise SourceError(message)
+    if not tables:
+        log.warning("source '%s': %s", session.address, _NO_TABLE)
+    if kept.is_short:
+        log.warning(
+            "source '%s': %s. To keep it for a week, run as an administrator: %s", session.address, kept, kept.remedy
+        )
+    else:
+        log.info("source '%s': %s", session.address, kept)
 
 
-def _unreadable(session: Session, name: str) -> str | None:
+def _quoted(place: Place) -> str:
+    schema, table = (None if name is None else quoted_name(name) for name in place)
+    return f"{schema or '*'}.{(schema and table) or '*'}"
+
+
+def _is_readable(session: Session, name: str) -> bool:
     try:
         session.ask(f"SELECT * FROM {name} LIMIT 0")  # noqa: S608  (quoted)
     except SourceError as error:
         if code_of(error) in DENIED_PRIVILEGE:
-            return "SELECT is not granted"
+            return False
         raise
-    return None
+    return True
 
 
-def _privileges(session: Session) -> list[str]:
+def _missing_privileges(session: Session) -> list[str]:
     """Return which of the two privileges of a replica are missing, by trying what needs them."""
+    missing = [] if _may_dump(session) else ["REPLICATION SLAVE"]
     try:
-        position = end_position(session)
+        end_position(session)
     except SourceError as error:
         if code_of(error) not in DENIED_PRIVILEGE:
             raise
-        return ["REPLICATION CLIENT is not granted"]
-    return [] if _may_dump(session, position) else ["REPLICATION SLAVE is not granted"]
+        missing.append("REPLICATION CLIENT")
+    return missing
 
 
-def _may_dump(session: Session, position: BinlogPosition) -> bool:
+def _may_dump(session: Session) -> bool:
     dump = BinlogDump(session.address, _PROBE_SERVER_ID)
     try:
-        dump.start(position, is_mariadb=session.is_mariadb, by_gtid=False, follow=False)
+        dump.start(_FIRST, is_mariadb=session.is_mariadb, by_gtid=False, follow=False)
         for _ in dump.events():
             return True
     except SourceError as error:

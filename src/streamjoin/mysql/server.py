@@ -1,7 +1,7 @@
 """A MySQL or MariaDB server as a source: its tables, their rows, and its binlog."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from streamjoin.dms.source_table import SourceTable, Value
@@ -34,17 +34,18 @@ class MysqlServer:
         """Close the connection; the next question opens another."""
         self._session.close()
 
-    def preflight(self, selects: Callable[[str, str], bool], requires: Callable[[str, str], bool]) -> None:
-        """Check that the server's settings and the user's privileges allow a replication.
-
-        Args:
-            selects: Whether a table is to be replicated.
-            requires: Whether a selected table must not have problems.
+    def preflight(
+        self,
+        selects: Callable[[str, str], bool],
+        requires: Callable[[str, str], bool],
+        wanted: Sequence[preflight.Place] | None = (),
+    ) -> None:
+        """Check that the server's settings and the user's privileges allow a replication; arguments as `check`.
 
         Raises:
             SourceError: They don't; lists everything, with what to run.
         """
-        preflight.check(self._session, selects, requires)
+        preflight.check(self._session, selects, requires, wanted)
 
     def identity(self) -> str:
         """Return what tells this server from another one behind the same name."""

@@ -104,9 +104,11 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
         mappings = mappings.ignoring_case()
     for problem in mappings.unmatched(server.table_names()):
         log.warning("%s: %s", config.table_mappings, problem)
-    server.preflight(mappings.selects, mappings.names)
     client = aws_client("dynamodb", target.region, target.role_arn)
     control = ControlTable.of(config.name, target.control_table, client)
+    state, _ = control.look()
+    # What was replicated before may have been dropped since, which the binlog tells.
+    server.preflight(mappings.selects, mappings.names, mappings.selected if state is None else None)
     control.ensure(create=target.create_tables)
     writer = ItemWriter(client, check=control.check)
     owners = Owners(client, target.control_table, config.name)

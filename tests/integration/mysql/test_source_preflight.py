@@ -23,7 +23,7 @@ def user_with(database: Database, *privileges: str) -> MysqlAddress:
 
 def said(address: MysqlAddress, database: Database) -> str:
     with pytest.raises(SourceError) as error:
-        MysqlServer(address).preflight(database.selects, database.selects)
+        MysqlServer(address).preflight(database.selects, database.selects, [(database.name, "t")])
     assert SECRET not in str(error.value)
     return str(error.value)
 
@@ -34,14 +34,27 @@ def table(database: Database) -> str:
     return "t"
 
 
-def test_the_two_statements_that_are_printed_are_enough(database: Database, table: str) -> None:
-    address = user_with(database, f"SELECT ON {database.name}.t")
+def statements(message: str) -> list[str]:
+    return [line.strip() for line in message.splitlines() if line.strip().endswith(";")]
+
+
+def test_the_statements_that_are_printed_are_those_that_are_missing_and_they_are_enough(
+    database: Database, table: str
+) -> None:
+    address = user_with(database)
+    user = f"'{address.user}'@'%'"
+    replica = f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user};"
+    select = f"GRANT SELECT ON `{database.name}`.`t` TO {user};"
     message = said(address, database)
-    assert "REPLICATION CLIENT is not granted" in message
-    statements = [line.strip() for line in message.splitlines() if line.strip().startswith("GRANT")]
-    assert len(statements) == 2
-    for statement in statements:
-        database.run(statement.rstrip(";"))
+    assert "no selected table is to be seen" in message
+    assert statements(message) == [replica, select]
+    database.run(f"GRANT INSERT ON t TO {user}", f"GRANT REPLICATION SLAVE ON *.* TO {user}")
+    message = said(address, database)
+    assert f"table '{database.name}.t' can't be read: SELECT is not granted" in message
+    assert statements(message) == [f"GRANT REPLICATION CLIENT ON *.* TO {user};", select]
+    database.run(f"REVOKE REPLICATION SLAVE ON *.* FROM {user}", *(each.rstrip(";") for each in statements(message)))
+    assert statements(said(address, database)) == [f"GRANT REPLICATION SLAVE ON *.* TO {user};"]
+    database.run(replica.rstrip(";"))
     server = MysqlServer(address)
     server.preflight(database.selects, database.selects)
     known = server.tables(database.selects)
@@ -51,18 +64,11 @@ def test_the_two_statements_that_are_printed_are_enough(database: Database, tabl
     assert [chunk.rows for chunk in server.load(known[0], None, ChunkBounds(10, 1_000))] == [({"id": 1},)]
 
 
-def test_the_right_to_read_the_binlog_is_tried(database: Database, table: str) -> None:
-    address = user_with(database, f"SELECT ON {database.name}.*", "REPLICATION CLIENT ON *.*")
-    message = said(address, database)
-    assert "REPLICATION SLAVE is not granted" in message
-    assert "REPLICATION CLIENT is not" not in message
-
-
-def test_tables_that_arent_seen_or_cant_be_read_are_named(database: Database, table: str) -> None:
-    replica = "REPLICATION SLAVE, REPLICATION CLIENT ON *.*"
-    assert "no selected table is to be seen" in said(user_with(database, replica), database)
-    writer = user_with(database, replica, f"INSERT ON {database.name}.t")
-    assert f"'{database.name}.t' can't be read: SELECT is not granted" in said(writer, database)
+def test_a_job_that_had_tables_goes_on_without_one_and_says_so(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    MysqlServer(database.address).preflight(database.selects, database.selects, None)
+    assert "no selected table is to be seen" in caplog.text
 
 
 def test_rows_that_a_foreign_key_changes_unseen_are_refused_by_name(database: Database, table: str) -> None:

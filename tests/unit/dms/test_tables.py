@@ -127,13 +127,24 @@ def test_selection_rules_that_mean_no_table_are_told():
     mappings = parsed(
         *(selection("shop", "per%"), selection("Shop", "%"), selection("shop", "city")),
         *(selection("tmp", "%", "exclude"), selection("shop", "PERSON", "exclude")),
+        *(selection("shop", "order"), selection("shop", "ord%", "exclude")),
     )
     assert mappings.unmatched([("shop", "person"), ("shop", "order")]) == [
         "rule 2 means no table, because of case: it has 'Shop.%', and the server 'shop.person'",
-        "rule 3 selects no table: there is none for 'shop.city'",
+        "rule 3 selects no table: there is none for 'shop.city' that the user may see",
         "rule 5 means no table, because of case: it has 'shop.PERSON', and the server 'shop.person'",
+        "rule 6 selects no table: all that 'shop.order' means are excluded",
     ]
-    assert mappings.ignoring_case().unmatched([("shop", "person"), ("shop", "city")]) == []
+    assert mappings.ignoring_case().unmatched([("shop", "pers"), ("shop", "city"), ("shop", "Order")]) == [
+        "rule 6 selects no table: all that 'shop.order' means are excluded"
+    ]
+
+
+def test_the_places_that_are_selected_are_names_or_wild():
+    chosen = (selection("shop", "a_b"), selection("shop", "c[_]d"), selection("s%", "x"), selection("shop", "[ab]"))
+    assert parsed(*chosen, selection("shop", "no", "exclude")).selected == (
+        *(("shop", "a_b"), ("shop", "c_d"), (None, "x"), ("shop", None)),
+    )
 
 
 def test_two_tables_of_one_name_do_not_go_into_one_target():

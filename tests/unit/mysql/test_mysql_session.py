@@ -3,7 +3,7 @@
 import pytest
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.mysql import MysqlServer, preflight
+from streamjoin.mysql import MysqlServer
 from streamjoin.mysql.address import MysqlAddress, connect
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import StartBy, end_position, start_by
@@ -112,28 +112,6 @@ def test_without_ids_the_right_to_stop_commits_is_needed():
     session, _ = fake_session({"gtid_mode": [(b"OFF",)], "FLUSH": DENIED})
     with pytest.raises(SourceError, match=r"GRANT RELOAD ON \*\.\*"):
         Snapshots(session).snapshot().__enter__()
-
-
-def test_settings_of_mysql_that_lose_columns_or_changes_are_named():
-    variables = {
-        "log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_value_options": "PARTIAL_JSON",
-        "log_replica_updates": "OFF",
-    }  # fmt: skip
-    session, _ = fake_session(
-        {
-            "SHOW GLOBAL VARIABLES": [(name.encode(), value.encode()) for name, value in variables.items()],
-            "REPLICA STATUS": PARSE_ERROR,
-            "SLAVE STATUS": [(b"Waiting",)],
-            "information_schema": [],
-            "STATUS": DENIED,
-            "CURRENT_USER": [(b"reader@%",)],
-        }
-    )
-    with pytest.raises(SourceError) as error:
-        preflight.check(session, lambda schema, name: True, lambda schema, name: True)
-    for part in ("binlog_row_metadata isn't known", "JSON is logged in parts", "log_slave_updates is OFF",
-                 "REPLICATION CLIENT is not granted", "TO 'reader'@'%';"):  # fmt: skip
-        assert part in str(error.value)
 
 
 @pytest.mark.parametrize(("value", "folds_case"), [(b"0", False), (b"1", True), (b"2", True)])

@@ -1,0 +1,65 @@
+"""How long a server keeps its binlog: a job that stops for longer has to load everything again."""
+
+from dataclasses import dataclass
+
+from streamjoin.mysql.settings import Settings
+
+_HOUR_SECONDS = 3_600
+_DAY_SECONDS = 24 * _HOUR_SECONDS
+# Source: docs.aws.amazon.com, "mysql.rds_set_configuration": RDS for MySQL keeps no more.
+_ADVISED_SECONDS = 7 * _DAY_SECONDS
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how long, and who says so.
+
+    Args:
+        seconds: 0 if it isn't promised; None if for ever.
+        setting: What says so.
+        remedy: The statement that makes it a week on this server.
+    """
+
+    seconds: float | None
+    setting: str
+    remedy: str
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is less than a day."""
+        return self.seconds is not None and self.seconds < _DAY_SECONDS
+
+    def __str__(self) -> str:
+        if self.seconds is None:
+            kept, bound = "until somebody purges it", "until then"
+        elif not self.seconds:
+            return (
+                f"the server doesn't say for how long it keeps the binlog ({self.setting}): after a stop of the job, "
+                "or a long full load, --reload may be needed"
+            )
+        else:
+            name, unit = ("days", _DAY_SECONDS) if self.seconds >= 2 * _DAY_SECONDS else ("hours", _HOUR_SECONDS)
+            kept, bound = f"for {self.seconds / unit:.3g} {name}", "for less than that"
+        return f"the binlog is kept {kept} ({self.setting}): the job may stop, and a full load last, {bound}"
+
+
+def retention(settings: Settings) -> Retention:
+    """Return how long the binlog is kept."""
+    variables = settings.variables
+    if settings.is_rds:
+        hours = settings.rds_hours
+        remedy = f"CALL mysql.rds_set_configuration('binlog retention hours', {_ADVISED_SECONDS // _HOUR_SECONDS});"
+        unseen = ", which CALL mysql.rds_show_configuration shows, and this user may not see" if hours is None else ""
+        return Retention((hours or 0) * _HOUR_SECONDS, f"binlog retention hours{unseen}", remedy)
+    name = "binlog_expire_logs_seconds" if "binlog_expire_logs_seconds" in variables else "expire_logs_days"
+    remedy = settings.to_set(
+        name, str(_ADVISED_SECONDS if name != "expire_logs_days" else _ADVISED_SECONDS // _DAY_SECONDS)
+    )
+    seconds = float(variables.get("binlog_expire_logs_seconds", "0"))
+    if not seconds and (days := float(variables.get("expire_logs_days", "0"))):
+        name, seconds = "expire_logs_days", days * _DAY_SECONDS
+    if variables.get("binlog_expire_logs_auto_purge", "ON") == "OFF":
+        name, seconds = "binlog_expire_logs_auto_purge", 0
+    size = int(variables.get("max_binlog_total_size", "0"))
+    setting = f"{name}; less if it has {size} bytes, max_binlog_total_size" if size else name
+    return Retention(seconds or None, setting, remedy)
