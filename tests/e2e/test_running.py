@@ -1,4 +1,4 @@
-"""The job as a process: killed, interrupted, and told what is wrong by its exit code."""
+"""The job as a process: killed, asked to end, and told what is wrong by its exit code."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def has_more_rows(base_path: str, rows: int) -> bool:
     return rows_in(base_path) > rows
 
 
-def test_a_process_that_is_killed_and_one_that_is_interrupted_leave_the_table_of_an_undisturbed_run(
+def test_a_process_that_is_killed_and_one_that_is_asked_to_end_leave_the_table_of_an_undisturbed_run(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     scenario = Scenario(tmp_path, "killed")
@@ -47,8 +47,8 @@ def test_a_process_that_is_killed_and_one_that_is_interrupted_leave_the_table_of
     with scenario.running() as process:
         wait_for(partial(has_more_rows, table, before))
         assert java_of("killed")
-        # As a terminal does: to the whole group. The demos end their jobs by SIGTERM.
-        os.killpg(process.pid, signal.SIGINT)
+        # As `timeout`, systemd and `docker stop` do: to the whole group.
+        os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(timeout=60) == 0, scenario.log()
     assert "attempt 2 of" not in scenario.log()
 
