@@ -1,9 +1,9 @@
-"""What a writer left that died, or that had no room, in the middle of a file of the timeline.
+"""What a writer left that died or failed, and by which every later write of the table would fail too.
 
 On a disk a file of the timeline appears before its content. A process that is killed between the two, a full disk or a
 power failure leave it torn, and Hudi then fails at every write. Each file is turned into what it was before: a commit
 that has not happened yet, which Hudi rolls back by itself; a clean or a rollback that is still to be done; a plan that
-was never made. On S3 an object appears whole or not at all.
+was never made. On S3 an object appears whole or not at all; there it is the markers of a rollback that was broken off.
 
 Source: Hudi 1.0.2, timeline layout version 1, which table version 6 has; tests/spark/hudi/test_hudi_torn.py.
 """
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import fastavro
+from pyarrow import fs
 
-from streamjoin.aws.storage import is_s3, local_path
+from streamjoin.aws.storage import is_s3, local_path, open_path
 from streamjoin.errors import SinkError
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,9 @@ class _File:
 
 
 def repair(base_path: str) -> tuple[str, ...]:
-    """Take torn files out of the table's timeline, and return their names.
+    """Remove what lets every later write fail, and return the names of what was removed.
 
-    Delivery: only files that say nothing are removed. Doing it again changes nothing. No other process may be writing.
+    Delivery: only what says nothing of rows is removed. Again changes nothing. No other process may be writing.
 
     Args:
         base_path: The table; it may not exist.
@@ -67,13 +68,33 @@ def repair(base_path: str) -> tuple[str, ...]:
     Raises:
         SinkError: The timeline can't be read or written.
     """
-    if is_s3(base_path):
-        return ()
     try:
+        if is_s3(base_path):
+            return _forgotten(base_path)
         return _repaired(local_path(base_path) / ".hoodie")
     except OSError as error:
         message = f"table at '{base_path}': its timeline can't be read or repaired: {error}"
         raise SinkError(message, retryable=True) from error
+
+
+def _forgotten(base_path: str) -> tuple[str, ...]:
+    """Remove the markers of rollbacks that were broken off, so that Hudi does each as if for the first time.
+
+    They name the log files that it wrote, which Hudi would look up on the local disk, wherever the table is, and fail
+    by "Wrong FS" for good. Only a metadata table would have to know those files, and they hold no rows.
+    Source: Hudi 1.0.2, RollbackHelperV1, which tables of version 6 are rolled back by.
+    """
+    filesystem, root = open_path(base_path)
+    meta = f"{root}/.hoodie"
+    marked = [f.base_name for f in filesystem.get_file_info(fs.FileSelector(f"{meta}/.temp", allow_not_found=True))]
+    if not marked:
+        return ()
+    timeline = {f.base_name for f in filesystem.get_file_info(fs.FileSelector(meta))}
+    begun = [i for i in marked if f"{i}.rollback.requested" in timeline and f"{i}.rollback" not in timeline]
+    for instant in begun:
+        log.warning("rollback %s of '%s' was broken off: Hudi does it from its beginning", instant, base_path)
+        filesystem.delete_dir(f"{meta}/.temp/{instant}")
+    return tuple(begun)
 
 
 def _repaired(meta: Path) -> tuple[str, ...]:

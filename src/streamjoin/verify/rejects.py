@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from streamjoin.history.entry import Entry
 from streamjoin.letters.columns import ID_COLUMN, REASON, stream_name
-from streamjoin.shards.position import PositionKind, sequence_order
+from streamjoin.shards.position import PositionKind, ShardRange, sequence_order
 from streamjoin.verify.chain import Chain, Rewound
 from streamjoin.verify.counts import by_reason
 from streamjoin.verify.letters import Letters, Span
@@ -52,6 +52,8 @@ class RejectCheck:
         self._is_claimed = {s: np.zeros(len(found.numbers), bool) for s, found in self._letters.shards.items()}
         self._differences: list[_Difference] = []
         self._redriven: Counter[str] = Counter()
+        # Letters of lost records may be redriven too, and no commit says that they were rejected.
+        self._has_lost = False
         self._done: set[str] = set()
 
     @property
@@ -77,13 +79,30 @@ class RejectCheck:
                 self._is_claimed[place][begin:end] = True
                 found = letters.totals[end] - letters.totals[begin]
                 missing.subtract({self._letters.reasons[i]: int(found[i]) for i in np.flatnonzero(found)})
+        for each in entry.ranges:
+            self._claim_lost(each)
         differing = {reason: count for reason, count in missing.items() if count}
         if differing:
             self._differences.append(_Difference(named(entry), tuple(places), differing))
 
+    def _claim_lost(self, found: ShardRange) -> None:
+        """Claim letters among lost records: a try wrote them whose records the stream dropped before the next one."""
+        if found.lost is None:
+            return
+        self._has_lost = True
+        for place in self._letters.shards.keys() & {(stream, found.shard_id) for stream in self._streams}:
+            begin, end = self._letters.shards[place].span(found.lost.after, found.lost.first_available)
+            claimed = self._is_claimed[place][begin:end]
+            if kept := int(np.sum(~claimed)):
+                self.notes.append(
+                    f"shard '{found.shard_id}': {kept} dead letters are of records that were gone before they were "
+                    "read again; they can be redriven"
+                )
+            claimed[:] = True
+
     def verdict(self, chain: Chain) -> Iterator[Violation]:
         """Yield what doesn't add up, once `chain` and this have seen every commit."""
-        is_exact = chain.begins_whole and not chain.rewound
+        is_exact = chain.begins_whole and not chain.rewound and not self._has_lost
         judged = [each for each in self._differences if not _touches(each, chain.rewound)]
         if len(judged) < len(self._differences):
             self.notes.append(

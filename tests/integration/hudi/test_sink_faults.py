@@ -92,12 +92,14 @@ class Story:
         created: What the table held after the next one.
         broken: By the ending of the file that broke it, the n-th of version n + 1; the next try is of the same.
         lost: One that was done, but whose last answer was lost, and the same again.
+        twice: One whose rollback was broken off too, and a third try.
     """
 
     creation: dict[str, Tried]
     created: dict[str, int]
     broken: dict[str, Tried]
     lost: Tried
+    twice: Tried
 
 
 @pytest.fixture(scope="module", params=TABLE_TYPES)
@@ -125,7 +127,10 @@ def story(spark: SparkSession, proxy: S3Proxy, bucket: str, request: pytest.Fixt
     breaks = enumerate(BREAKS[table_type], 2)
     broken = {ending: tried(ending, kind, version, KEYS) for version, (ending, kind) in breaks}
     lost = tried(COMPLETED[table_type], "done, drop", 5, [*KEYS, "new"])
-    return Story(creation, created, broken, lost)
+    written = BREAKS[table_type][1]
+    tried(*written, 6, [])
+    twice = tried(*written, 6, [*KEYS, "new"])
+    return Story(creation, created, broken, lost, twice)
 
 
 def test_a_table_whose_creation_s3_breaks_off_is_created_by_the_next_try(story: Story) -> None:
@@ -145,3 +150,9 @@ def test_a_commit_whose_last_answer_was_lost_may_have_happened_and_is_repeated_w
     assert story.lost.error.retryable
     assert story.lost.rows == dict.fromkeys([*KEYS, "new"], 5)
     assert story.lost.mended == dict.fromkeys([*KEYS, "new"], 5)
+
+
+def test_a_commit_whose_rollback_s3_breaks_off_too_is_not_there_and_the_third_try_doubles_nothing(story: Story) -> None:
+    assert story.twice.error.retryable
+    assert story.twice.rows == dict.fromkeys([*KEYS, "new"], 5)
+    assert story.twice.mended == dict.fromkeys([*KEYS, "new"], 6)

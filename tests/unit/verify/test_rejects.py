@@ -218,6 +218,35 @@ def test_drained_and_unread_shards_decide_which_letters_belong_to_no_commit(job:
     assert texts(prove_it()) == ["shard 'a': 1 dead letters from 9 to 9 are in no commit's range"]
 
 
+def test_letters_of_records_that_were_gone_before_their_batch_was_repeated_are_a_note(
+    job: JobHistory, prove_it: Prove
+) -> None:
+    job.start("a", "b")
+    job.batch({"a": 5, "b": 5})
+    # Of a try that wrote them and died; its records, and those up to 9, are gone when the job starts again.
+    for name, number in (("x", 6), ("y", 8)):
+        job.letters[name] = (name, "a", str(number), "NOT_UTF8")
+    job.batch({"a": 3}, {"NOT_UTF8": 1}, lost={"a": 4})
+    # What lies beside the gap is as wrong as ever.
+    job.letters["z"] = ("z", "b", "4", "NOT_UTF8")
+    report = prove_it()
+    assert [violation.text.split(": ")[1] for violation in report.violations] == [
+        "1 dead letters more with reason NOT_UTF8 lie in its ranges than it says it rejected"
+    ]
+    said = "shard 'a': 2 dead letters are of records that were gone before they were read again"
+    assert [note for note in report.notes if note.startswith(said)]
+
+
+def test_a_letter_of_a_lost_record_can_be_redriven(job: JobHistory, prove_it: Prove) -> None:
+    job.start("a")
+    job.batch({"a": 5})
+    job.letters["x"] = ("x", "a", "6", "NOT_UTF8")
+    job.batch({"a": 3}, lost={"a": 4})
+    job.redrive({"NOT_UTF8": 1})
+    assert "x" not in job.letters
+    assert texts(prove_it()) == []
+
+
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_letters_of_another_stream_in_shards_of_the_same_names_are_another_jobs(
     job: JobHistory, prove_it: Prove, is_gone: bool
