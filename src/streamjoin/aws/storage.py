@@ -64,7 +64,7 @@ def bucket_region(bucket: str) -> str | None:
         except ClientError as error:
             answer = dict(error.response)
         except BotoCoreError:
-            # Whoever opens the bucket now says what is wrong, and asks again.
+            # The next to open the bucket says what is wrong, and asks again.
             return str(client.meta.region_name)
         said = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
         _REGIONS[bucket, endpoint] = said or client.meta.region_name

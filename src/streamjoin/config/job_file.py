@@ -26,7 +26,7 @@ class JobFile(Generic[Config]):
         tables: Yields name and base path of each Hudi table that the job writes; None: it writes none.
         located: Finds what the file names beside it.
         beside: Yields what is wrong with other files that a draft names, to be told with what is wrong with this one;
-            if nothing is, whoever reads them tells it.
+            if nothing is, the reader of those files tells it.
     """
 
     model: type[Config]

@@ -47,7 +47,7 @@ def conflicts(table: HudiTable, *, at: str = "sink.hudi", rows: str = "sink.hudi
 
 
 def note_index(table: HudiTable) -> None:
-    """Write down how the rows of a table are found, if nobody did.
+    """Write down how the rows of a table are found, unless that is done.
 
     Raises:
         OSError: It can't be read or written.

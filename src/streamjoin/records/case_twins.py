@@ -27,7 +27,7 @@ class CaseTwins:
         return seen.add
 
     def take(self) -> dict[str, str]:
-        """Return the attribute of each column that has one, both with their path, and begin anew."""
+        """Return the attribute of each column that has one, both with their path, and forget them."""
         found = dict[str, str]()
         for path, columns, seen in self._seen:
             folded = {column.lower(): column for column in columns}

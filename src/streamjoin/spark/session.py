@@ -164,7 +164,7 @@ def _knowing_classes(session: SparkSession) -> SparkSession:
 
 
 def _quiet_size_estimator(session: SparkSession) -> None:
-    """Let Hudi's size estimator say once, to nobody, what it can do without; later it would say so amid the log."""
+    """Let Hudi's size estimator say where it is not seen what it can do without; later it would say so amid the log."""
     java: Any = session.sparkContext._jvm  # noqa: SLF001  (pyspark has no public way to it)
     system, shown = java.java.lang.System, java.java.lang.System.out
     for name in _QUIET_JAVA:

@@ -1,4 +1,4 @@
-"""Scratch tables on S3: written as the table itself would be, seen by nobody, removed in any case."""
+"""Scratch tables on S3: written as the table itself would be, seen by no reader, removed in any case."""
 
 from typing import Any
 

@@ -62,7 +62,7 @@ def test_what_expired_is_named_in_the_changelog_and_stays_in_current_if_that_is_
     assert counts.read == counts.kept + counts.superseded
     stays = query(str(tmp_path / "kept"), "select id, quantity from t order by id").to_pylist()
     assert stays == [{"id": "a", "quantity": 2}, {"id": "b", "quantity": 1}]
-    # Written again later, and removed by someone.
+    # Written again later, and removed by a user.
     process_batch(job, stream.batch([*told("INSERT", "b", 3, "kinesis"), *told("REMOVE", "a", None)]))
 
     for name in ("kept", "gone"):

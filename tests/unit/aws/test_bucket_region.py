@@ -16,7 +16,7 @@ from streamjoin.query import read_table
 
 
 class S3(BaseHTTPRequestHandler):
-    """Has buckets without objects; says the region of each but of `silent`, and lets nobody into `closed`."""
+    """Has buckets without objects; says the region of each but of `silent`, and lets no caller into `closed`."""
 
     signed_for: list[str]
 

@@ -116,7 +116,7 @@ class CaptureTableSettings(Stage):
     """How long a removed item is remembered, so that a late change doesn't bring it back; of layout current."""
     expired: Annotated[
         Literal["remove", "keep"],
-        Choice(remove="Its row is deleted, as if someone had removed it.", keep="Its row stays as it was."),
+        Choice(remove="Its row is deleted, as if it had been removed.", keep="Its row stays as it was."),
     ] = "remove"
     """What becomes of an item that DynamoDB removed since its Time to Live was over; of layout current."""
     sink: CaptureSinkSettings
