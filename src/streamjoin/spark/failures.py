@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-# Of Java: what a service, a disk, memory or a lost executor raises, wherever it is in the chain of causes.
+# Of Java: what a service, a disk or a lost executor raises, wherever it is in the chain of causes. Not what memory
+# does: one record may ask for more than there is (`repeat` with a number of the record). If it isn't a record, none is
+# found, and the batch is tried again.
 _PASSING_JAVA: Final = (
     "java.io.",
     "java.net.",
     "java.nio.",
     "java.lang.InterruptedException",
-    "java.lang.OutOfMemoryError",
     "java.lang.NoClassDefFoundError",
     "java.util.concurrent.TimeoutException",
     "com.amazonaws.",
@@ -21,7 +22,6 @@ _PASSING_JAVA: Final = (
     "org.apache.hudi.exception.HoodieWriteConflictException",
     "org.apache.spark.shuffle.",
     "org.apache.spark.storage.",
-    "org.apache.spark.memory.",
     "org.apache.spark.rpc.",
 )
 # Without a cause that says so.
@@ -45,7 +45,6 @@ _PASSING_PYTHON: Final = (
     "BrokenPipeError",
     "TimeoutError",
     "EOFError",
-    "MemoryError",
     "ImportError",
     "ModuleNotFoundError",
     "KeyboardInterrupt",
@@ -55,7 +54,7 @@ _PYTHON_ERROR: Final = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$", re.MULTILINE)
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell whether the error is of a service, a disk, memory or a lost executor, and not of the records at hand."""
+    """Tell whether the error is of a service, a disk or a lost executor, and not of the records at hand."""
     if not _is_of_spark(error):
         return True
     worker = _python_error(str(error))

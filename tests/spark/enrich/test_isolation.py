@@ -132,23 +132,29 @@ def test_a_row_that_hudi_refuses_is_a_dead_letter_and_the_older_one_of_its_key_a
 
 
 def test_a_record_that_can_not_be_computed_is_found_wherever_it_fails(spark: SparkSession, tmp_path: Path) -> None:
-    # Of an ordering: a session may raise where ours gives null. Of an expression that overflows the stack, which ends
-    # neither Java nor the job.
-    job = job_of(tmp_path, output=OutputSettings(derive={"short": "regexp_replace(note, '(x|y)*z', '')"}))
+    # Of an ordering: a session may raise where ours gives null. Of expressions that overflow the stack, and that ask
+    # for more memory than there is: they end neither Java nor the job.
+    derive = {
+        "short": "regexp_replace(note, '(x|y)*z', '')",
+        "long": "length(repeat(note, 2100000000 * int(note = 'm')))",
+    }
+    job = job_of(tmp_path, output=OutputSettings(derive=derive))
     records = records_of(
-        {"id": "3", "note": "xyz"}, {"id": "3", "at": "MARKEDxVALUE"}, {"id": "4", "note": "xy" * 200_000}
-    )
+        {"id": "3", "note": "xyz"}, {"id": "3", "at": "MARKEDxVALUE"}, {"id": "4", "note": "xy" * 200_000},
+        {"id": "5", "note": "m"},
+    )  # fmt: skip
     spark.conf.set("spark.sql.ansi.enabled", True)
     try:
         counts = process(job, spark, records).counts
     finally:
         spark.conf.set("spark.sql.ansi.enabled", False)
-    assert (counts.kept, counts.superseded, counts.rejected_by_reason) == (1, 0, {"NOT_COMPUTABLE": 2})
+    assert (counts.kept, counts.superseded, counts.rejected_by_reason) == (1, 0, {"NOT_COMPUTABLE": 3})
     assert rows_of(job, "id, short") == [("3", "")]
     letters = letters_of(job)
     assert letters["2"][1].startswith("no row can be computed of it: ")
     assert "MARKED" not in letters["2"][1]
     assert letters["3"][1] == "no row can be computed of it: java.lang.StackOverflowError"
+    assert letters["4"][1] == "no row can be computed of it: java.lang.OutOfMemoryError"
     # Of the decoding itself, in a Python worker.
     payloads = [f"e{n}".encode() for n in range(4)]
     frame = batch_of(spark, 1, [Record("s-0", at, data) for at, data in enumerate(payloads, 1)]).records

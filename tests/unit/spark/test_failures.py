@@ -53,7 +53,6 @@ def worker(last_line: str) -> PythonException:
     [
         OfJava(STAGE, "java.net.SocketException"),
         OfJava("org.apache.hudi.exception.HoodieException", "org.apache.hadoop.fs.s3a.AWSServiceIOException"),
-        OfJava(STAGE, "java.lang.OutOfMemoryError"),
         OfJava(STAGE, "org.apache.spark.shuffle.FetchFailedException"),
         OfJava(STAGE, text="Lost task 0.0: ExecutorLostFailure (executor 1 exited)"),
         worker("botocore.exceptions.EndpointConnectionError: Could not connect"),
@@ -71,6 +70,8 @@ def test_an_error_of_a_service_a_disk_or_a_lost_executor_may_pass(error: Excepti
 @pytest.mark.parametrize(
     ("error", "name"),
     [
+        (OfJava(STAGE, "java.lang.OutOfMemoryError"), "java.lang.OutOfMemoryError"),
+        (worker("MemoryError"), "MemoryError"),
         (OfJava(STAGE, "java.time.zone.ZoneRulesException"), "java.time.zone.ZoneRulesException"),
         (
             OfJava(STAGE, "org.apache.spark.SparkDateTimeException", condition="CAST_INVALID_INPUT"),
