@@ -70,7 +70,7 @@ class Mappings:
             raise ConfigError([f"table '{table}': no primary key"])
         return Mapping(table, self.targets[table.name], table.name)
 
-    def for_tables(self, tables: Iterable[SourceTable]) -> MappedTables:
+    def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> MappedTables:
         return MappedTables(tuple(self.for_table(table) for table in tables), {})  # type: ignore[misc]
 
     def names(self, schema: str, table: str) -> bool:

@@ -57,7 +57,6 @@ MISSION_OPTIONS = (
     "--loose-binlog-row-metadata=MINIMAL",
     "--collation-server=utf8mb4_general_ci",
     "--loose-default-authentication-plugin=mysql_native_password",
-    "--loose-mysqlx=OFF",
     "--explicit-defaults-for-timestamp=1",
 )
 

@@ -168,7 +168,7 @@ def demo(
     ] = None,
     s3: Annotated[bool, typer.Option("--s3", help="Write the tables to the embedded S3.")] = False,
     with_mysql: Annotated[
-        bool, typer.Option("--with-mysql", help="Replicate the orders' reference table from a MariaDB server.")
+        bool, typer.Option("--with-mysql", help="Replicate the orders' reference table from a MySQL or MariaDB server.")
     ] = False,
     job: Annotated[DemoJob, typer.Option(help="Which job; capture with a backfill before it.")] = DemoJob.ENRICH,
 ) -> None:

@@ -138,8 +138,12 @@ class TableMappings:
             raise ConfigError(problems, self.where)
         return mapping
 
-    def for_tables(self, tables: Iterable[SourceTable]) -> MappedTables:
+    def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> MappedTables:
         """Return how the rows of all selected tables become items, and which of those that no rule names can't be.
+
+        Args:
+            tables: The tables.
+            none_will_do: Whether none of them need to fit: a job that ran before may have lost its last one.
 
         Raises:
             ConfigError: The rules don't fit a table that one names, or any table; or two tables would go into one.
@@ -149,7 +153,7 @@ class TableMappings:
         mappings = tuple(mapping for _, mapping, _ in found if mapping)
         problems, left_out = list[str](), dict[str, list[str]]()
         for table, _, lines in found:
-            if lines and mappings and not self.names(table.schema, table.name):
+            if lines and (mappings or none_will_do) and not self.names(table.schema, table.name):
                 left_out[str(table)] = lines
             else:
                 problems += lines

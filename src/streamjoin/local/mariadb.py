@@ -41,6 +41,8 @@ _OPTIONS = (
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-fast-shutdown=1",
     "--loose-performance-schema=OFF",
+    # MySQL 8 listens on another port otherwise, and not on loopback alone.
+    "--loose-mysqlx=OFF",
     # MariaDB 11.4 makes itself a key at each start otherwise, which takes a core for up to a minute.
     "--loose-skip-ssl",
 )
@@ -48,7 +50,7 @@ _BOOTSTRAP = ("mariadb_system_tables.sql", "mariadb_performance_tables.sql", "ma
 
 
 class MariaDb:
-    """A server for the length of a `with` block; it ends with this process, also when that is killed.
+    """A MariaDB or MySQL server for the length of a `with` block; it ends with this process, also when that is killed.
 
     Its data is in a temporary directory and gone afterwards. It listens on the loopback interface only; the binlog is
     on, in row format with full images and metadata.
@@ -95,6 +97,12 @@ class MariaDb:
             message = "MariaDB isn't running: use MariaDb in a with block"
             raise LocalStackError(message)
         return self._process.pid
+
+    @property
+    def system(self) -> str:
+        """Which of the two it is, for people to read: MariaDB or MySQL."""
+        ((version,),) = self.execute("SELECT VERSION()")
+        return "MariaDB" if "mariadb" in str(version).lower() else "MySQL"
 
     def execute(self, sql: str, arguments: Sequence[Any] | None = None, database: str | None = None) -> list[Any]:
         """Run a statement on a connection of its own, commit, and return its rows."""

@@ -121,7 +121,7 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
     job.targets.marked |= found.marked if found else frozenset()
     server = job.server.identity()
     if found is not None and found.server == server and not reload:
-        job.routes.add(job.server.tables(job.routes.selects))
+        job.routes.add(job.server.tables(job.routes.selects), none_will_do=True)
         job.state = found
         # What was written before another job was known to own the table doesn't say of which job it is.
         names = [name for target in job.targets.marked - found.marked for name in job.routes.sharing(target)]

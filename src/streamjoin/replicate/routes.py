@@ -32,15 +32,15 @@ class Routes:
         """Tell whether the rules select a table."""
         return self._mappings.selects(schema, table)
 
-    def add(self, tables: Iterable[SourceTable]) -> None:
+    def add(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> None:
         """Find the mappings of the tables as they are now, and prepare their targets.
 
         Raises:
-            ConfigError: Lists what is wrong with those that rules name, or with all if none is left.
+            ConfigError: Lists what is wrong with those that rules name, or with all if none is left and that won't do.
             SinkError: A target table of those that rules name is missing, or has another key.
         """
         found = {str(table): table for table in tables}
-        mapped = self._mappings.for_tables(found.values())
+        mapped = self._mappings.for_tables(found.values(), none_will_do=none_will_do)
         for name, problems in mapped.left_out.items():
             self._leave_out(found[name], problems)
         for mapping in mapped.mappings:

@@ -117,9 +117,12 @@ def test_statements_on_the_whole_table_are_followed(replica):
     replica.database.run("RENAME TABLE t TO old, u TO t")
     replica.run()
     replica.assert_equal_to_rows()
-    replica.database.run("DROP TABLE t", "CREATE TABLE t (id INT PRIMARY KEY)")
+    replica.database.run("DROP TABLE t")
     replica.run()
     assert replica.items() == {}
+    replica.database.run("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (9)")
+    replica.run()
+    replica.assert_equal_to_rows()
 
 
 @pytest.mark.parametrize("step", [*LOAD_STEPS, *STEPS])

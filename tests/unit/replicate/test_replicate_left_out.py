@@ -92,6 +92,20 @@ def test_a_table_that_loses_its_key_keeps_its_items_until_its_rows_are_gone(worl
     assert values(world) == {"1": "x"}
 
 
+def test_a_job_whose_last_fitting_table_is_gone_goes_on_and_a_new_one_is_refused(world, server, caplog):
+    without_key(server, "scratch", 1)
+    run(world)
+    server.drop("stock")
+    run(world)
+    assert values(world, "stock") == {"1": "x"}
+    with pytest.raises(ConfigError, match=r"table 'shop\.scratch': it has no primary key"):
+        run(world, reload=True)
+    server.create("stock")
+    fill(server, "stock", 2)
+    run(world)
+    assert values(world)["2"] == "x"
+
+
 def test_a_table_that_a_foreign_key_changes_unseen_is_left_out_also_if_it_comes_later(world, server, caplog):
     run(world)
     server.create("child")

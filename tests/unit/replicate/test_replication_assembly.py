@@ -7,8 +7,10 @@ import pytest
 
 from streamjoin.entry import parse_job
 from streamjoin.errors import SourceError
+from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate import job as replication_job
 from streamjoin.replicate.config import ReplicateConfig
+from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.job import assemble, assembled
 from tests.faults.items import FakeTables
 from tests.faults.replication import Pauses
@@ -68,6 +70,19 @@ def test_rules_have_case_if_the_servers_names_have(config: ReplicateConfig, capl
         assemble(config)
     expected = "rule 1 means no table, because of case: it has 'SHOP.PERSON', and the server 'shop.person'"
     assert expected in caplog.text
+
+
+def test_a_job_that_ran_before_may_have_no_table_left(config: ReplicateConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = FakeTables()
+    monkeypatch.setattr(replication_job, "aws_client", lambda *_: tables)
+    with monkeypatch.context() as folding:
+        folding.setattr(FakeServer, "folds", True)
+        job = assemble(config)
+    job.control.acquire()
+    with pytest.raises(SourceError, match="no selected table"):
+        assemble(config)
+    job.control.save(ControlState(BinlogPosition("binlog.000001", 4), 1, "a"))
+    assert assemble(config).name == "n"
 
 
 def test_a_server_that_is_away_at_the_start_is_tried_again(

@@ -12,7 +12,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.entry import query
 from streamjoin.errors import ConfigError, SinkError, StreamJoinError
 from streamjoin.local.demo.job_process import JobProcess
-from streamjoin.local.demo.reference_origin import DynamoDbOrigin, MariaDbOrigin, ReferenceOrigin, start_mariadb
+from streamjoin.local.demo.reference_origin import DynamoDbOrigin, MySqlOrigin, ReferenceOrigin, start_server
 from streamjoin.local.demo.scenarios import SCENARIOS, Scenario
 from streamjoin.local.demo.stage import STARTING, Stage
 from streamjoin.local.samples.datasets import DATASETS, Dataset
@@ -53,7 +53,7 @@ def demo(name: DatasetName, *, records: int | None, s3: bool, with_mysql: bool, 
         name: Which sample data.
         records: Of the first load; default: the data set's own number.
         s3: Write the tables to the embedded S3 instead of the disk.
-        with_mysql: Let the reference table be replicated from a MariaDB server; with orders only.
+        with_mysql: Let the reference table be replicated from a MySQL or MariaDB server; with orders only.
         console: Where to tell about it.
 
     Raises:
@@ -67,7 +67,7 @@ def demo(name: DatasetName, *, records: int | None, s3: bool, with_mysql: bool, 
     with Stage.opened(name, STEPS + (STEPS_OF_MYSQL if with_mysql else 0), s3=s3, console=console) as stage:
         origin: ReferenceOrigin = DynamoDbOrigin(DATASETS[name], scenario.change)
         if with_mysql:
-            origin = MariaDbOrigin(start_mariadb(stage), stage, scenario.change)
+            origin = MySqlOrigin(start_server(stage), stage, scenario.change)
         _Demo(DATASETS[name], scenario, stage, origin).play(loads(DATASETS[name], records))
 
 

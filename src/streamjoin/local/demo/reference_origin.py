@@ -1,4 +1,4 @@
-"""Where a demo's reference rows come from: written to DynamoDB by the demo, or replicated from a MariaDB server."""
+"""Where a demo's reference rows come from: written to DynamoDB by the demo, or replicated from MySQL or MariaDB."""
 
 import json
 from collections.abc import Mapping
@@ -105,22 +105,22 @@ class DynamoDbOrigin:
         """Nothing to end."""
 
 
-def start_mariadb(stage: Stage) -> "MariaDb":
+def start_server(stage: Stage) -> "MariaDb":
     """Start a server, which is fetched before if this machine has none; it ends with the demo."""
     from streamjoin.local.mariadb import MariaDb  # noqa: PLC0415  (needs the extra `mysql`)
 
     def report(line: str) -> None:
         stage.narrator.console.print(f"    {line}", highlight=False, soft_wrap=True)
 
-    with stage.narrator.step("start MariaDB on this machine, with a binlog of rows") as step:
+    with stage.narrator.step("start MySQL or MariaDB on this machine, with a binlog of rows") as step:
         program = mariadb_program.find(report=report)
         server = stage.resources.enter_context(MariaDb(program=program))
-        step.outcome = f"{server.host}:{server.port}"
+        step.outcome = f"{server.system} at {server.host}:{server.port}"
     return server
 
 
-class MariaDbOrigin:
-    """The rows are in a MariaDB server's table, and a replicate job keeps the items equal to them.
+class MySqlOrigin:
+    """The rows are in the table of a MySQL or MariaDB server, and a replicate job keeps the items equal to them.
 
     Args:
         server: It runs already.
@@ -128,16 +128,15 @@ class MariaDbOrigin:
         change: What the change looks like, in words.
     """
 
-    system = "MariaDB"
-
     def __init__(self, server: "MariaDb", stage: Stage, change: str) -> None:
         self._server, self._stage = server, stage
         self._job: JobProcess | None = None
-        self.place = f"in MariaDB the table '{DATABASE}.{SOURCE_TABLE}'"
-        self.change = f"four UPDATEs and an INSERT in MariaDB: {change}"
+        self.system = server.system
+        self.place = f"in {self.system} the table '{DATABASE}.{SOURCE_TABLE}'"
+        self.change = f"four UPDATEs and an INSERT in {self.system}: {change}"
 
     def create(self) -> int:
-        """Make the table in MariaDB, and the files of the replicate job."""
+        """Make the table on the server, and the files of the replicate job."""
         self._server.execute(f"CREATE DATABASE {DATABASE}")
         self._server.execute(
             f"CREATE TABLE {DATABASE}.{SOURCE_TABLE} (code varchar(3) NOT NULL, countryname varchar(60) NOT NULL, "

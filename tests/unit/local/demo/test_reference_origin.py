@@ -21,9 +21,9 @@ from streamjoin.local.demo.narration import Narrator
 from streamjoin.local.demo.reference_origin import (
     MAPPINGS,
     PASSWORD_VARIABLE,
-    MariaDbOrigin,
+    MySqlOrigin,
     count_items,
-    start_mariadb,
+    start_server,
 )
 from streamjoin.local.demo.stage import Stage
 from streamjoin.local.mariadb_program import MariaDbProgram
@@ -37,6 +37,7 @@ PASSWORD = "secret-of-the-server"  # noqa: S105
 class FakeServer:
     """Notes statements instead of running them."""
 
+    system = "MySQL"
     host, port, user, password = "127.0.0.1", 3307, "streamjoin", PASSWORD
 
     def __init__(self):
@@ -57,7 +58,7 @@ def stage_in(directory):
 
 @pytest.fixture
 def origin(server, tmp_path):
-    return MariaDbOrigin(server, stage_in(tmp_path), "names")
+    return MySqlOrigin(server, stage_in(tmp_path), "names")
 
 
 def narrator():
@@ -72,6 +73,11 @@ def test_the_rows_are_made_and_the_job_is_a_valid_one_without_the_password_in_it
     config = load_job(str(tmp_path / "replicate.yaml"))
     assert isinstance(config, ReplicateConfig)
     assert config.source.mysql.password.get_secret_value() == PASSWORD
+
+
+def test_the_story_has_the_servers_own_name(origin):
+    assert (origin.system, origin.place) == ("MySQL", "in MySQL the table 'sales.country_lookup_table'")
+    assert origin.change == "four UPDATEs and an INSERT in MySQL: names"
 
 
 def test_its_table_mappings_lead_to_the_table_that_the_demo_reads():
@@ -162,12 +168,12 @@ def test_fetching_the_server_is_told_of(monkeypatch, server):
     monkeypatch.setattr(mariadb_program, "find", find)
     monkeypatch.setattr(mariadb, "MariaDb", start)
     on = stage_in(Path("/nowhere"))
-    assert start_mariadb(on) is server
+    assert start_server(on) is server
     assert started == [program]
     first, second, third = on.narrator.console.file.getvalue().splitlines()
-    assert first.startswith("1/1 start MariaDB")
+    assert first.startswith("1/1 start MySQL or MariaDB")
     assert second == "    Fetching MariaDB"
-    assert third.startswith("    ✓ 127.0.0.1:3307")
+    assert third.startswith("    ✓ MySQL at 127.0.0.1:3307")
 
 
 def test_only_the_orders_have_a_table_in_mysql(tmp_path, monkeypatch):
