@@ -51,15 +51,14 @@ def retention(settings: Settings) -> Retention:
         remedy = f"CALL mysql.rds_set_configuration('binlog retention hours', {_ADVISED_SECONDS // _HOUR_SECONDS});"
         unseen = ", which CALL mysql.rds_show_configuration shows, and this user may not see" if hours is None else ""
         return Retention((hours or 0) * _HOUR_SECONDS, f"binlog retention hours{unseen}", remedy)
-    name = "binlog_expire_logs_seconds" if "binlog_expire_logs_seconds" in variables else "expire_logs_days"
-    remedy = settings.to_set(
-        name, str(_ADVISED_SECONDS if name != "expire_logs_days" else _ADVISED_SECONDS // _DAY_SECONDS)
-    )
-    seconds = float(variables.get("binlog_expire_logs_seconds", "0"))
-    if not seconds and (days := float(variables.get("expire_logs_days", "0"))):
-        name, seconds = "expire_logs_days", days * _DAY_SECONDS
+    seconds, days = (float(variables.get(each, "0")) for each in ("binlog_expire_logs_seconds", "expire_logs_days"))
+    # MySQL 8.0 has both, and refuses to set one while the other is what counts.
+    in_days = "binlog_expire_logs_seconds" not in variables or (days > 0 and not seconds)
+    setting, unit = ("expire_logs_days", _DAY_SECONDS) if in_days else ("binlog_expire_logs_seconds", 1)
+    remedy = settings.to_set(setting, str(_ADVISED_SECONDS // unit))
     if variables.get("binlog_expire_logs_auto_purge", "ON") == "OFF":
-        name, seconds = "binlog_expire_logs_auto_purge", 0
+        setting, seconds, days = "binlog_expire_logs_auto_purge", 0, 0
     size = int(variables.get("max_binlog_total_size", "0"))
-    setting = f"{name}; less if it has {size} bytes, max_binlog_total_size" if size else name
-    return Retention(seconds or None, setting, remedy)
+    if size:
+        setting += f"; less if it has {size} bytes, max_binlog_total_size"
+    return Retention(seconds or days * _DAY_SECONDS or None, setting, remedy)

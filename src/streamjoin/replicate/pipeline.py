@@ -117,6 +117,12 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
         SinkError: Another process runs the job.
     """
     found = job.control.acquire()
+    # Targets are made, and one that is there may be read whole to find whose it is.
+    with job.control.renewing():
+        _begin(job, found, reload=reload)
+
+
+def _begin(job: ReplicateJob, found: ControlState | None, *, reload: bool) -> None:
     job.targets.is_new = found is None
     job.targets.marked |= found.marked if found else frozenset()
     server = job.server.identity()

@@ -80,6 +80,10 @@ WEEK = "CALL mysql.rds_set_configuration('binlog retention hours', 168);"
         ),
         ({**MYSQL_8, "binlog_expire_logs_seconds": "2592000", "expire_logs_days": "0"}, {}, "kept for 30 days", None),
         (
+            {**MYSQL_8, "binlog_expire_logs_seconds": "0", "expire_logs_days": "0.5"}, {},
+            "kept for 12 hours (expire_logs_days)", "SET PERSIST expire_logs_days = 7;",
+        ),
+        (
             {**MYSQL_8, "binlog_expire_logs_seconds": "7200"}, {}, "kept for 2 hours",
             "SET PERSIST binlog_expire_logs_seconds = 604800;",
         ),

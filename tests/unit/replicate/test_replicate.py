@@ -5,7 +5,7 @@ import pytest
 
 from streamjoin.errors import SinkError, SourceError
 from streamjoin.replicate.load import LOAD_STEPS
-from streamjoin.replicate.pipeline import STEPS, replicate
+from streamjoin.replicate.pipeline import STEPS, begin, replicate
 from streamjoin.streaming.attempts import MAX_ATTEMPTS
 from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
@@ -242,6 +242,20 @@ def test_the_lease_is_renewed_while_tables_are_loaded(world, server):
     server.meanwhile = lambda step: renewed.add((step, world.control.is_renewed))
     caught_up(world)
     assert renewed == {("select", True), ("take", False)}
+
+
+def test_the_lease_is_renewed_while_targets_are_made(world, server, monkeypatch):
+    renewed = []
+    tables = server.tables
+
+    def listed(selects):
+        renewed.append(world.control.is_renewed)
+        return tables(selects)
+
+    monkeypatch.setattr(server, "tables", listed)
+    for _ in range(2):
+        begin(world.job())
+    assert (renewed, world.control.is_renewed) == ([True, True], False)
 
 
 def test_an_error_that_does_not_pass_ends_the_run(world, server):
