@@ -57,7 +57,7 @@ def iso_moment(text: str) -> datetime | None:
     """
     try:
         # Nearly all: of this shape Python takes no form that isn't one of ours, and cuts as we do.
-        if text[-1:] == "Z" and text[19:20] in (".", "Z") and text[4:14:3] == "--T:" and text[20:] != "Z":
+        if text[-1:] == "Z" and text[4:17:3] == "--T::" and (len(text) == 20 or _is_fraction(text[19:-1])):
             return datetime.fromisoformat(text)
         found = _ISO.fullmatch(text)
         if found is None:
@@ -82,3 +82,8 @@ def iso_date(text: str) -> date | None:
         return date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         return None
+
+
+def _is_fraction(text: str) -> bool:
+    # Python's own parser passes over anything beyond microseconds.
+    return text[:1] == "." and text[1:].isdigit() and text.isascii()
