@@ -142,7 +142,7 @@ def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
         message = f"source '{address}': {action} failed with {code}: {said}{_remedy(address, error, code)}"
         # What the library raises on a connection that it has closed itself.
         is_closed = isinstance(error, pymysql.InterfaceError)
-        retryable = (code in _LATER or is_closed) and not _is_untrusted(error)
+        retryable = (code in _LATER or is_closed) and _tls_error(error) is None
         raise SourceError(message, retryable=retryable) from error
     except OSError as error:
         message = f"source '{address}': {action} failed: {error}"
@@ -153,19 +153,22 @@ def errors_of(address: MysqlAddress, action: str) -> Iterator[None]:
         raise SourceError(message) from error
 
 
-def _is_untrusted(error: pymysql.MySQLError) -> bool:
-    """Tell whether there is no connection because the two sides can't agree on TLS: no later one will do better."""
+def _tls_error(error: pymysql.MySQLError) -> ssl.SSLError | None:
+    """Return why the two sides can't agree on TLS, for good; None if that isn't the reason."""
     cause = getattr(error, "original_exception", None)
-    return isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
+    return cause if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) else None
 
 
 def _remedy(address: MysqlAddress, error: pymysql.MySQLError, code: int) -> str:
-    if _is_untrusted(error):
+    tls_error = _tls_error(error)
+    if isinstance(tls_error, ssl.SSLCertVerificationError):
         trusted = f"of '{address.tls}'" if isinstance(address.tls, str) else "that this machine trusts"
         return (
             f"; the server's certificate must be of an authority {trusted} and for the name '{address.host}': check "
             "source.mysql.tls.ca_file and source.mysql.host"
         )
+    if tls_error is not None:
+        return "; the server must speak TLS 1.2 or later, with a cipher that this machine takes"
     if code == CR.CR_CONN_HOST_ERROR:
         return "; check source.mysql.host and port, and that the server runs and lets this machine in"
     if code in _WANTS_TLS:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.entry import parse_job
@@ -28,12 +28,12 @@ SECRET = "a secret of the test"  # noqa: S105
 class Authority:
     """Who signs certificates; its own is in the file `ca_file`."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: rsa.RSAPrivateKey
     ca_file: Path
 
     @classmethod
     def new(cls, ca_file: Path) -> "Authority":
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, 2048)
         made = cls(key, ca_file)
         usage = x509.KeyUsage(
             *(False, False, False, False, False), key_cert_sign=True, crl_sign=True, encipher_only=False,
@@ -44,14 +44,14 @@ class Authority:
 
     def certify(self, folder: Path) -> list[str]:
         """Return the options of a server that has a certificate for 127.0.0.1, and for no name."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, 2048)
         address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
         self._sign(key, folder / "server.pem", (address, False))
         pem = (serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL)
         (folder / "key.pem").write_bytes(key.private_bytes(*pem, serialization.NoEncryption()))
         return ["--ssl", f"--ssl-cert={folder / 'server.pem'}", f"--ssl-key={folder / 'key.pem'}"]
 
-    def _sign(self, key: ec.EllipticCurvePrivateKey, file: Path, *extensions: tuple[x509.ExtensionType, bool]) -> None:
+    def _sign(self, key: rsa.RSAPrivateKey, file: Path, *extensions: tuple[x509.ExtensionType, bool]) -> None:
         now = datetime.now(UTC)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "an authority of the test")])
         subject = name if key is self.key else x509.Name([])

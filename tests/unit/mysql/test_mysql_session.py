@@ -1,10 +1,13 @@
 """What is asked of a MySQL server, which the tests have none of: statements, ids, places to load from."""
 
+import ssl
+
+import pymysql
 import pytest
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import MysqlServer
-from streamjoin.mysql.address import MysqlAddress, connect
+from streamjoin.mysql.address import MysqlAddress, connect, errors_of
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import StartBy, end_position, start_by
 from streamjoin.mysql.snapshots import Snapshots
@@ -129,6 +132,24 @@ def test_a_closed_session_connects_again():
     session.ask("SELECT 1")
     session.close()
     assert session.ask("SELECT 1") == ((1,),)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said", "retryable"),
+    [
+        (ssl.SSLCertVerificationError("self-signed certificate"), "must be of an authority of '/ca.pem'", False),
+        (ssl.SSLError("unsupported protocol"), "the server must speak TLS 1.2 or later", False),
+        (ssl.SSLEOFError("unexpected end"), "check source.mysql.host and port", True),
+    ],
+)
+def test_what_is_wrong_with_tls_is_said_and_final(cause: ssl.SSLError, said: str, retryable: bool):
+    error = pymysql.err.OperationalError(2003, f"Can't connect ({cause})")
+    error.original_exception = cause  # type: ignore[attr-defined]  (as the library does)
+    address = MysqlAddress("db", 3306, "repl", "secret", tls="/ca.pem")
+    with pytest.raises(SourceError) as raised, errors_of(address, "connecting"):
+        raise error
+    assert said in str(raised.value)
+    assert raised.value.retryable == retryable
 
 
 def test_a_server_that_is_not_there_is_said_with_the_keys_to_look_at():
