@@ -13,6 +13,7 @@ from tests.start_up import archive_path, make_archive, quick_variables, reading_
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from streamjoin.local.mariadb import MariaDb
     from streamjoin.local.stack import LocalStack
 
 # Timings are never asserted, neither by Hypothesis. The same examples each time, so that a change is judged by what it
@@ -49,6 +50,22 @@ def stack() -> "Iterator[LocalStack]":
 
     with LocalStack() as running, running.active():
         yield running
+
+
+@pytest.fixture(scope="session")
+def mysql80() -> "Iterator[MariaDb]":
+    """MySQL 8.0.12 with the first system's settings; whoever asks for it is skipped where it can't run."""
+    from tests.services.mysql_programs import MYSQL_80, running  # noqa: PLC0415  (the unit tier has none)
+
+    yield from running(MYSQL_80)
+
+
+@pytest.fixture(scope="session")
+def mysql57() -> "Iterator[MariaDb]":
+    """MySQL 5.7.22, likewise."""
+    from tests.services.mysql_programs import MYSQL_57, running  # noqa: PLC0415  (the unit tier has none)
+
+    yield from running(MYSQL_57)
 
 
 @pytest.fixture(scope="session")

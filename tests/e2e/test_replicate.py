@@ -1,5 +1,5 @@
 # ruff: noqa: S608  (statements of a test's own database)
-"""The replicate job as a process on a real MariaDB server: kills at random instants, signals, exit codes."""
+"""The replicate job as a process on real servers: kills at random instants, signals, exit codes."""
 
 import math
 import random
@@ -38,15 +38,21 @@ def lines(replica: Replica) -> int:
     return replica.log().count(" position=")
 
 
+@pytest.mark.parametrize(
+    ("server", "rows", "count", "kills"),
+    [("mariadb", ROWS, CHANGES, KILLS), ("mysql57", 4_000, 1_500, 3), ("mysql80", 4_000, 1_500, 3)],
+)
 def test_killed_at_random_instants_while_rows_change_the_items_end_equal_to_the_rows(
-    stack: LocalStack, mariadb: MariaDb, tmp_path: Path
+    stack: LocalStack, request: pytest.FixtureRequest, tmp_path: Path, server: str, rows: int, count: int, kills: int
 ) -> None:
-    replica, chance = Replica(tmp_path, mariadb, "killed", max_records_per_batch=LIMIT), random.Random(SEED)
-    fill(replica, ROWS)
-    changes = RowChanges(replica, ROWS, SEED)
-    with changes.coming(CHANGES, STATEMENTS, lambda: CHANGES_A_LINE * replica.log().count("\n")) as thread:
-        for life in range(KILLS):
-            until = lines(replica) + chance.randrange(1, MOST_LINES) if life < KILLS - 1 else math.inf
+    database, chance = request.getfixturevalue(server), random.Random(SEED)
+    replica = Replica(tmp_path, database, f"killed_{server}", max_records_per_batch=LIMIT * rows // ROWS)
+    fill(replica, rows)
+    changes = RowChanges(replica, rows, SEED)
+    statements = {after * count // CHANGES: sql for after, sql in STATEMENTS.items()}
+    with changes.coming(count, statements, lambda: CHANGES_A_LINE * replica.log().count("\n")) as thread:
+        for life in range(kills):
+            until = lines(replica) + chance.randrange(1, MOST_LINES) if life < kills - 1 else math.inf
             with replica.running() as process:
                 wait_for(
                     lambda: lines(replica) >= until or process.poll() is not None or not thread.is_alive(),  # noqa: B023
@@ -57,7 +63,7 @@ def test_killed_at_random_instants_while_rows_change_the_items_end_equal_to_the_
                     process.wait(chance.uniform(0, 0.5))
             assert process.returncode == -signal.SIGKILL
     assert replica.run("--until-caught-up") == 0, replica.log()
-    assert changes.made >= CHANGES
+    assert changes.made >= count
     replica.check()
     assert "Traceback" not in replica.log()
 

@@ -12,10 +12,14 @@ import subprocess
 import tarfile
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from streamjoin.errors import LocalStackError
+from streamjoin.local.mariadb import MariaDb
 from streamjoin.local.mariadb_program import MariaDbProgram, cache_folder, missing_libraries, require_libraries
 from tests.services.fetching import fetched_once
 
@@ -58,6 +62,8 @@ MISSION_OPTIONS = (
     "--collation-server=utf8mb4_general_ci",
     "--loose-default-authentication-plugin=mysql_native_password",
     "--explicit-defaults-for-timestamp=1",
+    # The binlog goes on in another file now and then.
+    "--max-binlog-size=1048576",
 )
 
 
@@ -82,6 +88,16 @@ def program(release: MysqlRelease) -> MariaDbProgram:
         message = f"MySQL {release.version} can't run here: {error}"
         raise CantRunError(message) from error
     return MariaDbProgram(server, folder, libraries)
+
+
+def running(release: MysqlRelease) -> Iterator[MariaDb]:
+    """Run a server with the first system's settings; a test that can't have it is skipped."""
+    try:
+        found = program(release)
+    except CantRunError as error:
+        pytest.skip(str(error))
+    with MariaDb(MISSION_OPTIONS, found) as server:
+        yield server
 
 
 def _fetch(release: MysqlRelease, scratch: Path) -> Path:

@@ -40,6 +40,8 @@ class Server:
         # The place and the rows before the newest transaction, which is in the binlog a moment before it can be seen.
         self._before: tuple[BinlogPosition, dict[str, dict[int, dict[str, Any]]]] | None = None
         self.sees_late = False
+        # Where the newest binlog file begins, if no place of a snapshot is told but this one.
+        self.file_begins: BinlogPosition | None = None
 
     def _position(self) -> BinlogPosition:
         self._offset += EVENT_BYTES
@@ -124,7 +126,22 @@ class Server:
         other = Server(uuid=self.uuid + "'", file=1)
         other.definitions, other.rows = dict(self.definitions), {n: dict(r) for n, r in self.rows.items()}
         other.meanwhile = self.meanwhile
+        if self.file_begins is not None:
+            other.rotate()
         return other
+
+    def rotate(self) -> None:
+        """Begin a binlog file: all before is committed, and from here on loaded rows count as of a file's beginning."""
+        self.file_begins, self._before = self.position(), None
+
+    def _settled(self, table: SourceTable, since: BinlogPosition | None) -> BinlogPosition | None:
+        if self.file_begins is None:
+            return None
+        ends = {event.position for event in self.binlog if isinstance(event, Committed)}
+        whole = [event for event in self.binlog if isinstance(event, Truncated | Altered) and event.name == table.name]
+        # A statement that ends its transaction, not one of rows.
+        places = [event.position for event in whole if event.position in ends]
+        return max([self.file_begins, *places, *([since] if since else [])], key=lambda place: place.order)
 
     # What the pipeline calls.
 
@@ -137,19 +154,27 @@ class Server:
     def tables(self, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
         return tuple(t for t in self.definitions.values() if selects(t.schema, t.name))
 
-    def load(self, table: SourceTable, after_key: tuple[Any, ...] | None, bounds: ChunkBounds) -> Iterator[LoadedChunk]:
-        last = after_key
+    def load(
+        self,
+        table: SourceTable,
+        after_key: tuple[Any, ...] | None,
+        bounds: ChunkBounds,
+        since: BinlogPosition | None = None,
+    ) -> Iterator[LoadedChunk]:
+        settled, last = self._settled(table, since), after_key
         while True:
             position = self.position()
             self.meanwhile("select")
             seen = self.rows
-            if self.sees_late and self._before is not None:
-                position, seen = self._before
+            before = self._before if self.sees_late else None
+            # What the job has read of the binlog before counts as visible.
+            if before is not None and (settled is None or before[0].order >= settled.order):
+                position, seen = before
             rows = seen.get(table.name, {})
             keys = sorted(key for key in rows if last is None or key > last[0])[: bounds.rows]
             last = (keys[-1],) if keys else last
             is_last = len(keys) < bounds.rows
-            yield LoadedChunk(tuple(dict(rows[key]) for key in keys), position, last, is_last)
+            yield LoadedChunk(tuple(dict(rows[key]) for key in keys), settled or position, last, is_last)
             if is_last:
                 return
 

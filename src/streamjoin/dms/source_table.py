@@ -39,12 +39,14 @@ class SourceColumn:
     Args:
         name: As the server spells it.
         kind: What its values are.
-        declared: The server's own words for the type, such as `int(10) unsigned`; for messages.
+        declared: The server's own words for the type, such as `int(10) unsigned`.
+        charset: The server's name for the character set of its texts, as far as it was asked; None if it has none.
     """
 
     name: str
     kind: ColumnKind
     declared: str = ""
+    charset: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,18 @@
 """What a server's `information_schema` says of its tables."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pymysql.constants import ER
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
+from streamjoin.errors import SourceError
 from streamjoin.mysql.address import text
 from streamjoin.mysql.binlog.known_tables import SYSTEM_SCHEMAS
-from streamjoin.mysql.session import Session
-from streamjoin.mysql.sql_text import quoted_text
+from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.positions import end_position
+from streamjoin.mysql.session import Session, code_of
+from streamjoin.mysql.sql_text import quoted_name, quoted_text
 
 _SPATIAL = (
     "geometry",
@@ -50,7 +55,10 @@ def names(session: Session) -> list[tuple[str, str]]:
 
 def tables(session: Session, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
     """Return the selected base tables, by schema and name; those that can't be replicated say why."""
-    selected = {place: kind for place, kind in _kinds(session).items() if selects(*place)}
+    return _tables(session, {place: kind for place, kind in _kinds(session).items() if selects(*place)})
+
+
+def _tables(session: Session, selected: Mapping[tuple[str, str], str]) -> tuple[SourceTable, ...]:
     problems: dict[tuple[str, str], list[str]] = defaultdict(list)
     of_schema: dict[str, list[str]] = defaultdict(list)
     for (schema, name), kind in selected.items():
@@ -64,12 +72,34 @@ def tables(session: Session, selects: Callable[[str, str], bool]) -> tuple[Sourc
 
 def table(session: Session, schema: str, name: str) -> SourceTable | None:
     """Return one base table; None if there is none of this name."""
-    found = tables(session, lambda *place: place == (schema, name))
+    here = f" WHERE TABLE_SCHEMA = {quoted_text(schema)} AND TABLE_NAME = {quoted_text(name)}"
+    # What a server with case compares without it.
+    same = {place: kind for place, kind in _kinds(session, here).items() if place == (schema, name)}
+    found = _tables(session, same)
     return found[0] if found else None
 
 
-def _kinds(session: Session) -> dict[tuple[str, str], str]:
-    found = session.ask("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES ORDER BY 1, 2")
+def table_and_place(session: Session, schema: str, name: str) -> tuple[SourceTable | None, BinlogPosition]:
+    """Return one base table, if there is one of this name, and a place of the binlog where it is just that.
+
+    A transaction that has read the table keeps statements that change it waiting; those that came before are in the
+    binlog by the time they are over.
+    """
+    session.ask("START TRANSACTION READ ONLY")
+    try:
+        session.ask(f"SELECT 1 FROM {quoted_name(schema, name)} LIMIT 0")  # noqa: S608  (quoted)
+    except SourceError as error:
+        if code_of(error) != ER.NO_SUCH_TABLE:
+            raise
+        return None, end_position(session)
+    found = table(session, schema, name), end_position(session)
+    session.ask("COMMIT")
+    return found
+
+
+def _kinds(session: Session, where: str = "") -> dict[tuple[str, str], str]:
+    columns = "TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE"
+    found = session.ask(f"SELECT {columns} FROM information_schema.TABLES{where} ORDER BY 1, 2")  # noqa: S608
     return {
         (schema, name): kind
         for schema, name, kind in (tuple(map(text, row)) for row in found)
@@ -102,14 +132,15 @@ def _describe(
     wanted = f"TABLE_SCHEMA = {quoted_text(schema)} AND TABLE_NAME IN ({', '.join(map(quoted_text, names))})"
     columns: dict[str, list[SourceColumn]] = defaultdict(list)
     for row in session.ask(
-        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE FROM information_schema.COLUMNS "  # noqa: S608
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME FROM information_schema.COLUMNS "  # noqa: S608
         f"WHERE {wanted} ORDER BY TABLE_NAME, ORDINAL_POSITION"
     ):
-        name, column, kind, declared = map(text, row)
+        name, column, kind, declared = map(text, row[:4])
         problem = _problem(kind.lower(), declared.lower())
         if problem:
             problems[schema, name].append(f"column '{column}' {problem}; exclude the table")
-        columns[name].append(SourceColumn(column, _KINDS.get(kind.lower(), ColumnKind.BINARY), declared))
+        charset = None if row[4] is None else text(row[4])
+        columns[name].append(SourceColumn(column, _KINDS.get(kind.lower(), ColumnKind.BINARY), declared, charset))
     keys: dict[str, list[str]] = defaultdict(list)
     for row in session.ask(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS "  # noqa: S608

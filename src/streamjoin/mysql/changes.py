@@ -116,7 +116,8 @@ class LoadedChunk:
 
     Args:
         rows: In the order of the primary key, if there is one.
-        position: The binlog's end, noted before the rows were read: they are at least that new.
+        position: A place of the binlog such that all before it was visible when the rows were read: they are at least
+            that new.
         last_key: Primary key of the last row, from which the load goes on; None if the table has none.
         is_last: Whether the table ends here.
     """

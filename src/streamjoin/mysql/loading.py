@@ -44,12 +44,18 @@ def is_paged(table: SourceTable) -> bool:
 
 
 def pages(
-    session: Session, charsets: Charsets, table: SourceTable, after_key: Sequence[Value] | None, bounds: ChunkBounds
+    session: Session,
+    snapshots: Snapshots,
+    charsets: Charsets,
+    table: SourceTable,
+    after_key: Sequence[Value] | None,
+    bounds: ChunkBounds,
 ) -> Iterator[LoadedChunk]:
     """Read a table in pages by its primary key, each with a snapshot of its own.
 
     Args:
         session: The connection; it is used for nothing else meanwhile.
+        snapshots: Of this connection.
         charsets: Decoders by collation.
         table: The table.
         after_key: The key after which to begin.
@@ -58,7 +64,6 @@ def pages(
     Delivery: every row that was there all the time is read once. One that came, went or changed its key meanwhile may
     be missing or twice; the binlog from the page's position on has it.
     """
-    snapshots = Snapshots(session)
     order = ", ".join(map(quoted_name, table.primary_key))
     # What is asked for and not taken crosses the network for nothing: the first page tells how long rows are.
     limit = min(bounds.rows, _FIRST_PAGE_ROWS)
@@ -86,9 +91,11 @@ def pages(
         after_key = last_key
 
 
-def stream(session: Session, charsets: Charsets, table: SourceTable, bounds: ChunkBounds) -> Iterator[LoadedChunk]:
+def stream(
+    session: Session, snapshots: Snapshots, charsets: Charsets, table: SourceTable, bounds: ChunkBounds
+) -> Iterator[LoadedChunk]:
     """Read a table as one result, in chunks, within one snapshot; it can't go on where it stopped."""
-    with Snapshots(session).snapshot() as position, errors_of(session.address, f"reading table '{table}'"):
+    with snapshots.snapshot() as position, errors_of(session.address, f"reading table '{table}'"):
         with session.connection.cursor(SSCursor) as cursor:
             cursor.execute(_select(table))
             readers = _readers(table, cursor, charsets)

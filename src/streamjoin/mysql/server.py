@@ -7,12 +7,14 @@ from contextlib import closing
 from streamjoin.dms.source_table import SourceTable, Value
 from streamjoin.mysql import catalog, loading, positions, preflight
 from streamjoin.mysql.address import MysqlAddress, text
+from streamjoin.mysql.ahead import Ahead
 from streamjoin.mysql.binlog.decoder import BinlogDecoder
 from streamjoin.mysql.binlog.dump import BinlogDump
-from streamjoin.mysql.binlog.known_tables import KnownTables
+from streamjoin.mysql.binlog.known_tables import Definition, KnownTables
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
 from streamjoin.mysql.positions import StartBy
 from streamjoin.mysql.session import Session
+from streamjoin.mysql.snapshots import Snapshots, file_begins
 from streamjoin.mysql.stream import ChangeStream
 
 # Ids of replicas that people choose are small; one at random above this hits no other.
@@ -29,6 +31,8 @@ class MysqlServer:
     def __init__(self, address: MysqlAddress) -> None:
         self.address = address
         self._session = Session(address)
+        # Of the newest file that loads count as of: read on from one table to the next.
+        self._ahead: dict[tuple[str, str], Ahead] = {}
 
     def close(self) -> None:
         """Close the connection; the next question opens another."""
@@ -74,7 +78,11 @@ class MysqlServer:
         return positions.end_position(self._session)
 
     def load(
-        self, table: SourceTable, after_key: tuple[Value, ...] | None, bounds: ChunkBounds
+        self,
+        table: SourceTable,
+        after_key: tuple[Value, ...] | None,
+        bounds: ChunkBounds,
+        since: BinlogPosition | None = None,
     ) -> Iterator[LoadedChunk]:
         """Read a table's rows; at least one chunk, also of an empty table.
 
@@ -83,16 +91,31 @@ class MysqlServer:
             after_key: The `last_key` of the last chunk that was kept, to go on from there. Without effect for a table
                 that isn't read by its primary key: it has none, or has ENUM, SET or FLOAT in it.
             bounds: Of a chunk.
+            since: Everything up to here was read from the binlog before, and is visible.
 
         Delivery: a chunk's rows are at least as new as its position. Read again, a table gives its newer rows.
         """
         # A connection of its own: a result that is read as it comes keeps it busy until the last row is taken.
         with Session(self.address) as session:
             charsets = self._session.charsets()
+            snapshots = Snapshots(session, lambda end: self._settled(table, end, since))
             if loading.is_paged(table):
-                yield from loading.pages(session, charsets, table, after_key, bounds)
+                yield from loading.pages(session, snapshots, charsets, table, after_key, bounds)
             else:
-                yield from loading.stream(session, charsets, table, bounds)
+                yield from loading.stream(session, snapshots, charsets, table, bounds)
+
+    def _settled(self, table: SourceTable, end: BinlogPosition, since: BinlogPosition | None) -> BinlogPosition:
+        """Return the last place before `end` that a snapshot which begins now surely has of this table.
+
+        That is where the file begins, or a later statement that altered or emptied the table: it waits until all who
+        wrote to the table are committed, and keeps readers waiting until it is over.
+        """
+        file = (self.identity(), end.file)
+        # One that failed is of no more use: it may have ended within a transaction.
+        ahead = self._ahead.pop(file, None) or self._ahead_of(file_begins(end))
+        places = (ahead.start, ahead.last_change(table.schema, table.name, end), since)
+        self._ahead = {file: ahead}
+        return max((place for place in places if place is not None), key=lambda place: place.order)
 
     def changes(
         self, position: BinlogPosition, selects: Callable[[str, str], bool], tables: Iterable[SourceTable]
@@ -109,11 +132,22 @@ class MysqlServer:
         """
         session = self._session
         by_gtid = positions.start_by(session, position, self._first_after) == StartBy.GTID
-        known = KnownTables(selects, tables, self._look, folds_case=self.folds_case())
+        ahead = self._ahead_of(position, by_gtid=by_gtid)
+
+        def define(schema: str, name: str) -> Definition:
+            with Session(self.address) as own:
+                table, place = catalog.table_and_place(own, schema, name)
+            return Definition(table, place, ahead.last_change(schema, name, place))
+
+        known = KnownTables(selects, tables, self._look, define, folds_case=self.folds_case())
         decoder = BinlogDecoder(position, known, session.charsets(), is_mariadb=session.is_mariadb)
         dump = self._dump()
         dump.start(position, is_mariadb=session.is_mariadb, by_gtid=by_gtid)
         return ChangeStream(dump, decoder)
+
+    def _ahead_of(self, position: BinlogPosition, *, by_gtid: bool = False) -> Ahead:
+        is_mariadb, folds_case = self._session.is_mariadb, self.folds_case()
+        return Ahead(position, self._dump, is_mariadb=is_mariadb, folds_case=folds_case, by_gtid=by_gtid)
 
     def _look(self, schema: str, name: str) -> SourceTable | None:
         # On a connection of its own: another thread than the one that asks here reads the binlog.

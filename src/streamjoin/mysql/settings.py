@@ -11,7 +11,6 @@ from streamjoin.mysql.session import Session, code_of
 _WANTED = {
     "binlog_format": ("ROW", "the binlog has statements instead of rows"),
     "binlog_row_image": ("FULL", "the binlog has only some columns of a row"),
-    "binlog_row_metadata": ("FULL", "the binlog has neither names nor signs of columns"),
 }
 # Where RDS and Aurora have their programs.
 _RDS_FOLDER = "/rdsdbbin"
@@ -66,8 +65,6 @@ class Settings:
                 statements.append(self.to_set(name, value))
                 lasts = "PERSIST" in statements[-1]
                 problems.append(problem if lasts else f"{problem}; set it in my.cnf too, for the next start")
-        if "binlog_row_metadata" not in self.variables:
-            problems.append("binlog_row_metadata isn't known to the server: MySQL 8.0.1 or MariaDB 10.5 is needed")
         is_without_binlog = "OFF" in map(self.variables.get, ("log_slave_updates", "log_replica_updates"))
         if is_without_binlog and self._is_replica():
             problems.append(

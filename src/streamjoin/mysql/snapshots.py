@@ -2,9 +2,13 @@
 
 A transaction is in the binlog a moment before others see it. A place taken from the binlog's end alone may therefore
 lie behind a row that is still the old one, which would then pass for the newer of the two. MariaDB gives the place of
-a snapshot. MySQL does not: there we wait until what was on its way has arrived, or stop the commits for a moment.
+a snapshot. MySQL does not. There we wait until what was on its way has arrived, or stop the commits for a moment, or,
+where neither may be done, take the place where the binlog's newest file begins: a server goes on to a new file only
+when all transactions of the one before are committed in the engine, because after a crash it looks for those that
+aren't in the newest file alone.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +19,19 @@ from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import end_position
 from streamjoin.mysql.session import Session, code_of
 
+log = logging.getLogger(__name__)
+
 ARRIVAL_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.005
+# Where the first event of a binlog file is.
+_FILE_BEGINS = 4
 
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+
+
+def file_begins(position: BinlogPosition) -> BinlogPosition:
+    """Return where the file of a position begins."""
+    return BinlogPosition(position.file, _FILE_BEGINS)
 
 
 class Snapshots:
@@ -26,6 +39,8 @@ class Snapshots:
 
     Args:
         session: The connection that will read the rows.
+        settled: Returns, given the binlog's end, the last place before it of which everything is surely visible; asked
+            where commits can be neither waited for nor stopped.
         sleep: Waits so many seconds.
         monotonic: The clock's seconds.
     """
@@ -33,12 +48,14 @@ class Snapshots:
     def __init__(
         self,
         session: Session,
+        settled: Callable[[BinlogPosition], BinlogPosition] = file_begins,
         *,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._session, self._sleep, self._monotonic = session, sleep, monotonic
+        self._session, self._settled, self._sleep, self._monotonic = session, settled, sleep, monotonic
         self._held: BinlogPosition | None = None
+        self._is_told = False
 
     @contextmanager
     def snapshot(self) -> Iterator[BinlogPosition]:
@@ -57,12 +74,25 @@ class Snapshots:
     def _arrived(self) -> BinlogPosition:
         """Return a place of MySQL's binlog before which everything is visible."""
         if text(self._session.ask("SELECT @@global.gtid_mode")[0][0]) == "ON":
-            return self._wait_for_owned()
-        # Without ids there is nothing to wait for. One stop at the beginning of the load is enough: rows of later
+            return self._told(self._wait_for_owned(), "GTID, what was being committed has arrived")
+        # Without ids there is nothing to wait for. One place at the beginning of the load is enough: rows of later
         # chunks then pass for older than they are, which the binlog mends.
-        if self._held is None:
-            self._held = self._lock()
-        return self._held
+        if self._held is not None:
+            return self._held
+        self._held = self._locked()
+        if self._held is not None:
+            return self._told(self._held, "RELOAD, commits were stopped for a moment")
+        self._held = self._settled(end_position(self._session))
+        return self._told(
+            self._held, "neither GTID nor RELOAD, the binlog file's beginning or a later ALTER or TRUNCATE"
+        )
+
+    def _told(self, position: BinlogPosition, way: str) -> BinlogPosition:
+        """Return `position`; the first one of a load is logged."""
+        if not self._is_told:
+            log.info("source=%s loaded rows count as of %s (%s)", self._session.address, position, way)
+            self._is_told = True
+        return position
 
     def _wait_for_owned(self) -> BinlogPosition:
         position, deadline = end_position(self._session), self._monotonic() + ARRIVAL_TIMEOUT_SECONDS
@@ -89,17 +119,14 @@ class Snapshots:
             found.update(f"{uuid}:{number}" for number in numbers.split(":") if number)
         return found
 
-    def _lock(self) -> BinlogPosition:
+    def _locked(self) -> BinlogPosition | None:
+        """Return the binlog's end while commits were stopped; None if the user may not stop them."""
         try:
             self._session.ask("FLUSH TABLES WITH READ LOCK")
         except SourceError as error:
-            if code_of(error) not in DENIED_PRIVILEGE:
-                raise
-            message = (
-                f"source '{self._session.address}': without gtid_mode=ON a load has to stop commits for a moment, "
-                "which needs GRANT RELOAD ON *.*; grant it, or switch gtid_mode on"
-            )
-            raise SourceError(message) from error
+            if code_of(error) in DENIED_PRIVILEGE:
+                return None
+            raise
         try:
             return end_position(self._session)
         finally:

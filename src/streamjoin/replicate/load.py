@@ -46,20 +46,25 @@ class LoadBatch:
         return True
 
 
-def load(job: ReplicateJob, on_step: Callable[[str], None]) -> Iterator[LoadBatch]:
+def load(
+    job: ReplicateJob, on_step: Callable[[str], None], followed_to: BinlogPosition | None = None
+) -> Iterator[LoadBatch]:
     """Yield what `_load` does, with the lease renewed meanwhile: one chunk may take longer than it lasts."""
     if job.state.loading is not None:
         with job.control.renewing():
-            yield from _load(job, job.state.loading, on_step)
+            yield from _load(job, job.state.loading, on_step, followed_to)
 
 
 def _load(
-    job: ReplicateJob, loading: Mapping[str, LoadProgress], on_step: Callable[[str], None]
+    job: ReplicateJob,
+    loading: Mapping[str, LoadProgress],
+    on_step: Callable[[str], None],
+    followed_to: BinlogPosition | None,
 ) -> Iterator[LoadBatch]:
     """Load the tables that the job's state says are to be loaded; each batch is to be processed before the next.
 
-    1. chunks: the rows of each table become items, in the order of its primary key. Each item is as new as the binlog's
-       end before its row was read, so that a change of the row which comes later in the binlog is newer.
+    1. chunks: the rows of each table become items, in the order of its primary key. Each item is as new as a
+       place of the binlog that its row is surely not behind, so that each change which the row doesn't have is newer.
     2. progress: saved after each chunk; a load that died goes on after the last key. What happened meanwhile to rows
        that were loaded before is in the binlog, behind the position that was noted before the load. That position goes
        back if a chunk was read before all in front of it was to be seen.
@@ -72,6 +77,7 @@ def _load(
         job: The job's parts.
         loading: The job's state, of the load.
         on_step: Called with the name of each step that has been done.
+        followed_to: How far this process had read the binlog when a change asked for the load; None if none did.
     """
     # Nothing that was written before is newer; and a table that isn't listed after it is gone by then.
     now = job.server.position()
@@ -93,7 +99,7 @@ def _load(
             continue
         after_key = _after_key(mapping.source, progress)
         first: BinlogPosition | None = job.state.position if after_key else None
-        for chunk in job.server.load(mapping.source, after_key, bounds):
+        for chunk in job.server.load(mapping.source, after_key, bounds, followed_to):
             on_step("chunk_read")
             first = first or chunk.position
             yield LoadBatch(mapping, chunk, conditional=chunk.position.order < now.order)  # 1, 2

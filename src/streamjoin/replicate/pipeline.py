@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.mysql.changes import Truncated
+from streamjoin.mysql.changes import BinlogPosition, Truncated
 from streamjoin.replicate.changes import ChangeBatch, TableChange, follow
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState, LoadProgress
@@ -161,9 +161,15 @@ class Batches:
 
     def __init__(self, job: ReplicateJob, idle_save_seconds: float, on_step: Callable[[str], None]) -> None:
         def batches() -> Generator[LoadBatch | ChangeBatch, None, None]:
+            followed_to: BinlogPosition | None = None
             while True:
-                yield from load(job, on_step)  # full load
-                yield from follow(job, idle_save_seconds)  # binlog from the position noted
+                yield from load(job, on_step, followed_to)  # full load
+                for batch in follow(job, idle_save_seconds):  # binlog from the position noted
+                    if batch.table_changes:
+                        # Within a transaction a table's change lies behind the place to go on from.
+                        places = (batch.position, batch.table_changes[-1].position)
+                        followed_to = max(places, key=lambda place: place.order)
+                    yield batch
 
         self._batches = batches()
         self.caught_up = False

@@ -17,7 +17,6 @@ import pytest
 from streamjoin.dms.source_table import Value
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.mysql import BinlogPosition, Change, ChangeStream, ChunkBounds, MysqlAddress, MysqlServer, RowChange
-from tests.services.mysql_programs import MISSION_OPTIONS, MYSQL_57, MYSQL_80, CantRunError, MysqlRelease, program
 
 DEADLINE_SECONDS = 60.0
 
@@ -79,25 +78,6 @@ def collect(stream: ChangeStream, until: BinlogPosition) -> list[Change]:
 def mariadb() -> Iterator[MariaDb]:
     with MariaDb() as running:
         yield running
-
-
-def _running(release: MysqlRelease) -> Iterator[MariaDb]:
-    try:
-        found = program(release)
-    except CantRunError as error:
-        pytest.skip(str(error))
-    with MariaDb(MISSION_OPTIONS, found) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def mysql80() -> Iterator[MariaDb]:
-    yield from _running(MYSQL_80)
-
-
-@pytest.fixture(scope="session")
-def mysql57() -> Iterator[MariaDb]:
-    yield from _running(MYSQL_57)
 
 
 @contextmanager

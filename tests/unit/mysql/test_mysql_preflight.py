@@ -11,7 +11,7 @@ from streamjoin.mysql.settings import Settings
 from tests.faults.mysql import fake_session
 
 PARSE_ERROR, NO_PROCEDURE, DENIED_PROCEDURE, DENIED = 1064, 1305, 1370, 1227
-RIGHT = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL"}
+RIGHT = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"}
 MYSQL_8 = {**RIGHT, "persisted_globals_load": "ON"}
 RDS = {**RIGHT, "basedir": "/rdsdbbin/mysql/"}
 AURORA = {**RIGHT, "aurora_version": "2.11.2"}

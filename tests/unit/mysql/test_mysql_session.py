@@ -111,10 +111,16 @@ def test_without_ids_commits_are_stopped_once_a_load():
     assert locking == ["FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"]
 
 
-def test_without_ids_the_right_to_stop_commits_is_needed():
-    session, _ = fake_session({"gtid_mode": [(b"OFF",)], "FLUSH": DENIED})
-    with pytest.raises(SourceError, match=r"GRANT RELOAD ON \*\.\*"):
-        Snapshots(session).snapshot().__enter__()
+def test_without_ids_and_the_right_to_stop_commits_rows_count_as_of_the_files_beginning(caplog):
+    caplog.set_level("INFO")
+    session, connection = fake_session({"gtid_mode": [(b"OFF",)], "FLUSH": DENIED, "STATUS": STATUS})
+    snapshots = Snapshots(session)
+    for _ in range(2):
+        with snapshots.snapshot() as position:
+            assert position == BinlogPosition("binlog.000009", 4)
+    assert not [sql for sql in connection.asked if "UNLOCK" in sql]
+    assert len([sql for sql in connection.asked if "FLUSH" in sql]) == 1
+    assert caplog.text.count("count as of binlog.000009:4 (neither GTID nor RELOAD") == 1
 
 
 @pytest.mark.parametrize(("value", "folds_case"), [(b"0", False), (b"1", True), (b"2", True)])

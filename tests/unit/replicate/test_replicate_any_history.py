@@ -31,6 +31,7 @@ operations = st.one_of(
     st.tuples(st.just("replace"), tables, rows),
     st.tuples(st.just("statement"), tables, ids, values, tables),
     st.tuples(st.just("late"), st.booleans()),
+    st.just(("rotate",)),
     st.sampled_from([("crash",), ("crash",), ("fail over",), ("reload",), ("nothing",), ("nothing",)]),
 )
 
@@ -75,6 +76,9 @@ def happens(server: Server, kind: str, *arguments: Any) -> None:
     name, *rest = arguments or ("",)
     if kind == "late":
         server.sees_late = name
+        return
+    if kind == "rotate":
+        server.rotate()
         return
     if kind == "create" and name not in server.rows:
         server.create(name)

@@ -68,7 +68,10 @@ class Charsets:
 
     def decoder(self, collation: int) -> Decode | None:
         """Return what decodes texts of this collation; None if we can't."""
-        name = self.name(collation)
+        return self.decoder_of(self.name(collation))
+
+    def decoder_of(self, name: str | None) -> Decode | None:
+        """Return what decodes texts of this character set; None if we can't."""
         if name is None or name == "binary":
             return None
         if name not in self._decoders:

@@ -15,10 +15,12 @@ from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import statements
 from streamjoin.mysql.binlog import rows as binlog_rows
 from streamjoin.mysql.binlog.charsets import Charsets
+from streamjoin.mysql.binlog.definitions import OtherDefinitionError
 from streamjoin.mysql.binlog.dump import BinlogEvent
 from streamjoin.mysql.binlog.known_tables import KnownTables
 from streamjoin.mysql.binlog.payload import inner_events
 from streamjoin.mysql.binlog.query import Query, read_query
+from streamjoin.mysql.binlog.raw_columns import table_name
 from streamjoin.mysql.binlog.rows import RowsType
 from streamjoin.mysql.binlog.table import TableLayout, UnreadableTableError
 from streamjoin.mysql.binlog.xa import XaTransactions
@@ -199,7 +201,13 @@ class BinlogDecoder:
         if described not in self._parsed:
             if len(self._parsed) > 1000:
                 self._parsed.clear()
-            self._parsed[described] = self._known.layout(event.body, self._charsets, is_mariadb=self._is_mariadb)
+            here, is_mariadb = self._here(), self._is_mariadb
+            try:
+                self._parsed[described] = self._known.layout(event.body, self._charsets, here, is_mariadb=is_mariadb)
+            except OtherDefinitionError as error:
+                self._layouts[number] = None
+                log.warning("binlog '%s': %s; the table is loaded again", here, error)
+                return [Altered(*table_name(event.body), here, self._time_of(event))]
         self._layouts[number] = self._parsed[described]
         return []
 
@@ -237,6 +245,9 @@ class BinlogDecoder:
 
     def _effect(self, effect: statements.TableEffect, at_ms: int) -> Iterable[Change]:
         for schema, name in self._known.tables_of(effect):
+            # The same description may be another table's from here on.
+            self._parsed.clear()
+            self._known.forget(schema, name)
             if effect.is_rows:
                 log.warning(
                     "binlog '%s' at %d: rows of '%s.%s' changed by a statement that is logged as such; the table is "

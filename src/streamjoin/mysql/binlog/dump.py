@@ -60,10 +60,13 @@ class BinlogEvent:
     body: bytes
 
 
+_SAME_ID = "with the same server"
+
+
 def _is_gone(error: pymysql.MySQLError) -> bool:
     # The same number stands for an event that is larger than the server may send, and for a replica of our id.
     is_refusal = bool(error.args) and error.args[0] == ER.MASTER_FATAL_ERROR_READING_BINLOG
-    return is_refusal and not any(other in str(error) for other in ("max_allowed_packet", "with the same server"))
+    return is_refusal and not any(other in str(error) for other in ("max_allowed_packet", _SAME_ID))
 
 
 class BinlogDump:
@@ -156,6 +159,12 @@ class BinlogDump:
                         f"{error.args[1]}; what lies between may be lost: start with --reload"
                     )
                     raise DataLossError(message) from error
+                if _SAME_ID in str(error):
+                    message = (
+                        f"source '{self._address}': another replica came with the server id {self._server_id}, and the "
+                        "server ended the binlog here; the next try has another id"
+                    )
+                    raise SourceError(message, retryable=True) from error
                 with errors_of(self._address, "reading the binlog"):
                     raise
             except (OSError, ValueError, AttributeError) as error:

@@ -7,6 +7,7 @@ the count, the size, entries of offsets, and the values.
 import base64
 import json
 import struct
+from decimal import Decimal
 from typing import Any
 
 from streamjoin.mysql.binlog.temporal import packed_datetime, packed_time
@@ -24,7 +25,7 @@ _NUMBERS = {
     10: struct.Struct("<Q"),
     11: struct.Struct("<d"),
 }
-_INT16, _UINT16, _INT32, _UINT32 = 5, 6, 7, 8
+_INT16, _UINT16, _INT32, _UINT32, _DOUBLE = 5, 6, 7, 8, 11
 _COUNT_16, _COUNT_32 = struct.Struct("<H"), struct.Struct("<I")
 
 # Column types of opaque values, which JSON itself doesn't have.
@@ -39,9 +40,15 @@ def compact(value: Any) -> str:
 def from_text(data: bytes) -> str:
     """Return the server's own text of a document as compact text.
 
-    A number that JSON text alone can't tell from a double is one here, also if it was a decimal.
+    A number that JSON text alone can't tell from a double is one here, also if it was a decimal; a double without a
+    fraction is an integer: MySQL 5.7 prints it as one.
     """
-    return compact(json.loads(data))
+    return compact(json.loads(data, parse_float=lambda number: _double(float(number))))
+
+
+def _double(value: float) -> float | int:
+    """Return a double, or the integer that it is printed as."""
+    return int(Decimal(repr(value))) if value.is_integer() else value
 
 
 def from_binary(data: bytes) -> str:
@@ -54,6 +61,8 @@ def _value(kind: int, data: bytes, at: int) -> Any:
         return _container(kind, data, at)
     if kind == _LITERAL:
         return _LITERALS[data[at]]
+    if kind == _DOUBLE:
+        return _double(_NUMBERS[kind].unpack_from(data, at)[0])
     if kind in _NUMBERS:
         return _NUMBERS[kind].unpack_from(data, at)[0]
     if kind == _STRING:
@@ -105,7 +114,7 @@ def _opaque(column_type: int, data: bytes) -> Any:
     if column_type == _NEWDECIMAL:
         value, _ = decimal_decoder(data[0], data[1])(data, 2)
         # In the server's text it stands without quotes; see `from_text`.
-        return float(value) if value.as_tuple().exponent else int(value)
+        return _double(float(value)) if value.as_tuple().exponent else int(value)
     if column_type == _TIME:
         return packed_time(struct.unpack("<q", data)[0])
     if column_type in (_DATE, _DATETIME, _TIMESTAMP):

@@ -1,11 +1,15 @@
 """Which tables are selected, and what is known of them while the binlog is read."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from streamjoin.dms.source_table import SourceTable
 from streamjoin.mysql.binlog import table as binlog_table
 from streamjoin.mysql.binlog.charsets import Charsets
-from streamjoin.mysql.binlog.table import TableLayout
+from streamjoin.mysql.binlog.definitions import OtherDefinitionError
+from streamjoin.mysql.binlog.raw_columns import table_name
+from streamjoin.mysql.binlog.table import TableLayout, UnnamedColumnsError, UnreadableTableError
+from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.statements import TableEffect
 
 SYSTEM_SCHEMAS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
@@ -22,6 +26,27 @@ _SEQUENCE = (
 )
 
 
+@dataclass(frozen=True)
+class Definition:
+    """A table as `information_schema` has it at a known place of the binlog.
+
+    Args:
+        table: The table; None if there is none of this name.
+        position: Where that is so.
+        changed: The end of the last statement before `position` that made the table what it is, as far as the binlog
+            is read ahead: `table` is right for rows behind it, and a load or a deletion follows rows in front of it.
+    """
+
+    table: SourceTable | None
+    position: BinlogPosition
+    changed: BinlogPosition | None
+
+
+def _no_definition(schema: str, name: str) -> Definition | None:
+    del schema, name
+    return None
+
+
 class KnownTables:
     """Tables that were there at the start, and those whose rows came since.
 
@@ -29,6 +54,7 @@ class KnownTables:
         selects: Whether a table is to be replicated.
         tables: The selected ones at the start.
         look: Asks the server for a table as it is now; None if there is none.
+        define: Asks for a table's definition, for a binlog without names; None if that can't be asked.
         folds_case: Names are the same in capitals (`lower_case_table_names` is not 0).
     """
 
@@ -37,12 +63,14 @@ class KnownTables:
         selects: Callable[[str, str], bool],
         tables: Iterable[SourceTable],
         look: Callable[[str, str], SourceTable | None] = lambda schema, name: None,
+        define: Callable[[str, str], Definition | None] = _no_definition,
         *,
         folds_case: bool = False,
     ) -> None:
         self._selects, self._look, self._folds_case = selects, look, folds_case
         self._tables = {(table.schema, table.name): table for table in tables}
         self._selected: dict[tuple[str, str], bool] = {}
+        self._define, self._defined = define, dict[tuple[str, str], Definition | None]()
 
     @property
     def tables(self) -> tuple[SourceTable, ...]:
@@ -56,18 +84,26 @@ class KnownTables:
             self._selected[key] = schema.lower() not in SYSTEM_SCHEMAS and self._selects(schema, name)
         return self._selected[key]
 
-    def layout(self, body: bytes, charsets: Charsets, *, is_mariadb: bool) -> TableLayout | None:
+    def layout(
+        self, body: bytes, charsets: Charsets, position: BinlogPosition, *, is_mariadb: bool
+    ) -> TableLayout | None:
         """Return how rows are read that a table map event stands before; None if they aren't replicated.
+
+        They aren't either if the binlog has no names and the table is another one by now, or gone: a statement that
+        lies ahead has it loaded again, or its items deleted.
 
         Args:
             body: Of the event, without header and checksum.
             charsets: Decoders by collation.
+            position: Where the event ends.
             is_mariadb: The server is one.
 
         Raises:
+            OtherDefinitionError: The binlog has no names, and no statement made the table another one; its rows are
+                to be loaded.
             UnreadableTableError: The server's settings keep rows from being decoded.
         """
-        place = binlog_table.table_name(body)
+        place = table_name(body)
         if not self.selects(*place):
             return None
         known = self._tables.get(place) or self._look(*place)
@@ -76,7 +112,40 @@ class KnownTables:
             self._tables[place] = known
             return TableLayout(known, ())
         listed = known.column_names if known else ()
-        return self._recognised(binlog_table.parse(body, charsets, listed, is_mariadb=is_mariadb))
+        try:
+            return self._recognised(binlog_table.parse(body, charsets, listed, is_mariadb=is_mariadb))
+        except UnnamedColumnsError:
+            found = self._definition(*place)
+            if found is None:
+                raise
+        if found.changed is not None and position.order < found.changed.order:
+            return None
+        table = found.table
+        if table is None:
+            self.forget(*place)
+            message = f"rows of '{'.'.join(place)}' come, which was removed unseen by the binlog"
+            raise OtherDefinitionError(message)
+        self._tables[place] = table
+        if table.problems:
+            return TableLayout(table, ())
+        try:
+            layout = binlog_table.parse(body, charsets, table.column_names, is_mariadb=is_mariadb, definition=table)
+        except OtherDefinitionError as error:
+            if position.order < found.position.order:
+                raise
+            message = f"{error}: set binlog_row_metadata=FULL, or exclude the table"
+            raise UnreadableTableError(message) from error
+        return self._recognised(layout)
+
+    def _definition(self, schema: str, name: str) -> Definition | None:
+        key = (schema, name)
+        if key not in self._defined:
+            self._defined[key] = self._define(schema, name)
+        return self._defined[key]
+
+    def forget(self, schema: str, name: str) -> None:
+        """Ask again for a table's definition when its next rows come: a statement changed it."""
+        self._defined.pop((schema, name), None)
 
     def _recognised(self, layout: TableLayout) -> TableLayout | None:
         """Return a layout with the table object that is known already, if it is the same table; None for a sequence."""
