@@ -109,6 +109,13 @@ def database(mariadb: MariaDb) -> Iterator[Database]:
         yield made
 
 
+@pytest.fixture(params=["mariadb", "mysql57", "mysql80"])
+def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    server = request.getfixturevalue(request.param)
+    with fresh_database(server) if request.param == "mariadb" else mission_database(server) as made:
+        yield made
+
+
 @pytest.fixture(params=["mysql57", "mysql80"])
 def mysql_database(request: pytest.FixtureRequest) -> Iterator[Database]:
     with mission_database(request.getfixturevalue(request.param)) as made:

@@ -1,4 +1,4 @@
-"""Two jobs with one DynamoDB table as their target, on a real MariaDB server and the emulator."""
+"""Two jobs with one DynamoDB table as their target, on real servers and the emulator."""
 
 import json
 from collections.abc import Callable
@@ -28,9 +28,9 @@ def rules(schema: str, table: str, target: str, sort_key: str) -> dict[str, Any]
 
 
 def test_each_job_of_a_table_deletes_its_own_items_alone(
-    database: Database, dynamodb: Any, tmp_path: Path, fresh_name: Callable[[str], str]
+    any_database: Database, dynamodb: Any, tmp_path: Path, fresh_name: Callable[[str], str]
 ) -> None:
-    movies = fresh_name("movies")
+    database, movies = any_database, fresh_name("movies")
     address = database.address
     mysql = {"host": address.host, "port": address.port, "user": address.user, "password": address.password}
 

@@ -1,5 +1,6 @@
 """Which tables are selected, and what is known of them while the binlog is read."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from streamjoin.mysql.binlog.raw_columns import table_name
 from streamjoin.mysql.binlog.table import TableLayout, UnnamedColumnsError, UnreadableTableError
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.statements import TableEffect
+
+log = logging.getLogger(__name__)
 
 SYSTEM_SCHEMAS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 # A sequence of MariaDB is a table of one row with these columns; its numbers are no rows.
@@ -70,6 +73,8 @@ class KnownTables:
         self._selects, self._look, self._folds_case = selects, look, folds_case
         self._tables = {(table.schema, table.name): table for table in tables}
         self._selected: dict[tuple[str, str], bool] = {}
+        # Tables whose rows were passed over.
+        self._gone: set[tuple[str, str]] = set()
         self._define, self._defined = define, dict[tuple[str, str], Definition | None]()
 
     @property
@@ -119,6 +124,8 @@ class KnownTables:
             if found is None:
                 raise
         if found.changed is not None and position.order < found.changed.order:
+            if found.table is None:
+                self._warn_of_gone(*place)
             return None
         table = found.table
         if table is None:
@@ -142,6 +149,14 @@ class KnownTables:
         if key not in self._defined:
             self._defined[key] = self._define(schema, name)
         return self._defined[key]
+
+    def _warn_of_gone(self, schema: str, name: str) -> None:
+        if (schema, name) not in self._gone:
+            self._gone.add((schema, name))
+            log.warning(
+                "table '%s.%s' is gone by now: its rows are passed over, as the binlog has no names of their columns",
+                *(schema, name),
+            )
 
     def forget(self, schema: str, name: str) -> None:
         """Ask again for a table's definition when its next rows come: a statement changed it."""
