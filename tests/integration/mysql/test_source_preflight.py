@@ -38,9 +38,9 @@ def statements(message: str) -> list[str]:
     return [line.strip() for line in message.splitlines() if line.strip().endswith(";")]
 
 
-def test_the_statements_that_are_printed_are_those_that_are_missing_and_they_are_enough(
-    database: Database, table: str
-) -> None:
+def test_the_statements_that_are_printed_are_those_that_are_missing_and_they_are_enough(any_database: Database) -> None:
+    database = any_database
+    database.run("CREATE TABLE t (id INT PRIMARY KEY)")
     address = user_with(database)
     user = f"'{address.user}'@'%'"
     replica = f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user};"
