@@ -31,7 +31,7 @@ class Retention:
 
     def __str__(self) -> str:
         if self.seconds is None:
-            kept, bound = "until somebody purges it", "until then"
+            kept, bound = "until it is purged", "until then"
         elif not self.seconds:
             return (
                 f"the server doesn't say for how long it keeps the binlog ({self.setting}): after a stop of the job, "

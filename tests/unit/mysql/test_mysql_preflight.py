@@ -72,7 +72,7 @@ WEEK = "CALL mysql.rds_set_configuration('binlog retention hours', 168);"
 @pytest.mark.parametrize(
     ("variables", "rds", "kept", "remedy"),
     [
-        ({**RIGHT, "expire_logs_days": "0"}, {}, "kept until somebody purges it (expire_logs_days)", None),
+        ({**RIGHT, "expire_logs_days": "0"}, {}, "kept until it is purged (expire_logs_days)", None),
         ({**RIGHT, "expire_logs_days": "10"}, {}, "kept for 10 days (expire_logs_days)", None),
         (
             {**RIGHT, "expire_logs_days": "0.5", "binlog_expire_logs_seconds": "43200"}, {},
@@ -89,7 +89,7 @@ WEEK = "CALL mysql.rds_set_configuration('binlog retention hours', 168);"
         ),
         (
             {**MYSQL_8, "binlog_expire_logs_seconds": "7200", "binlog_expire_logs_auto_purge": "OFF"}, {},
-            "kept until somebody purges it (binlog_expire_logs_auto_purge)", None,
+            "kept until it is purged (binlog_expire_logs_auto_purge)", None,
         ),
         (
             {**RIGHT, "binlog_expire_logs_seconds": "864000", "max_binlog_total_size": "1000"}, {},
