@@ -54,7 +54,7 @@ def stack() -> "Iterator[LocalStack]":
 
 @pytest.fixture(scope="session")
 def mysql80() -> "Iterator[MariaDb]":
-    """MySQL 8.0.12 with the first system's settings; whoever asks for it is skipped where it can't run."""
+    """MySQL 8.0.12 with the first system's settings; a test of it is skipped if it can't run."""
     from tests.services.mysql_programs import MYSQL_80, running  # noqa: PLC0415  (the unit tier has none)
 
     yield from running(MYSQL_80)

@@ -41,7 +41,7 @@ class Settings:
 
     @property
     def is_rds(self) -> bool:
-        """Whether AWS runs the server, as RDS or Aurora: nobody may SET GLOBAL there."""
+        """Whether AWS runs the server, as RDS or Aurora: no user may SET GLOBAL there."""
         is_at_home = self.variables.get("basedir", "").startswith(_RDS_FOLDER)
         return is_at_home or "aurora_version" in self.variables or self.rds_hours is not None
 
