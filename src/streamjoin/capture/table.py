@@ -31,6 +31,7 @@ from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import Events
 from streamjoin.schema.ddl import type_text
+from streamjoin.schema.widening import as_stored
 from streamjoin.spark.schema import to_arrow, to_spark
 
 # How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
@@ -259,7 +260,7 @@ class CapturedTable:
         Raises:
             SchemaError: A column's type doesn't go with the table's.
         """
-        new = [field for field in rows if field.name != IS_DELETED]
+        new = [field for field in as_stored(rows) if field.name != IS_DELETED]
         if self._columns is None:
             return pa.schema(new)
         there = {field.name: field for field in self._columns}

@@ -23,8 +23,8 @@ from streamjoin.hudi.write import HudiTable, has_commit, root_cause, write
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.schema.ddl import type_text
 from streamjoin.schema.names import nested_problems
-from streamjoin.schema.widening import holds
-from streamjoin.spark.schema import to_arrow
+from streamjoin.schema.widening import as_stored, holds
+from streamjoin.spark.schema import to_arrow, to_spark
 
 WIDENED: Final = "widened"
 """Under this key such a commit says which columns it gave which type; JSON."""
@@ -97,7 +97,7 @@ def check_columns(table: HudiTable, stored: T.StructType | None, new: T.StructTy
         SchemaError: Names each column that can't be stored, that has a type which doesn't hold all values of the
             table's, or that is called like another one but for case.
     """
-    columns = to_arrow(new)
+    columns = as_stored(to_arrow(new))
     problems = [problem for column in columns for problem in nested_problems(column)]
     there = {} if stored is None else {field.name.lower(): field for field in to_arrow(stored)}
     for column in columns:
@@ -123,7 +123,7 @@ def _changed(stored: T.StructType, new: T.StructType) -> dict[str, T.DataType]:
     there = {field.name: field.dataType.simpleString() for field in stored.fields}
     return {
         field.name: field.dataType
-        for field in new.fields
+        for field in to_spark(as_stored(to_arrow(new))).fields
         if there.get(field.name, field.dataType.simpleString()) != field.dataType.simpleString()
     }
 

@@ -15,7 +15,7 @@ STORABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 def nested_problems(field: "pa.Field[Any]") -> Iterator[str]:
-    """Yield what Hudi can't store inside a column, at any depth: names of fields, structs without any, some maps."""
+    """Yield what Hudi can't store inside a column, at any depth: names, structs without fields, some maps and times."""
     yield from _inside(field.type, field.name)
 
 
@@ -27,6 +27,8 @@ def _inside(data_type: pa.DataType, path: str) -> Iterator[str]:
             if data_type.key_type != pa.string():
                 yield f"Hudi can't store '{path}', a map whose keys aren't strings"
             yield from _inside(data_type.item_type, f"{path}{{}}")
+        case pa.TimestampType() if data_type.tz is None:
+            yield f"Hudi can't store '{path}', a time without zone (timestamp_ntz)"
         case pa.StructType():
             seen: dict[str, str] = {}
             for field in data_type:

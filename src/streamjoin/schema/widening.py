@@ -13,6 +13,22 @@ _EXACT: Final[dict[pa.DataType, tuple[pa.DataType, ...]]] = {
 }
 
 
+def as_stored(columns: pa.Schema) -> pa.Schema:
+    """Return columns with the types that a table has of them: Avro has no whole numbers of less than 32 bits."""
+    return pa.schema([each.with_type(_stored(each.type)) for each in columns])
+
+
+def _stored(data_type: pa.DataType) -> pa.DataType:
+    match data_type:
+        case pa.ListType():
+            return pa.list_(_stored(data_type.value_type))
+        case pa.MapType():
+            return pa.map_(data_type.key_type, _stored(data_type.item_type))
+        case pa.StructType():
+            return pa.struct([each.with_type(_stored(each.type)) for each in data_type])
+    return pa.int32() if data_type in (pa.int8(), pa.int16()) else data_type
+
+
 def is_number(data_type: pa.DataType) -> bool:
     """Return whether it is of whole numbers, or a decimal."""
     return data_type in INTEGER_DIGITS or isinstance(data_type, pa.Decimal128Type)

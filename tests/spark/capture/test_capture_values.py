@@ -33,3 +33,14 @@ def test_nulls_in_arrays_and_old_times_are_kept_and_a_table_that_has_them_widens
     assert query(str(tmp_path / "arr"), "select tags from t").to_pylist() == [{"tags": ["a", None]}]
     found = query(str(tmp_path / "wid"), 'select id, "at", n from t order by id').to_pylist()
     assert [tuple(row.values()) for row in found] == [("1", old, 1), ("2", None, Decimal("1.5"))]
+
+
+def test_a_capture_with_small_whole_numbers_starts_again(spark: SparkSession, tmp_path: Path) -> None:
+    table = entry(tmp_path, "sml", schema="id string, n smallint, tags array<tinyint>")
+    stream = Stream(spark)
+    for key in ("1", "2"):
+        item = {"id": key, "n": 1, "tags": [1, None]}
+        change = kinesis_record("sml", "INSERT", {"id": key}, item, created=AT)
+        assert process_batch(job_of(tmp_path, table), stream.batch([change])).counts.rejected == 0
+    found = query(str(tmp_path / "sml"), "select n, tags from t order by id").to_pylist()
+    assert found == [{"n": 1, "tags": [1, None]}] * 2

@@ -60,3 +60,13 @@ def test_columns_are_added_dropped_and_widened_and_every_row_stays_readable(
         assert problem in str(raised.value)
     assert not raised.value.retryable
     assert commits(tmp_path) == before
+
+
+def test_a_job_with_small_whole_numbers_starts_again_without_a_rewrite(spark: SparkSession, tmp_path: Path) -> None:
+    schema = "id string, n smallint, tags array<tinyint>, s struct<a:smallint,m:map<string,tinyint>>"
+    event = {"n": 1, "tags": [1, None], "s": {"a": 2, "m": {"k": None}}}
+    for number, key in enumerate("ab", start=1):
+        send(spark, tmp_path, schema, "COPY_ON_WRITE", number, id=key, **event)
+    rows = query(str(tmp_path / "t"), "select n, tags, s.a as a from t order by id").to_pylist()
+    assert rows == [{"n": 1, "tags": [1, None], "a": 2}] * 2
+    assert len(commits(tmp_path)) == 2

@@ -2,8 +2,8 @@
 
 import pytest
 
-from streamjoin.schema.ddl import parse_type
-from streamjoin.schema.widening import holds
+from streamjoin.schema.ddl import parse_schema, parse_type
+from streamjoin.schema.widening import as_stored, holds
 
 WIDER = [
     ("tinyint", "smallint"),
@@ -39,3 +39,9 @@ def test_a_wider_type_holds_the_narrower_one_and_not_the_other_way_round(narrow:
 @pytest.mark.parametrize(("one", "other"), APART)
 def test_what_holds_not_every_value_is_no_wider_type(one: str, other: str) -> None:
     assert not holds(parse_type(other), parse_type(one))
+
+
+def test_a_table_has_small_whole_numbers_as_int_at_any_depth() -> None:
+    small = "a tinyint, b smallint, c array<tinyint>, d map<string,struct<x:array<smallint>,y:string>>, e bigint"
+    stored = "a int, b int, c array<int>, d map<string,struct<x:array<int>,y:string>>, e bigint"
+    assert as_stored(parse_schema(small)) == parse_schema(stored)

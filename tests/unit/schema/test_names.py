@@ -1,0 +1,17 @@
+"""What a table can't store inside a column."""
+
+import pyarrow as pa
+
+from streamjoin.schema.ddl import TIMESTAMP
+from streamjoin.schema.names import nested_problems
+
+
+def test_a_time_without_zone_is_refused_at_any_depth() -> None:
+    # An expression can give one (`cast(at as timestamp_ntz)`); Hudi's writer fails on it.
+    plain = pa.timestamp("us")
+    nested = pa.struct([pa.field("a", pa.list_(plain))])
+    assert list(nested_problems(pa.field("x", TIMESTAMP))) == []
+    assert list(nested_problems(pa.field("x", plain))) == ["Hudi can't store 'x', a time without zone (timestamp_ntz)"]
+    assert list(nested_problems(pa.field("x", nested))) == [
+        "Hudi can't store 'x.a[]', a time without zone (timestamp_ntz)"
+    ]
