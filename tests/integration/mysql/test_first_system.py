@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,45 @@ def test_a_row_that_is_being_committed_while_it_is_loaded_is_not_lost(mysql_data
     assert seen == [("old",)]
     # Either the row has the change, or the change is newer than the row and so replaces it.
     assert chunk.rows[0]["v"] == "new" or chunk.position.order < change.position.order
+
+
+@contextmanager
+def with_gtids(database: Database) -> Iterator[None]:
+    steps = ("OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON")
+    database.run("SET GLOBAL enforce_gtid_consistency = ON", *(f"SET GLOBAL gtid_mode = {step}" for step in steps[1:]))
+    try:
+        yield
+    finally:
+        database.run(*(f"SET GLOBAL gtid_mode = {step}" for step in reversed(steps[:-1])))
+        database.run("SET GLOBAL enforce_gtid_consistency = OFF")
+
+
+@contextmanager
+def with_reload(database: Database) -> Iterator[None]:
+    database.run(f"GRANT RELOAD ON *.* TO {database.user}@'%'")
+    yield
+
+
+@pytest.mark.parametrize(("granted", "way"), [(with_gtids, "GTID"), (with_reload, "RELOAD")], ids=["gtid", "reload"])
+def test_a_stronger_way_is_taken_where_there_is_one_and_said_in_the_log(
+    mysql_database: Database,
+    caplog: pytest.LogCaptureFixture,
+    granted: Callable[[Database], AbstractContextManager[None]],
+    way: str,
+) -> None:
+    caplog.set_level("INFO")
+    database = mysql_database
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))", "INSERT INTO t VALUES (1, 'old')")
+    with granted(database):
+        start = database.server().position()
+        with committing(database, "UPDATE t SET v = 'new'") as end:
+            (chunk,) = load(database)
+        assert chunk.position.order >= end.order
+        assert chunk.rows == ({"id": 1, "v": "new"},)
+        database.run("INSERT INTO t VALUES (2, 'x')")
+        assert [change.after for change in database.rows_since(chunk.position)] == [{"id": 2, "v": "x"}]
+        assert len(database.rows_since(start)) == 2
+    assert f"({way}, " in caplog.text
 
 
 def test_a_binlog_file_begins_only_when_all_of_the_one_before_is_committed(mysql_database: Database) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.mysql import RowChange
 from streamjoin.mysql.sql_text import literal
-from tests.integration.mysql.conftest import Database, collect, fresh_database
+from tests.integration.mysql.conftest import Database, collect, fresh_database, mission_database
 
 # Column, and for each value what is written and what must come out.
 EDGES: dict[str, list[tuple[str, Any]]] = {
@@ -124,7 +124,25 @@ MYSQL_EDGES = {name: values for name, values in EDGES.items() if "uca1400" not i
 
 
 def test_a_value_is_the_same_by_load_and_by_a_binlog_without_names(mysql_database: Database) -> None:
-    for declared, (loaded, told) in loaded_and_told(mysql_database, MYSQL_EDGES).items():
+    check_mysql_edges(mysql_database)
+
+
+def test_a_value_is_the_same_by_load_and_by_a_binlog_of_mysql_that_has_names(mysql80: MariaDb) -> None:
+    with mission_database(mysql80) as database:
+        database.run("SET GLOBAL binlog_row_metadata = FULL")
+        try:
+            check_mysql_edges(database)
+            # Also those of a table that was altered since.
+            database.run("CREATE TABLE t (id INT PRIMARY KEY, a INT)")
+            position = database.server().position()
+            database.run("INSERT INTO t VALUES (1, 2)", "ALTER TABLE t CHANGE a b INT")
+            assert [change.after for change in database.rows_since(position)] == [{"id": 1, "a": 2}]
+        finally:
+            database.run("SET GLOBAL binlog_row_metadata = MINIMAL")
+
+
+def check_mysql_edges(database: Database) -> None:
+    for declared, (loaded, told) in loaded_and_told(database, MYSQL_EDGES).items():
         assert told == loaded, declared
         for (sql, value), row in zip(MYSQL_EDGES[declared], loaded, strict=True):
             assert (value is None and "NULL" not in sql) or row["v"] == value, declared

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from streamjoin.dms.source_table import SourceTable
+from streamjoin.dms.source_table import SourceColumn, SourceTable
 from streamjoin.mysql.binlog import table as binlog_table
 from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.definitions import OtherDefinitionError
@@ -116,7 +116,7 @@ class KnownTables:
         if known is not None and known.problems:
             self._tables[place] = known
             return TableLayout(known, ())
-        listed = known.column_names if known else ()
+        listed = _listed(known) if known else {}
         try:
             return self._recognised(binlog_table.parse(body, charsets, listed, is_mariadb=is_mariadb))
         except UnnamedColumnsError:
@@ -136,7 +136,7 @@ class KnownTables:
         if table.problems:
             return TableLayout(table, ())
         try:
-            layout = binlog_table.parse(body, charsets, table.column_names, is_mariadb=is_mariadb, definition=table)
+            layout = binlog_table.parse(body, charsets, _listed(table), is_mariadb=is_mariadb, definition=table)
         except OtherDefinitionError as error:
             if position.order < found.position.order:
                 raise
@@ -193,6 +193,10 @@ class KnownTables:
             return schema, name
         same = (key for key in self._tables if self._same(key[0], schema) and self._same(key[1], name))
         return next(same, (schema.lower(), name.lower()))
+
+
+def _listed(table: SourceTable) -> dict[str, SourceColumn]:
+    return {column.name: column for column in table.columns}
 
 
 def _shape(table: SourceTable) -> tuple[object, ...]:

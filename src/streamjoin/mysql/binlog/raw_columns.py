@@ -4,9 +4,10 @@ Source: rows_event.h of MySQL's server (class Table_map_event) for the layout; M
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streamjoin.dms.source_table import SourceColumn
 from streamjoin.mysql.binlog.charsets import BINARY_COLLATION
 from streamjoin.mysql.binlog.column_types import ColumnType
 from streamjoin.mysql.binlog.packed import Bytes
@@ -20,14 +21,13 @@ INTEGER_BYTES = {
     ColumnType.LONG: 4,
     ColumnType.LONGLONG: 8,
 }
-# Those for which the metadata has a sign. YEAR is one of them on both servers, though it has none to tell.
+# Those for which the metadata has a sign. YEAR is one of them on MariaDB, and not on MySQL 8.0.12.
 _NUMERIC = {
     *INTEGER_BYTES,
     ColumnType.DECIMAL,
     ColumnType.NEWDECIMAL,
     ColumnType.FLOAT,
     ColumnType.DOUBLE,
-    ColumnType.YEAR,
 }
 CHARACTER = {ColumnType.STRING, ColumnType.VAR_STRING, ColumnType.VARCHAR, ColumnType.BLOB}
 _METADATA_BYTES: dict[int, int] = {
@@ -88,12 +88,16 @@ def table_name(body: bytes) -> tuple[str, str]:
     return schema, reader.take(reader.number(1)).decode()
 
 
-def read_columns(body: bytes, *, is_mariadb: bool) -> tuple[list[RawColumn], list[int]]:
+def read_columns(
+    body: bytes, *, is_mariadb: bool, listed: Mapping[str, SourceColumn] | None = None
+) -> tuple[list[RawColumn], list[int]]:
     """Read the body of a table map event; return its columns, and which of them are the primary key.
 
     Args:
         body: Without header and checksum.
         is_mariadb: The server is one.
+        listed: The columns as the server has them today, by name. They tell whether signs count YEAR, and the character
+            set of members, which MySQL 8.0.12 doesn't say.
 
     Raises:
         UnreadableTypeError: A column's type isn't known.
@@ -109,7 +113,7 @@ def read_columns(body: bytes, *, is_mariadb: bool) -> tuple[list[RawColumn], lis
         raise UnreadableTypeError(message)
     columns = [_raw_column(kind, metadata) for kind in types]
     reader.take((len(columns) + 7) // 8)
-    return columns, _read_optional(reader, columns, is_mariadb=is_mariadb)
+    return columns, _read_optional(reader, columns, listed or {}, is_mariadb=is_mariadb)
 
 
 def _raw_column(kind: int, metadata: Bytes) -> RawColumn:
@@ -123,9 +127,29 @@ def _raw_column(kind: int, metadata: Bytes) -> RawColumn:
     return RawColumn(real, _SHORT.pack(length))
 
 
-def _read_optional(reader: Bytes, columns: Sequence[RawColumn], *, is_mariadb: bool) -> list[int]:
+def _read_signs(
+    bits: bytes, columns: Sequence[RawColumn], listed: Mapping[str, SourceColumn], *, is_mariadb: bool
+) -> None:
+    """Put signs into `columns`, as the server counts them: if both ways may be, as it declares the columns today."""
+    for counts_year in (True,) if is_mariadb else (False, True, False):
+        numeric = [c for c in columns if c.type in _NUMERIC or (counts_year and c.type == ColumnType.YEAR)]
+        if len(numeric) > 8 * len(bits):
+            continue
+        for index, column in enumerate(numeric):
+            column.unsigned = bool(bits[index // 8] & 0x80 >> index % 8)
+        if all(c.unsigned == ("unsigned" in listed[c.name].declared.lower()) for c in numeric if _is_told(c, listed)):
+            return
+
+
+def _is_told(column: RawColumn, listed: Mapping[str, SourceColumn]) -> bool:
+    return column.type in INTEGER_BYTES and column.name in listed
+
+
+def _read_optional(
+    reader: Bytes, columns: Sequence[RawColumn], listed: Mapping[str, SourceColumn], *, is_mariadb: bool
+) -> list[int]:
     """Put what the metadata says into `columns`; return the primary key's indexes."""
-    numeric = [column for column in columns if column.type in _NUMERIC]
+    signs = b""
     # MariaDB counts spatial columns among those with a character set; MySQL does not.
     with_text = {*CHARACTER, ColumnType.GEOMETRY} if is_mariadb else CHARACTER
     character = [column for column in columns if column.type in with_text]
@@ -137,8 +161,7 @@ def _read_optional(reader: Bytes, columns: Sequence[RawColumn], *, is_mariadb: b
         kind = reader.number(1)
         block = Bytes(reader.take(reader.packed()))
         if kind == _SIGNS:
-            for index, column in enumerate(numeric):
-                column.unsigned = bool(block.data[index // 8] & 0x80 >> index % 8)
+            signs = block.data
         elif kind in (_DEFAULT_CHARSET, _COLUMN_CHARSET):
             _read_collations(block, character, with_default=kind == _DEFAULT_CHARSET)
         elif kind in (_MEMBER_DEFAULT_CHARSET, _MEMBER_COLUMN_CHARSET):
@@ -153,6 +176,11 @@ def _read_optional(reader: Bytes, columns: Sequence[RawColumn], *, is_mariadb: b
             numbers = block.all_packed()
             # With prefixes each column is followed by how much of it counts.
             key = numbers[::2] if kind == _KEY_PREFIXES else numbers
+    for column in membered:
+        if column.collation == BINARY_COLLATION and column.name in listed:
+            column.charset = listed[column.name].charset
+    if signs:
+        _read_signs(signs, columns, listed, is_mariadb=is_mariadb)
     return key
 
 

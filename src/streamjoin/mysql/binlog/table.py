@@ -9,7 +9,7 @@ Source: rows_event.h of MySQL's server (class Table_map_event) for the layout; M
 
 import re
 import struct
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
@@ -86,7 +86,7 @@ class TableLayout:
 def parse(
     body: bytes,
     charsets: Charsets,
-    listed: Collection[str],
+    listed: Mapping[str, SourceColumn],
     *,
     is_mariadb: bool,
     definition: SourceTable | None = None,
@@ -96,7 +96,7 @@ def parse(
     Args:
         body: Without header and checksum.
         charsets: Decoders by collation.
-        listed: Names of the columns that the server lists for the table, as far as it is known.
+        listed: The columns that the server lists for the table, by name, as far as it is known.
         is_mariadb: The server is one.
         definition: The table as it was when its rows were written; for a binlog without names.
 
@@ -106,7 +106,7 @@ def parse(
     """
     schema, name = table_name(body)
     try:
-        columns, key = read_columns(body, is_mariadb=is_mariadb)
+        columns, key = read_columns(body, is_mariadb=is_mariadb, listed=listed)
         if any(not column.name for column in columns):
             if definition is None:
                 message = f"the binlog has no column names of '{schema}.{name}' here: set binlog_row_metadata=FULL"
@@ -158,7 +158,8 @@ def _reader_of(column: RawColumn, charsets: Charsets) -> tuple[ColumnKind, Decod
     if kind in CHARACTER:
         return _text_or_bytes(column, charsets)
     if kind in (ColumnType.ENUM, ColumnType.SET):
-        decode_member = decode_utf8 if column.collation == BINARY_COLLATION else _text_of(column, charsets)
+        is_utf8 = column.collation == BINARY_COLLATION and column.charset is None
+        decode_member = decode_utf8 if is_utf8 else _text_of(column, charsets)
         members = [decode_member(member) for member in column.members]
         if kind == ColumnType.ENUM:
             return ColumnKind.ENUM, binlog_values.enum_decoder(meta[0], members)
