@@ -4,6 +4,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from streamjoin.errors import SourceError
 from streamjoin.mysql import Altered, BinlogPosition, Change, ChunkBounds, Committed, LoadedChunk, RowChange, Truncated
 from streamjoin.mysql.binlog.dump import BinlogDump
-from tests.integration.mysql.conftest import Database, collect
+from tests.integration.mysql.conftest import DEADLINE_SECONDS, Database, collect
 
 # Of group commit: between the transaction's writing to the binlog and its end in the engine.
 COMMIT_DELAY_MICROSECONDS = 700_000
@@ -200,13 +201,16 @@ def test_a_transaction_that_is_open_while_a_table_is_loaded_is_read_when_it_ends
 
 
 def stop_cleanly(database: Database) -> None:
-    database.mariadb.stop()
+    database.run("SHUTDOWN")
 
 
 def kill(database: Database) -> None:
     """Kill the server's own process, not the one that holds it."""
-    os.kill(int(Path(database.run("SELECT @@global.pid_file")[0][0]).read_text()), signal.SIGKILL)
-    database.mariadb.stop()
+    os.kill(pid_of(database), signal.SIGKILL)
+
+
+def pid_of(database: Database) -> int:
+    return int(Path(database.run("SELECT @@global.pid_file")[0][0]).read_text())
 
 
 @pytest.mark.parametrize("end", [stop_cleanly, kill], ids=["stopped", "killed"])
@@ -216,7 +220,7 @@ def test_a_server_that_ends_is_a_retryable_error_and_nothing_is_lost(
     database = mysql_database
     database.run("CREATE TABLE t (id INT PRIMARY KEY)")
     server = database.server()
-    start = server.position()
+    start, pid = server.position(), pid_of(database)
     database.run("INSERT INTO t VALUES (1)")
     with server.changes(start, database.selects, ()) as stream:
         taken = collect(stream, server.position())
@@ -225,6 +229,11 @@ def test_a_server_that_ends_is_a_retryable_error_and_nothing_is_lost(
             while True:
                 taken += stream.take(10, 30.0)
     assert ended.value.retryable
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    database.mariadb.stop()
     database.mariadb.start()
     database.connection.connect()
     database.run("INSERT INTO t VALUES (2)")
