@@ -1,9 +1,12 @@
 """What only Spark can judge of a configuration; nothing is computed of any event."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.deletes import TOMBSTONE_HOURS, Deletion
@@ -11,8 +14,9 @@ from streamjoin.errors import ConfigError, SchemaError
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import root_cause
 from streamjoin.records.events import Events
+from streamjoin.schema.names import nested_problems
 from streamjoin.spark.failures import first_line
-from streamjoin.spark.schema import to_spark
+from streamjoin.spark.schema import to_arrow, to_spark
 from streamjoin.spark.session import job_session
 
 
@@ -46,10 +50,10 @@ def check_delete_when(config: EnrichConfig, schema: pa.Schema, spark: SparkSessi
 
 
 def check_formats(config: EnrichConfig, schema: pa.Schema, spark: SparkSession) -> None:
-    """Let Spark judge the patterns and expressions that only it can.
+    """Let Spark judge the patterns and expressions that only it can, and what columns expressions give.
 
     Raises:
-        ConfigError: Names each one that Spark doesn't take.
+        ConfigError: Names each one that Spark doesn't take, and each column that no table can have.
     """
     settings = config.sink.hudi
     patterns = {f"sink.hudi.partition_by[{i}].format": p.format for i, p in enumerate(settings.partition_by)}
@@ -72,5 +76,17 @@ def check_formats(config: EnrichConfig, schema: pa.Schema, spark: SparkSession) 
             if not str(error.getErrorClass()).startswith("UNRESOLVED_COLUMN"):
                 said = f"{expression!r} is no expression that Spark takes: {first_line(error)}"
                 problems.append(f"output.derive.{column}: {said}")
+            continue
+        if column not in config.output.drop and column in (config.output.select or [column]):
+            problems += [f"output.derive.{column}: {said}" for said in _unstorable(events.schema[column])]
     if problems:
         raise ConfigError(problems, where=config.name)
+
+
+def _unstorable(field: T.StructField) -> Iterator[str]:
+    try:
+        found = to_arrow(T.StructType([field])).field(0)
+    except SchemaError as error:
+        yield f"Hudi can't store its values: {error}"
+        return
+    yield from nested_problems(found)

@@ -111,9 +111,14 @@ def check_columns(table: HudiTable, stored: T.StructType | None, new: T.StructTy
                 f"hold all values of {types[0]}"
             )
     if problems:
+        remedy = (
+            "Give it another type or name, or leave it out."
+            if stored is None
+            else "Take the change back, or give the column another name (output.derive, references[].columns): the old "
+            "one stays."
+        )
         message = (
-            f"table '{table.table_name}' at {table.base_path}: {'; '.join(problems)}. Nothing was written. Take the "
-            "change back, or give the column another name (output.derive, references[].columns): the old one stays."
+            f"table '{table.table_name}' at {table.base_path}: {'; '.join(problems)}. Nothing was written. {remedy}"
         )
         raise SchemaError(message)
 

@@ -52,6 +52,12 @@ def _read(location: str, columns: list[str] | None) -> pa.Table:
 def _as_sink_error(base_path: str, reason: str) -> SinkError:
     if "hoodie.properties not found" in reason or "NoSuchBucket" in reason:
         return SinkError(f"no Hudi table at '{base_path}'; the first commit of a job makes it")
+    if "reconcile" in reason:
+        message = (
+            f"the Hudi table at '{base_path}' can't be read before its next compaction: hudi-rs can't merge a log that "
+            f"has times inside other values ({reason}). Read it with Spark until then"
+        )
+        return SinkError(message)
     return SinkError(f"the Hudi table at '{base_path}' can't be read: {reason}", retryable=True)
 
 

@@ -31,9 +31,15 @@ def without_mark(content: bytes) -> bytes | Rejected:
         if head.startswith(mark):
             return _not_utf8(name)
     first, second = head[:1], head[1:2]
-    if second and (first == b"\0") != (second == b"\0"):
+    if second and (first == b"\0") != (second == b"\0") and _is_wide(content, first == b"\0"):
         return _not_utf8("UTF-32" if head[2:4] == b"\0\0" else "UTF-16")
     return content
+
+
+def _is_wide(content: bytes, zero_first: bool) -> bool:
+    """Tell whether a quarter of the characters have the zero byte that ASCII has there; a single one says nothing."""
+    halves = content[(0 if zero_first else 1) : 64 : 2]
+    return halves.count(0) * 4 >= len(halves)
 
 
 def _not_utf8(found: str) -> Rejected:

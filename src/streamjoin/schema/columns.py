@@ -76,7 +76,10 @@ def schema_from_glue(client: Any, database: str, table: str) -> pa.Schema:
     try:
         return names.with_columns(schema_from_columns(columns))
     except SchemaError as error:
-        message = f"{where}: {error}"
+        message = (
+            f"{where}: {error}. Change the table in the catalog (there mapping.<name> of the SerDe gives an attribute "
+            "another name), or declare payload.schema in this file"
+        )
         raise SchemaError(message) from error
 
 

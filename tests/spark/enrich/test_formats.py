@@ -47,6 +47,27 @@ def test_an_expression_that_spark_cannot_take_is_named_with_its_key(spark: Spark
     ]
 
 
+def test_a_derived_column_that_no_table_can_have_is_named_before_anything_is_read(spark: SparkSession) -> None:
+    derived = {
+        "dashed": "named_struct('a-b', id)",
+        "keyed": "map(id, id)",
+        "nothing": "null",
+        "ntz": "array(to_timestamp_ntz('2026-01-31 00:00:00'))",
+        "helper": "named_struct('a-b', id)",
+        "fine": "helper.`a-b`",
+        # Its type isn't known before the reference's is.
+        "late": "map(id, code)",
+    }
+    settings = config(derived)
+    settings = settings.model_copy(update={"output": settings.output.model_copy(update={"drop": ["helper"]})})
+    with pytest.raises(ConfigError) as raised:
+        check_formats(settings, resolve_schema(settings), spark)
+    said = dict(problem.split(": ", 1) for problem in raised.value.problems)
+    assert list(said) == [f"output.derive.{name}" for name in ("dashed", "keyed", "nothing", "ntz")]
+    assert said["output.derive.dashed"] == "Hudi can't store a field named 'a-b' in 'dashed'"
+    assert "type 'void'" in said["output.derive.nothing"]
+
+
 def test_no_word_is_reserved_in_a_derived_column(spark: SparkSession) -> None:
     derived = {f"x_{name}": f"{name} + 1" for name in RESERVED}
     settings = config(derived)

@@ -8,7 +8,7 @@ import pytest
 
 from streamjoin.entry import query
 from streamjoin.errors import ConfigError, SinkError
-from streamjoin.query import run_sql, storage_options
+from streamjoin.query import reading, run_sql, storage_options
 
 TABLE = pa.table({"uuid": ["a", "b", "c"], "units": [1, 2, 3]})
 
@@ -104,6 +104,19 @@ def test_a_path_without_a_table_is_named(tmp_path, form):
     path = form.format(tmp_path / "none")
     with pytest.raises(SinkError, match=f"no Hudi table at '{path}'"):
         query(path, "SELECT 1")
+
+
+def test_what_only_spark_can_read_says_so(monkeypatch, tmp_path):
+    class HudiCoreError(Exception):
+        pass
+
+    def read(location, columns):
+        raise HudiCoreError("reconcile: column 'at': Struct to Struct")
+
+    monkeypatch.setattr(reading, "_read", read)
+    with pytest.raises(SinkError, match=r"before its next compaction: .* Read it with Spark until then") as raised:
+        query(tmp_path, "SELECT 1")
+    assert not raised.value.retryable
 
 
 def test_a_table_without_properties_is_no_table(tmp_path):

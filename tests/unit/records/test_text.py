@@ -41,3 +41,10 @@ def test_json_that_is_no_object_is_rejected_by_the_name_of_its_encoding_too(text
     rejected = decode("json", text.encode("utf-16-le"))
     assert isinstance(rejected, Rejected)
     assert (rejected.reason, "UTF-16" in rejected.detail) == (RejectReason.NOT_UTF8, True)
+
+
+@pytest.mark.parametrize("payload", [b'\0{"id":"10"}', b'{\0"id":"10"}'])
+def test_a_single_zero_byte_is_not_taken_for_another_encoding(payload: bytes) -> None:
+    rejected = decode("json", payload)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason is RejectReason.MALFORMED_JSON
