@@ -98,7 +98,9 @@ def check_columns(table: HudiTable, stored: T.StructType | None, new: T.StructTy
             table's, or that is called like another one but for case.
     """
     columns = as_stored(to_arrow(new))
-    problems = [problem for column in columns for problem in nested_problems(column)]
+    problems = [
+        problem for column in columns for problem in nested_problems(column, read_as_avro=table.keeps_avro_rows)
+    ]
     there = {} if stored is None else {field.name.lower(): field for field in to_arrow(stored)}
     for column in columns:
         before = there.get(column.name.lower(), column)

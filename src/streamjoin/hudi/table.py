@@ -121,6 +121,11 @@ class HudiTable:
         return self.index_type.startswith("GLOBAL_") or self.index_type == "RECORD_INDEX"
 
     @property
+    def keeps_avro_rows(self) -> bool:
+        """Whether rows are Avro's all the way: those of a merge-on-read table whose rows may move (ADR 0027)."""
+        return self.merges_on_read and self.moves_rows
+
+    @property
     def index_type(self) -> str:
         """How a row's file is found: the option of the user, else the default."""
         return {**self._index(), **self.options}["hoodie.index.type"]
@@ -143,7 +148,7 @@ class HudiTable:
 
     def _form_of_rows(self) -> dict[str, str]:
         if self.merges_on_read:
-            return _AVRO_ROWS if self.moves_rows else {}
+            return _AVRO_ROWS if self.keeps_avro_rows else {}
         return _SPARK_ROWS
 
     def _index(self) -> dict[str, str]:

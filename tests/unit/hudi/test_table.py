@@ -1,8 +1,14 @@
 """The options with which a table is written."""
 
+from contextlib import nullcontext
+
 import pytest
 
+from streamjoin.errors import SchemaError
+from streamjoin.hudi.evolution import check_columns
 from streamjoin.hudi.table import HudiTable
+from streamjoin.schema.ddl import parse_schema
+from streamjoin.spark.schema import to_spark
 
 
 @pytest.mark.parametrize(
@@ -26,3 +32,17 @@ def test_no_shuffle_has_more_tasks_than_it_is_told_unless_the_user_wants_so() ->
     assert "hoodie.global.index.reconcile.parallelism" in tasks
     wide = HudiTable(*("s3://b/t", "t", ("id",), "_ordering_us", ("dt",)), options=dict.fromkeys(tasks, "9"))
     assert {wide.writer_options(3)[name] for name in tasks} == {"9"}
+
+
+@pytest.mark.parametrize(("table_type", "partition", "said"), [
+    ("MERGE_ON_READ", "day", "Hudi can't merge 'list' on read"),
+    ("MERGE_ON_READ", "id", None),
+    ("COPY_ON_WRITE", "day", None),
+])  # fmt: skip
+def test_an_array_of_structs_called_list_is_refused_where_rows_move_and_are_merged_on_read(
+    table_type: str, partition: str, said: str | None
+) -> None:
+    table = HudiTable("/t", "t", ("id",), "o", (partition,), table_type)
+    columns = to_spark(parse_schema("id string, day string, o bigint, list array<struct<zip:string>>"))
+    with pytest.raises(SchemaError, match=said) if said else nullcontext():
+        check_columns(table, None, columns)
