@@ -31,8 +31,7 @@ def test_the_example_has_no_problem_and_its_defaults(config):
     assert found.references[0].refresh.interval_seconds == 60
     assert found.references[0].refresh.max_staleness_seconds == 300
     assert found.output.reference_version is None
-    assert found.sink.hudi.ordering is None
-    assert found.sink.hudi.partition_by == []
+    assert (found.sink.hudi.ordering, found.sink.hudi.partition_by) == (None, [])
     assert found.limits.max_records_per_batch == 200_000
     assert found.limits.max_bytes_per_batch == 256 * 1024 * 1024
     assert found.trigger.interval_seconds == 5
