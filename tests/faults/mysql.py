@@ -13,7 +13,7 @@ from streamjoin.mysql.binlog.dump import BinlogEvent
 from streamjoin.mysql.session import Session
 
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
-CHARSETS = Charsets({255: "utf8mb4", 8: "latin1"}, lambda name: "".join(map(chr, range(256))))
+CHARSETS = Charsets({255: "utf8mb4", 8: "latin1", 28: "gbk"}, lambda name: "".join(map(chr, range(256))))
 QUERY, XID, TABLE_MAP, WRITE_V2 = 2, 16, 19, 30
 
 

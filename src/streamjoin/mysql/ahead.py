@@ -36,6 +36,7 @@ class Ahead:
     Args:
         start: Where to begin.
         open_dump: Returns a connection on which the binlog can be asked for.
+        charsets: Decoders by collation.
         is_mariadb: The server is one.
         folds_case: Names are the same in capitals.
         by_gtid: Begin by the ids of `start`.
@@ -45,6 +46,7 @@ class Ahead:
         self,
         start: BinlogPosition,
         open_dump: Callable[[], BinlogDump],
+        charsets: Charsets,
         *,
         is_mariadb: bool,
         folds_case: bool,
@@ -53,7 +55,7 @@ class Ahead:
         self.start, self._open = start, open_dump
         self._is_mariadb, self._folds_case, self._by_gtid = is_mariadb, folds_case, by_gtid
         everything = _EveryTable(lambda schema, name: True, ())
-        self._decoder = BinlogDecoder(start, everything, Charsets({}, lambda name: None), is_mariadb=is_mariadb)
+        self._decoder = BinlogDecoder(start, everything, charsets, is_mariadb=is_mariadb)
         self._last: dict[tuple[str, str], BinlogPosition] = {}
 
     @property

@@ -83,12 +83,15 @@ def table_and_place(session: Session, schema: str, name: str) -> tuple[SourceTab
     """Return one base table, if there is one of this name, and a place of the binlog where it is just that.
 
     A transaction that has read the table keeps statements that change it waiting; those that came before are in the
-    binlog by the time they are over.
+    binlog by the time they are over. One that the user may not read has that as its problem.
     """
     session.ask("START TRANSACTION READ ONLY")
     try:
         session.ask(f"SELECT 1 FROM {quoted_name(schema, name)} LIMIT 0")  # noqa: S608  (quoted)
     except SourceError as error:
+        if code_of(error) == ER.TABLEACCESS_DENIED_ERROR:
+            problem = f"the user may not read it: GRANT SELECT ON {quoted_name(schema, name)}, or exclude the table"
+            return SourceTable(schema, name, (), (), (problem,)), end_position(session)
         if code_of(error) != ER.NO_SUCH_TABLE:
             raise
         return None, end_position(session)

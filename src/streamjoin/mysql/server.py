@@ -147,7 +147,8 @@ class MysqlServer:
 
     def _ahead_of(self, position: BinlogPosition, *, by_gtid: bool = False) -> Ahead:
         is_mariadb, folds_case = self._session.is_mariadb, self.folds_case()
-        return Ahead(position, self._dump, is_mariadb=is_mariadb, folds_case=folds_case, by_gtid=by_gtid)
+        charsets = self._session.charsets()
+        return Ahead(position, self._dump, charsets, is_mariadb=is_mariadb, folds_case=folds_case, by_gtid=by_gtid)
 
     def _look(self, schema: str, name: str) -> SourceTable | None:
         # On a connection of its own: another thread than the one that asks here reads the binlog.

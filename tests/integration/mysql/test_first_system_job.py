@@ -110,3 +110,35 @@ def test_a_job_that_dies_at_every_step_in_turn_ends_equal_to_the_rows(replica: R
             replica.run(on_step=at)
     replica.run()
     replica.assert_equal_to_rows()
+
+
+def test_a_wildcards_table_that_the_user_may_not_read_is_left_out_and_statements_in_any_character_set_are_followed(
+    replica: Replica, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = replica.database
+    mappings = tmp_path / "mappings.json"
+    rules = mappings.read_text().replace('"table-name": "t"', '"table-name": "%"', 1)
+    mappings.write_text(rules.replace('"table-name": "t"', '"table-name": "表誠"'), encoding="utf-8")
+    user = f"{database.address.user}@'%'"
+    database.run("CREATE TABLE `表誠` (id INT PRIMARY KEY, v VARCHAR(20), w VARCHAR(20))", "DROP TABLE t")
+    database.run("CREATE TABLE secret (id INT PRIMARY KEY)", "INSERT INTO secret VALUES (1)")
+    database.mariadb.execute(f"REVOKE SELECT ON {database.name}.* FROM {user}")
+    database.mariadb.execute(f"GRANT SELECT ON {database.name}.`表誠` TO {user}")
+    database.run("INSERT INTO `表誠` VALUES (1, 'v', 'w'), (2, 'v', 'w')", "INSERT INTO secret VALUES (2)")
+    replica.run()
+
+    def by_gbk(statement: str) -> None:
+        with database.mariadb.connect(database.name) as connection, connection.cursor() as cursor:
+            connection.set_character_set("gbk")
+            cursor.execute(statement)
+
+    by_gbk("ALTER TABLE `表誠` CHANGE v w VARCHAR(20), CHANGE w v VARCHAR(20)")
+    database.run("INSERT INTO `表誠` (id, v, w) VALUES (3, 'of v', 'of w')", "INSERT INTO secret VALUES (3)")
+    replica.run()
+    values = {key: (item["v"]["S"], item["w"]["S"]) for key, item in replica.items().items()}
+    assert values == {"1": ("w", "v"), "2": ("w", "v"), "3": ("of v", "of w")}
+    assert f"table '{database.name}.secret' is left out; the others go on" in caplog.text
+    assert f"GRANT SELECT ON `{database.name}`.`secret`" in caplog.text
+    by_gbk("TRUNCATE TABLE `表誠`")
+    replica.run()
+    assert replica.items() == {}

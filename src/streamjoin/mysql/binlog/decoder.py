@@ -65,9 +65,9 @@ class BinlogDecoder:
         self._xa = XaTransactions()
         self._payload_row: int | None = None
         self._handlers: dict[int, Callable[[BinlogEvent], list[Change]]] = {
-            _QUERY: lambda event: self._query(event, read_query(event.body)),
-            _COMPRESSED_QUERY: lambda event: self._query(event, read_query(event.body, compressed=True)),
-            _LOAD_QUERY: lambda event: self._query(event, read_query(event.body, more_header_bytes=13)),
+            _QUERY: lambda event: self._query(event, read_query(event.body, charsets)),
+            _COMPRESSED_QUERY: lambda event: self._query(event, read_query(event.body, charsets, compressed=True)),
+            _LOAD_QUERY: lambda event: self._query(event, read_query(event.body, charsets, more_header_bytes=13)),
             _XID: self._commit,
             _TABLE_MAP: self._table_map,
             _MYSQL_GTID: self._mysql_gtid,

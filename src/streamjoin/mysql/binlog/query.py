@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 
+from streamjoin.mysql.binlog.charsets import Charsets, decode_utf8
 from streamjoin.mysql.binlog.rows import uncompressed
 
 _HEAD = struct.Struct("<IIBHH")
@@ -10,9 +11,6 @@ _HEAD = struct.Struct("<IIBHH")
 # that reading ends at the first unknown one.
 _FLAGS, _SQL_MODE, _CATALOG_OLD, _AUTO_INCREMENT, _CHARSET, _TIME_ZONE, _CATALOG = 0, 1, 2, 3, 4, 5, 6
 _STATUS_BYTES = {_FLAGS: 4, _SQL_MODE: 8, _AUTO_INCREMENT: 4, _CHARSET: 6}
-# Collations of clients whose texts aren't UTF-8, by their first numbers: latin1's. Others are read as UTF-8, in which
-# keywords and plain names are the same.
-_LATIN1 = {5, 8, 15, 31, 47, 48, 49, 94}
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,12 @@ class Query:
     sql: str
 
 
-def read_query(body: bytes, *, compressed: bool = False, more_header_bytes: int = 0) -> Query:
+def read_query(body: bytes, charsets: Charsets, *, compressed: bool = False, more_header_bytes: int = 0) -> Query:
     """Read the body of a query event.
 
     Args:
         body: Without header and checksum.
+        charsets: Decoders by collation: a statement is in the character set of its client.
         compressed: It is one of MariaDB's compressed ones.
         more_header_bytes: How much longer its fixed part is, as in the event of LOAD DATA.
     """
@@ -44,16 +43,18 @@ def read_query(body: bytes, *, compressed: bool = False, more_header_bytes: int 
     text = body[at + schema_bytes + 1 :]
     if compressed:
         text = uncompressed(text)
-    return Query(schema, text.decode(_encoding(status), "replace"))
+    collation = _client_collation(status)
+    decode = charsets.decoder(collation) if collation is not None else None
+    return Query(schema, (decode or decode_utf8)(text))
 
 
-def _encoding(status: bytes) -> str:
+def _client_collation(status: bytes) -> int | None:
     at = 0
     while at < len(status):
         kind = status[at]
         at += 1
         if kind == _CHARSET:
-            return "cp1252" if int.from_bytes(status[at : at + 2], "little") in _LATIN1 else "utf-8"
+            return int.from_bytes(status[at : at + 2], "little")
         if kind == _CATALOG:
             at += 1 + status[at]
         elif kind == _CATALOG_OLD:
@@ -62,4 +63,4 @@ def _encoding(status: bytes) -> str:
             at += _STATUS_BYTES[kind]
         else:
             break
-    return "utf-8"
+    return None

@@ -207,9 +207,14 @@ def test_names_in_capitals_are_the_stored_ones_if_the_server_says_so():
     assert not [change for change in changes(binlog) if isinstance(change, Truncated)]
 
 
-def test_a_statement_in_the_character_set_of_its_client():
-    status = b"\0" + bytes(4) + b"\1" + bytes(8) + b"\6\3std" + b"\4\x08\0\x08\0\x08\0"
-    body = query("TRUNCATE x", status=status)[:-1] + "é".encode("latin-1")
+# Of gbk's letters the second ends with the byte of a backslash, the third with that of a back-quote.
+@pytest.mark.parametrize(
+    ("collation", "charset", "name"), [(8, "latin-1", "é"), (28, "gbk", "表誠乣"), (255, "utf-8", "表")]
+)
+def test_a_statement_in_the_character_set_of_its_client(collation, charset, name):
+    client = collation.to_bytes(2, "little")
+    status = b"\0" + bytes(4) + b"\1" + bytes(8) + b"\6\3std" + b"\4" + client * 3
+    body = query("TRUNCATE x", status=status)[:-1] + f"`{name}`".encode(charset)
     truncated, _ = changes(Binlog().add(QUERY, body))
     assert isinstance(truncated, Truncated)
-    assert truncated.name == "é"
+    assert truncated.name == name
