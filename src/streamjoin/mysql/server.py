@@ -8,13 +8,14 @@ from streamjoin.dms.source_table import SourceTable, Value
 from streamjoin.mysql import catalog, loading, positions, preflight
 from streamjoin.mysql.address import MysqlAddress, text
 from streamjoin.mysql.ahead import Ahead
+from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.decoder import BinlogDecoder
 from streamjoin.mysql.binlog.dump import BinlogDump
 from streamjoin.mysql.binlog.known_tables import Definition, KnownTables
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
 from streamjoin.mysql.positions import StartBy
 from streamjoin.mysql.session import Session
-from streamjoin.mysql.snapshots import Snapshots, file_begins
+from streamjoin.mysql.snapshots import Snapshots
 from streamjoin.mysql.stream import ChangeStream
 
 # Ids of replicas that people choose are small; one at random above this hits no other.
@@ -98,13 +99,15 @@ class MysqlServer:
         # A connection of its own: a result that is read as it comes keeps it busy until the last row is taken.
         with Session(self.address) as session:
             charsets = self._session.charsets()
-            snapshots = Snapshots(session, lambda end: self._settled(table, end, since))
+            snapshots = Snapshots(session, lambda end: self._settled(table, end, since, charsets))
             if loading.is_paged(table):
                 yield from loading.pages(session, snapshots, charsets, table, after_key, bounds)
             else:
                 yield from loading.stream(session, snapshots, charsets, table, bounds)
 
-    def _settled(self, table: SourceTable, end: BinlogPosition, since: BinlogPosition | None) -> BinlogPosition:
+    def _settled(
+        self, table: SourceTable, end: BinlogPosition, since: BinlogPosition | None, charsets: Charsets
+    ) -> BinlogPosition:
         """Return the last place before `end` that a snapshot which begins now surely has of this table.
 
         That is where the file begins, or a later statement that altered or emptied the table: it waits until all who
@@ -112,7 +115,7 @@ class MysqlServer:
         """
         file = (self.identity(), end.file)
         # One that failed is of no more use: it may have ended within a transaction.
-        ahead = self._ahead.pop(file, None) or self._ahead_of(file_begins(end))
+        ahead = self._ahead.pop(file, None) or self._ahead_of(positions.file_begins(end), charsets)
         places = (ahead.start, ahead.last_change(table.schema, table.name, end), since)
         self._ahead = {file: ahead}
         return max((place for place in places if place is not None), key=lambda place: place.order)
@@ -132,7 +135,8 @@ class MysqlServer:
         """
         session = self._session
         by_gtid = positions.start_by(session, position, self._first_after) == StartBy.GTID
-        ahead = self._ahead_of(position, by_gtid=by_gtid)
+        charsets = session.charsets()
+        ahead = self._ahead_of(position, charsets, by_gtid=by_gtid)
 
         def define(schema: str, name: str) -> Definition:
             with Session(self.address) as own:
@@ -140,14 +144,13 @@ class MysqlServer:
             return Definition(table, place, ahead.last_change(schema, name, place))
 
         known = KnownTables(selects, tables, self._look, define, folds_case=self.folds_case())
-        decoder = BinlogDecoder(position, known, session.charsets(), is_mariadb=session.is_mariadb)
+        decoder = BinlogDecoder(position, known, charsets, is_mariadb=session.is_mariadb)
         dump = self._dump()
         dump.start(position, is_mariadb=session.is_mariadb, by_gtid=by_gtid)
         return ChangeStream(dump, decoder)
 
-    def _ahead_of(self, position: BinlogPosition, *, by_gtid: bool = False) -> Ahead:
+    def _ahead_of(self, position: BinlogPosition, charsets: Charsets, *, by_gtid: bool = False) -> Ahead:
         is_mariadb, folds_case = self._session.is_mariadb, self.folds_case()
-        charsets = self._session.charsets()
         return Ahead(position, self._dump, charsets, is_mariadb=is_mariadb, folds_case=folds_case, by_gtid=by_gtid)
 
     def _look(self, schema: str, name: str) -> SourceTable | None:

@@ -16,22 +16,15 @@ from contextlib import contextmanager
 from streamjoin.errors import SourceError
 from streamjoin.mysql.address import DENIED_PRIVILEGE, text
 from streamjoin.mysql.changes import BinlogPosition
-from streamjoin.mysql.positions import end_position
+from streamjoin.mysql.positions import end_position, file_begins
 from streamjoin.mysql.session import Session, code_of
 
 log = logging.getLogger(__name__)
 
 ARRIVAL_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.005
-# Where the first event of a binlog file is.
-_FILE_BEGINS = 4
 
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-
-
-def file_begins(position: BinlogPosition) -> BinlogPosition:
-    """Return where the file of a position begins."""
-    return BinlogPosition(position.file, _FILE_BEGINS)
 
 
 class Snapshots:

@@ -1,5 +1,6 @@
 """What only Spark can judge of a configuration is judged at the start, before anything is read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +27,12 @@ def config(derive: dict[str, str]) -> EnrichConfig:
     return parse_config(document)
 
 
+def problems_of(spark: SparkSession, settings: EnrichConfig) -> Sequence[str]:
+    with pytest.raises(ConfigError) as raised:
+        check_formats(settings, resolve_schema(settings), spark)
+    return raised.value.problems
+
+
 def test_an_expression_that_spark_cannot_take_is_named_with_its_key(spark: SparkSession) -> None:
     derived = {
         "low": "lower(id",
@@ -36,10 +43,8 @@ def test_an_expression_that_spark_cannot_take_is_named_with_its_key(spark: Spark
         "more": "fine + 1",
         "code": "lower(code)",
     }
-    settings = config(derived)
-    with pytest.raises(ConfigError) as raised:
-        check_formats(settings, resolve_schema(settings), spark)
-    said = [problem.partition(" is no expression that Spark takes: [")[::2] for problem in raised.value.problems]
+    problems = problems_of(spark, config(derived))
+    said = [problem.partition(" is no expression that Spark takes: [")[::2] for problem in problems]
     assert [(key, reason.partition("]")[0]) for key, reason in said] == [
         ("output.derive.low: 'lower(id'", "PARSE_SYNTAX_ERROR"),
         ("output.derive.misspelt: 'lowr(id)'", "UNRESOLVED_ROUTINE"),
@@ -60,9 +65,7 @@ def test_a_derived_column_that_no_table_can_have_is_named_before_anything_is_rea
     }
     settings = config(derived)
     settings = settings.model_copy(update={"output": settings.output.model_copy(update={"drop": ["helper"]})})
-    with pytest.raises(ConfigError) as raised:
-        check_formats(settings, resolve_schema(settings), spark)
-    said = dict(problem.split(": ", 1) for problem in raised.value.problems)
+    said = dict(problem.split(": ", 1) for problem in problems_of(spark, settings))
     assert list(said) == [f"output.derive.{name}" for name in ("dashed", "keyed", "nothing", "ntz")]
     assert said["output.derive.dashed"] == "Hudi can't store a field named 'a-b' in 'dashed'"
     assert "type 'void'" in said["output.derive.nothing"]

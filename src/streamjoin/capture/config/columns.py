@@ -13,6 +13,7 @@ from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureT
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.values import did_you_mean, reserved_problem
+from streamjoin.hudi.table import is_global
 from streamjoin.schema.names import STORABLE_NAME, nested_problems
 
 CHANGE_COLUMNS: Final = frozenset({"_attributes", "_change", "_change_id", "_item_key", "_order", "_table"})
@@ -51,7 +52,7 @@ def _index(table: CaptureTableSettings, at: str) -> Iterator[str]:
     found = options.get(_INDEX) if isinstance(options, Mapping) else None
     if table.layout == "changelog" or not table.sink.hudi.partition_by or not isinstance(found, str):
         return
-    if not found.upper().startswith("GLOBAL_") and found.upper() != "RECORD_INDEX":
+    if not is_global(found.upper()):
         yield (
             f"{at}.sink.hudi.{dotted(('options', _INDEX))}: found '{found}', which finds a row in its own partition "
             "alone: an item that moves would be there twice, and one that is removed would stay; allowed: "

@@ -45,11 +45,6 @@ class Definition:
     changed: BinlogPosition | None
 
 
-def _no_definition(schema: str, name: str) -> Definition | None:
-    del schema, name
-    return None
-
-
 class KnownTables:
     """Tables that were there at the start, and those whose rows came since.
 
@@ -66,7 +61,7 @@ class KnownTables:
         selects: Callable[[str, str], bool],
         tables: Iterable[SourceTable],
         look: Callable[[str, str], SourceTable | None] = lambda schema, name: None,
-        define: Callable[[str, str], Definition | None] = _no_definition,
+        define: Callable[[str, str], Definition | None] = lambda schema, name: None,
         *,
         folds_case: bool = False,
     ) -> None:
