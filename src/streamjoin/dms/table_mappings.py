@@ -91,11 +91,16 @@ class TableMappings:
             for rule in rules
         )
 
-    @property
-    def selected(self) -> tuple[tuple[str | None, str | None], ...]:
-        """Schema and table of each rule that selects, None where it isn't one name."""
+    def unseen(self, tables: Iterable[tuple[str, str]]) -> tuple[tuple[str | None, str | None], ...]:
+        """Return schema and name of the rules that select none of a server's tables, None where it isn't one name."""
+        there = list(tables)
         locators = [rule.locator for rule in self.selections if rule.action != "exclude"]
-        return tuple((each.schema.sole_name, each.table.sole_name) for each in locators)
+        # Of one that is there in other case, privileges are not what is missing.
+        return tuple(
+            (each.schema.sole_name, each.table.sole_name)
+            for each in locators
+            if not any(each.matches(*table, ignore_case=True) for table in there)
+        )
 
     def unmatched(self, tables: Iterable[tuple[str, str]]) -> list[str]:
         """Return which selection rules mean none of the tables (schema and name) of a server, a line each."""

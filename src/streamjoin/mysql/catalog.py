@@ -7,7 +7,7 @@ from pymysql.constants import ER
 
 from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
 from streamjoin.errors import SourceError
-from streamjoin.mysql.address import text
+from streamjoin.mysql.address import DENIED_PRIVILEGE, text
 from streamjoin.mysql.binlog.known_tables import SYSTEM_SCHEMAS
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import end_position
@@ -65,9 +65,27 @@ def _tables(session: Session, selected: Mapping[tuple[str, str], str]) -> tuple[
         of_schema[schema].append(name)
         if kind != "BASE TABLE":
             problems[schema, name].append("it is system-versioned: its binlog has rows of the past; exclude the table")
+        if not is_readable(session, schema, name):
+            problems[schema, name].append(unreadable(schema, name))
     if selected:
         _find_cascades(session, problems)
     return tuple(table for schema in of_schema for table in _describe(session, schema, of_schema[schema], problems))
+
+
+def is_readable(session: Session, schema: str, name: str) -> bool:
+    """Tell whether the user has SELECT on a table, or there is none of this name."""
+    try:
+        session.ask(f"SELECT * FROM {quoted_name(schema, name)} LIMIT 0")  # noqa: S608  (quoted)
+    except SourceError as error:
+        if code_of(error) not in {*DENIED_PRIVILEGE, ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR}:
+            raise
+        return code_of(error) not in DENIED_PRIVILEGE
+    return True
+
+
+def unreadable(schema: str, name: str) -> str:
+    """Return what is wrong with a table that is not readable."""
+    return f"the user may not read it: GRANT SELECT ON {quoted_name(schema, name)}, or exclude the table"
 
 
 def table(session: Session, schema: str, name: str) -> SourceTable | None:
@@ -90,8 +108,7 @@ def table_and_place(session: Session, schema: str, name: str) -> tuple[SourceTab
         session.ask(f"SELECT 1 FROM {quoted_name(schema, name)} LIMIT 0")  # noqa: S608  (quoted)
     except SourceError as error:
         if code_of(error) == ER.TABLEACCESS_DENIED_ERROR:
-            problem = f"the user may not read it: GRANT SELECT ON {quoted_name(schema, name)}, or exclude the table"
-            return SourceTable(schema, name, (), (), (problem,)), end_position(session)
+            return SourceTable(schema, name, (), (), (unreadable(schema, name),)), end_position(session)
         if code_of(error) != ER.NO_SUCH_TABLE:
             raise
         return None, end_position(session)

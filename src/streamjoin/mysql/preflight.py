@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # A replica's number for the one question whether we may be one.
 _PROBE_SERVER_ID = 0x7FFFFFFE
 _NO_TABLE = "no selected table is to be seen: there is none, or SELECT is not granted"
+_NOT_GRANTED = "SELECT is not granted; or there is none, then take its rules out"
 # Where the first binlog file begins, whatever its name is.
 _FIRST = BinlogPosition("", FILE_BEGINS)
 
@@ -28,15 +29,23 @@ TableFilter: TypeAlias = Callable[[str, str], bool]
 Place: TypeAlias = tuple[str | None, str | None]
 
 
-def check(session: Session, selects: TableFilter, requires: TableFilter, wanted: Sequence[Place] | None = ()) -> None:
+def check(
+    session: Session,
+    selects: TableFilter,
+    requires: TableFilter,
+    wanted: Sequence[Place] = (),
+    *,
+    may_have_none: bool = False,
+) -> None:
     """Check everything and raise once; log for how long the job may stop.
 
     Args:
         session: The server.
         selects: Whether a table is to be replicated.
         requires: Whether a selected table that can't be is refused; what is wrong with another one is for the caller.
-        wanted: The schemas and tables for which SELECT is needed, as the rules name them; a wildcard is None. None in
-            place of all: there may be no table any more.
+        wanted: Schema and table of the rules for which no table is seen; a wildcard is None. One that is named in full
+            and can't be read is refused.
+        may_have_none: Whether it is all right if there is no table any more.
 
     Raises:
         SourceError: With a line for each problem, and the statements that are missing on this server.
@@ -47,15 +56,20 @@ def check(session: Session, selects: TableFilter, requires: TableFilter, wanted:
     problems += [f"{privilege} is not granted" for privilege in privileges]
     missing = [f"{', '.join(privileges)} ON *.*"] if privileges else []
     tables = catalog.tables(session, selects)
-    unreadable = [table for table in tables if not _is_readable(session, quoted_name(table.schema, table.name))]
-    problems += [f"table '{table}' can't be read: SELECT is not granted" for table in unreadable]
-    missing += [f"SELECT ON {quoted_name(table.schema, table.name)}" for table in unreadable]
-    for table in tables:
-        if requires(table.schema, table.name):
-            problems += [f"table '{table}': {problem}" for problem in table.problems]
-    if not tables and wanted is not None:
+    named = [table for table in tables if requires(table.schema, table.name)]
+    problems += [f"table '{table}': {problem}" for table in named for problem in table.problems]
+    unreadable = [table for table in named if catalog.unreadable(table.schema, table.name) in table.problems]
+    unseen = [
+        (schema, name)
+        for schema, name in dict.fromkeys(wanted)
+        if schema and name and selects(schema, name) and not catalog.is_readable(session, schema, name)
+    ]
+    problems += [f"table '{schema}.{name}' is not seen: {_NOT_GRANTED}" for schema, name in unseen]
+    grants = [_quoted(place) for place in (*((table.schema, table.name) for table in unreadable), *unseen)]
+    if not tables and not may_have_none:
         problems.append(_NO_TABLE)
-        missing += [f"SELECT ON {_quoted(place)}" for place in dict.fromkeys(wanted)]
+        grants += map(_quoted, wanted)
+    missing += [f"SELECT ON {name}" for name in dict.fromkeys(grants)]
     if missing:
         user = _user(session)
         statements += [f"GRANT {what} TO {user};" for what in missing]
@@ -81,16 +95,6 @@ def check(session: Session, selects: TableFilter, requires: TableFilter, wanted:
 def _quoted(place: Place) -> str:
     schema, table = (None if name is None else quoted_name(name) for name in place)
     return f"{schema or '*'}.{(schema and table) or '*'}"
-
-
-def _is_readable(session: Session, name: str) -> bool:
-    try:
-        session.ask(f"SELECT * FROM {name} LIMIT 0")  # noqa: S608  (quoted)
-    except SourceError as error:
-        if code_of(error) in DENIED_PRIVILEGE:
-            return False
-        raise
-    return True
 
 
 def _missing_privileges(session: Session) -> list[str]:

@@ -43,14 +43,16 @@ class MysqlServer:
         self,
         selects: Callable[[str, str], bool],
         requires: Callable[[str, str], bool],
-        wanted: Sequence[preflight.Place] | None = (),
+        wanted: Sequence[preflight.Place] = (),
+        *,
+        may_have_none: bool = False,
     ) -> None:
         """Check that the server's settings and the user's privileges allow a replication; arguments as `check`.
 
         Raises:
             SourceError: They don't; lists everything, with what to run.
         """
-        preflight.check(self._session, selects, requires, wanted)
+        preflight.check(self._session, selects, requires, wanted, may_have_none=may_have_none)
 
     def identity(self) -> str:
         """Return what tells this server from another one behind the same name."""

@@ -102,13 +102,14 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
     server = MysqlServer(mysql_address(config.source.mysql))
     if server.folds_case():
         mappings = mappings.ignoring_case()
-    for problem in mappings.unmatched(server.table_names()):
+    there = server.table_names()
+    for problem in mappings.unmatched(there):
         log.warning("%s: %s", config.table_mappings, problem)
     client = aws_client("dynamodb", target.region, target.role_arn)
     control = ControlTable.of(config.name, target.control_table, client)
     state, _ = control.look()
     # What was replicated before may have been dropped since, which the binlog tells.
-    server.preflight(mappings.selects, mappings.names, mappings.selected if state is None else None)
+    server.preflight(mappings.selects, mappings.names, mappings.unseen(there), may_have_none=state is not None)
     control.ensure(create=target.create_tables)
     writer = ItemWriter(client, check=control.check)
     owners = Owners(client, target.control_table, config.name)

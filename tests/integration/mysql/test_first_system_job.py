@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from streamjoin.errors import SourceError
 from streamjoin.replicate.load import LOAD_STEPS
 from streamjoin.replicate.pipeline import STEPS
 from tests.integration.mysql.conftest import Database
@@ -112,6 +113,19 @@ def test_a_job_that_dies_at_every_step_in_turn_ends_equal_to_the_rows(replica: R
     replica.assert_equal_to_rows()
 
 
+def test_a_right_that_was_revoked_while_the_job_stood_is_told_by_its_next_start(replica: Replica) -> None:
+    database, user = replica.database, f"{replica.database.user}@'%'"
+    fill(database, 0, 3)
+    replica.run()
+    database.mariadb.execute(f"REVOKE SELECT ON {database.name}.* FROM {user}")
+    with pytest.raises(SourceError, match="is not seen: SELECT is not granted") as error:
+        replica.run()
+    database.mariadb.execute(str(error.value).splitlines()[-1].strip().rstrip(";"))
+    database.run("DROP TABLE t")
+    replica.run()
+    assert replica.items() == {}
+
+
 def test_a_wildcards_table_that_the_user_may_not_read_is_left_out_and_statements_in_any_character_set_are_followed(
     replica: Replica, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,8 +136,10 @@ def test_a_wildcards_table_that_the_user_may_not_read_is_left_out_and_statements
     user = f"{database.address.user}@'%'"
     database.run("CREATE TABLE `表誠` (id INT PRIMARY KEY, v VARCHAR(20), w VARCHAR(20))", "DROP TABLE t")
     database.run("CREATE TABLE secret (id INT PRIMARY KEY)", "INSERT INTO secret VALUES (1)")
+    database.run("CREATE TABLE written (id INT PRIMARY KEY)")
     database.mariadb.execute(f"REVOKE SELECT ON {database.name}.* FROM {user}")
     database.mariadb.execute(f"GRANT SELECT ON {database.name}.`表誠` TO {user}")
+    database.mariadb.execute(f"GRANT INSERT ON {database.name}.written TO {user}")
     database.run("INSERT INTO `表誠` VALUES (1, 'v', 'w'), (2, 'v', 'w')", "INSERT INTO secret VALUES (2)")
     replica.run()
 
@@ -137,7 +153,8 @@ def test_a_wildcards_table_that_the_user_may_not_read_is_left_out_and_statements
     replica.run()
     values = {key: (item["v"]["S"], item["w"]["S"]) for key, item in replica.items().items()}
     assert values == {"1": ("w", "v"), "2": ("w", "v"), "3": ("of v", "of w")}
-    assert f"table '{database.name}.secret' is left out; the others go on" in caplog.text
+    for unread in ("secret", "written"):
+        assert f"table '{database.name}.{unread}' is left out; the others go on" in caplog.text
     assert f"GRANT SELECT ON `{database.name}`.`secret`" in caplog.text
     by_gbk("TRUNCATE TABLE `表誠`")
     replica.run()

@@ -140,11 +140,11 @@ def test_selection_rules_that_mean_no_table_are_told():
     ]
 
 
-def test_the_places_that_are_selected_are_names_or_wild():
+def test_the_places_of_which_no_table_is_seen_are_names_or_wild():
     chosen = (selection("shop", "a_b"), selection("shop", "c[_]d"), selection("s%", "x"), selection("shop", "[ab]"))
-    assert parsed(*chosen, selection("shop", "no", "exclude")).selected == (
-        *(("shop", "a_b"), ("shop", "c_d"), (None, "x"), ("shop", None)),
-    )
+    mappings = parsed(*chosen, selection("shop", "no", "exclude"))
+    assert mappings.unseen([]) == (("shop", "a_b"), ("shop", "c_d"), (None, "x"), ("shop", None))
+    assert mappings.unseen([("shop", "aXb"), ("Shop", "C_D"), ("sold", "x"), ("shop", "no")]) == (("shop", None),)
 
 
 def test_two_tables_of_one_name_do_not_go_into_one_target():

@@ -11,6 +11,7 @@ from streamjoin.mysql.settings import Settings
 from tests.faults.mysql import fake_session
 
 PARSE_ERROR, NO_PROCEDURE, DENIED_PROCEDURE, DENIED = 1064, 1305, 1370, 1227
+DENIED_TABLE, NO_TABLE = 1142, 1146
 RIGHT = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"}
 MYSQL_8 = {**RIGHT, "persisted_globals_load": "ON"}
 RDS = {**RIGHT, "basedir": "/rdsdbbin/mysql/"}
@@ -133,4 +134,17 @@ def test_all_is_told_at_once_with_the_statements_that_are_missing() -> None:
         "      GRANT SELECT ON `shop`.* TO 'reader'@'%';",
         "      GRANT SELECT ON *.* TO 'reader'@'%';",
         f"      {WEEK}",
+    ]
+
+
+def test_a_named_table_that_may_not_be_read_is_told_at_each_start_of_the_job() -> None:
+    there = {"information_schema": [], "CURRENT_USER": [(b"reader@%",)], "`a`": DENIED_TABLE, "`gone`": NO_TABLE}
+    session, _ = fake_session(answers({**RDS, "log_bin": "OFF"}, **{**hours(b"168"), **there}))
+    wanted = [("shop", "a"), ("shop", "gone"), ("shop", None), ("shop", "other")]
+    with pytest.raises(SourceError) as error:
+        preflight.check(session, lambda _, name: name != "other", lambda *_: True, wanted, may_have_none=True)
+    assert str(error.value).splitlines()[2:] == [
+        "  - table 'shop.a' is not seen: SELECT is not granted; or there is none, then take its rules out",
+        "  - run as an administrator:",
+        "      GRANT SELECT ON `shop`.`a` TO 'reader'@'%';",
     ]

@@ -34,9 +34,9 @@ class FakeServer:
     def table_names(self) -> list[tuple[str, str]]:
         return [("shop", "person")]
 
-    def preflight(self, selects: Any, requires: Any, wanted: Any) -> None:
+    def preflight(self, selects: Any, requires: Any, wanted: Any, *, may_have_none: bool) -> None:
         self.selects = selects
-        if not selects("shop", "person") and wanted is not None:
+        if not selects("shop", "person") and not may_have_none:
             raise SourceError("no selected table is to be seen")
 
 
