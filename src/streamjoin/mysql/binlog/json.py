@@ -26,29 +26,55 @@ _NUMBERS = {
     11: struct.Struct("<d"),
 }
 _INT16, _UINT16, _INT32, _UINT32, _DOUBLE = 5, 6, 7, 8, 11
+# How many digits before the point, and zeros behind it, a double may have without an exponent.
+_MOST_DIGITS, _LEAST_POINT = 15, -14
 _COUNT_16, _COUNT_32 = struct.Struct("<H"), struct.Struct("<I")
+
+_dumps = json.JSONEncoder(ensure_ascii=False).encode
 
 # Column types of opaque values, which JSON itself doesn't have.
 _NEWDECIMAL, _DATE, _TIME, _DATETIME, _TIMESTAMP = 246, 10, 11, 12, 7
 
 
+class _Number(str):
+    """A number by its digits: Python's own numbers have none at their end, and other exponents."""
+
+
 def compact(value: Any) -> str:
     """Return a document as compact text, members in the order they have."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_dumps(name)}:{compact(member)}' for name, member in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(compact, value))}]"
+    return value if isinstance(value, _Number) else _dumps(value)
 
 
 def from_text(data: bytes) -> str:
     """Return the server's own text of a document as compact text.
 
-    A number that JSON text alone can't tell from a double is one here, also if it was a decimal; a double without a
-    fraction is an integer: MySQL 5.7 prints it as one.
+    Numbers are as the server prints them, but for `.0` at their end: only MySQL 8 prints it after a double.
     """
-    return compact(json.loads(data, parse_float=lambda number: _double(float(number))))
+    return compact(json.loads(data, parse_float=_number, parse_int=_Number))
 
 
-def _double(value: float) -> float | int:
-    """Return a double, or the integer that it is printed as."""
-    return int(Decimal(repr(value))) if value.is_integer() else value
+def _number(printed: str) -> _Number:
+    return _Number(printed.removesuffix(".0"))
+
+
+def _double(value: float) -> _Number:
+    """Return a double with the fewest digits that make it, and an exponent where MySQL prints one.
+
+    Source: my_gcvt in strings/dtoa.cc of MySQL's server, for the field width that its JSON has.
+    """
+    shortest = Decimal(repr(value))
+    sign, all_digits, _ = shortest.as_tuple()
+    digits = "".join(map(str, all_digits)).strip("0")
+    # Where the point is, counted from the first digit.
+    point = shortest.adjusted() + 1
+    if value == 0 or _LEAST_POINT <= point <= _MOST_DIGITS or 0 < point < len(digits):
+        return _number(format(shortest, "f"))
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return _Number(f"{'-' * sign}{digits[0]}{fraction}e{point - 1}")
 
 
 def from_binary(data: bytes) -> str:
@@ -113,8 +139,7 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
 def _opaque(column_type: int, data: bytes) -> Any:
     if column_type == _NEWDECIMAL:
         value, _ = decimal_decoder(data[0], data[1])(data, 2)
-        # In the server's text it stands without quotes; see `from_text`.
-        return _double(float(value)) if value.as_tuple().exponent else int(value)
+        return _number(format(value, "f"))
     if column_type == _TIME:
         return packed_time(struct.unpack("<q", data)[0])
     if column_type in (_DATE, _DATETIME, _TIMESTAMP):
