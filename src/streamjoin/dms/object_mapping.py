@@ -65,6 +65,9 @@ def read_object_mapping(rule: Node, rule_id: int) -> ObjectMappingRule | None:
     """Return an object-mapping rule, None if it can't be told what it is for."""
     action = rule.text("rule-action", required=True, words=_ACTIONS)
     locator = read_locator(rule, exact=True)
+    # In no page of DMS, but in files that people write, as every other rule that names a target has it.
+    if rule.text("rule-target", words=("table",)):
+        rule.note("rule-target", "an object-mapping rule is for a table anyway")
     target = rule.text("target-table-name", required=True)
     if target and (problem := table_name_problem(target)):
         rule.refuse("target-table-name", problem)

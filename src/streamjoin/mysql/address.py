@@ -38,6 +38,8 @@ _LATER = {
     1927,  # ER_CONNECTION_KILLED of MariaDB, which the client library doesn't name
 }
 _WANTS_TLS = {3159}  # ER_SECURE_TRANSPORT_REQUIRED: require_secure_transport is on
+# X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+_OTHER_NAME = {62, 64}
 _DENIED = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698}
 
 DENIED_PRIVILEGE = {
@@ -122,7 +124,10 @@ def _tls(address: MysqlAddress) -> dict[str, Any]:
     try:
         return {"ssl": ssl.create_default_context(cafile=ca_file)}
     except OSError as error:
-        message = f"source '{address}': the certificates in '{ca_file}' can't be read ({error}); see source.mysql.tls"
+        message = (
+            f"source '{address}': the certificates in '{ca_file}' can't be read ({error}); give "
+            "source.mysql.tls.ca_file a file of them in PEM"
+        )
         raise SourceError(message) from error
 
 
@@ -159,20 +164,37 @@ def _tls_error(error: pymysql.MySQLError) -> ssl.SSLError | None:
     return cause if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) else None
 
 
+def _tls_remedy(address: MysqlAddress, error: ssl.SSLError) -> str:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "; source.mysql.tls wants TLS 1.2 or later, with a cipher that this machine takes, and the server speaks "
+            "none: let it speak that (tls_version), or set source.mysql.tls to false"
+        )
+    if getattr(error, "verify_code", None) in _OTHER_NAME:
+        return (
+            f"; source.mysql.tls wants a certificate for '{address.host}', and the server's is for another name: "
+            "give source.mysql.host a name that is in it"
+        )
+    wanted = f"of those in '{address.tls}'" if isinstance(address.tls, str) else "that this machine trusts"
+    return (
+        f"; source.mysql.tls wants a certificate of an authority {wanted}, and the server's is of another one, or "
+        "out of date: give the file of the server's authority as source.mysql.tls.ca_file"
+    )
+
+
 def _remedy(address: MysqlAddress, error: pymysql.MySQLError, code: int) -> str:
     tls_error = _tls_error(error)
-    if isinstance(tls_error, ssl.SSLCertVerificationError):
-        trusted = f"of '{address.tls}'" if isinstance(address.tls, str) else "that this machine trusts"
-        return (
-            f"; the server's certificate must be of an authority {trusted} and for the name '{address.host}': check "
-            "source.mysql.tls.ca_file and source.mysql.host"
-        )
     if tls_error is not None:
-        return "; the server must speak TLS 1.2 or later, with a cipher that this machine takes"
+        return _tls_remedy(address, tls_error)
+    if code == CR.CR_SSL_CONNECTION_ERROR:
+        return (
+            "; source.mysql.tls wants TLS, and the server has none: give it a certificate (ssl_cert, ssl_key), or set "
+            "source.mysql.tls to false"
+        )
     if code == CR.CR_CONN_HOST_ERROR:
         return "; check source.mysql.host and port, and that the server runs and lets this machine in"
     if code in _WANTS_TLS:
-        return "; set source.mysql.tls"
+        return "; set source.mysql.tls to true, or to the file of the server's authority: {ca_file: PATH}"
     if code not in _DENIED:
         return ""
     # A user that must come with TLS (REQUIRE SSL) is refused in the same words.

@@ -79,6 +79,14 @@ def test_names_that_only_other_targets_have_change_nothing_and_are_named_once():
     )
 
 
+def test_a_mapping_may_say_that_it_is_for_a_table_and_nothing_else():
+    mappings = parsed(selection(), mapping() | {"rule-target": "table"})
+    assert mappings.for_table(source()).target_table == "people"
+    assert mappings.notes == ("rules[1] (rule-id 2): rule-target: an object-mapping rule is for a table anyway",)
+    found = problems(selection(), mapping() | {"rule-target": "column"})
+    assert "rules[1] (rule-id 2): rule-target: found 'column'; allowed: table" in found
+
+
 def test_ids_and_names_may_be_numbers():
     rules = [{**selection(), "rule-id": 7, "rule-name": 7}, {**mapping(), "rule-id": "8", "rule-name": 8}]
     assert parsed(*rules).object_mappings[0].rule_id == 8

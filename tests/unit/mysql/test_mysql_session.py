@@ -143,8 +143,8 @@ def test_a_closed_session_connects_again():
 @pytest.mark.parametrize(
     ("cause", "said", "retryable"),
     [
-        (ssl.SSLCertVerificationError("self-signed certificate"), "must be of an authority of '/ca.pem'", False),
-        (ssl.SSLError("unsupported protocol"), "the server must speak TLS 1.2 or later", False),
+        (ssl.SSLCertVerificationError("self-signed certificate"), "an authority of those in '/ca.pem'", False),
+        (ssl.SSLError("unsupported protocol"), "source.mysql.tls wants TLS 1.2 or later", False),
         (ssl.SSLEOFError("unexpected end"), "check source.mysql.host and port", True),
     ],
 )
