@@ -114,7 +114,7 @@ def _fetch(release: MysqlRelease, scratch: Path) -> Path:
 def _libaio(server: Path) -> Path | None:
     """Return the folder of libaio, if the machine hasn't its own."""
     ldd = subprocess.run(["ldd", server], capture_output=True, text=True, check=True)
-    if "libaio.so.1" not in missing_libraries(ldd.stdout):
+    if missing_libraries(ldd.stdout) != ["libaio.so.1"]:
         require_libraries(server)
         return None
 

@@ -9,6 +9,9 @@ from streamjoin.dms.source_table import SourceTable, Value
 Row: TypeAlias = Mapping[str, Value]
 Operation: TypeAlias = Literal["insert", "update", "delete"]
 
+FILE_BEGINS = 4
+"""Where the first event of a binlog file is."""
+
 
 @dataclass(frozen=True)
 class BinlogPosition:

@@ -6,13 +6,11 @@ from enum import StrEnum
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql.address import text
-from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.changes import FILE_BEGINS, BinlogPosition
 from streamjoin.mysql.gtids import MariaDbGtids, MysqlGtids
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.sql_text import quoted_text
 
-FILE_BEGINS = 4
-"""Where the first event of a binlog file is."""
 # MySQL 8.4 has the first alone, all others the second alone.
 _STATUS = ("SHOW BINARY LOG STATUS", "SHOW MASTER STATUS")
 

@@ -8,8 +8,8 @@ from streamjoin.errors import SourceError
 from streamjoin.mysql import catalog
 from streamjoin.mysql.address import DENIED_PRIVILEGE, text
 from streamjoin.mysql.binlog.dump import BinlogDump
-from streamjoin.mysql.changes import BinlogPosition
-from streamjoin.mysql.positions import FILE_BEGINS, end_position
+from streamjoin.mysql.changes import FILE_BEGINS, BinlogPosition
+from streamjoin.mysql.positions import end_position
 from streamjoin.mysql.retention import retention
 from streamjoin.mysql.session import Session, code_of
 from streamjoin.mysql.settings import Settings

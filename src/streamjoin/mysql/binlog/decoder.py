@@ -13,6 +13,7 @@ import zstandard
 from streamjoin.dms.source_table import SourceTable
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import statements
+from streamjoin.mysql.binlog import beginnings
 from streamjoin.mysql.binlog import rows as binlog_rows
 from streamjoin.mysql.binlog.charsets import Charsets
 from streamjoin.mysql.binlog.definitions import OtherDefinitionError
@@ -24,7 +25,7 @@ from streamjoin.mysql.binlog.raw_columns import table_name
 from streamjoin.mysql.binlog.rows import RowsType
 from streamjoin.mysql.binlog.table import TableLayout, UnreadableTableError
 from streamjoin.mysql.binlog.xa import XaTransactions
-from streamjoin.mysql.changes import Altered, BinlogPosition, Change, Committed, Truncated
+from streamjoin.mysql.changes import FILE_BEGINS, Altered, BinlogPosition, Change, Committed, Truncated
 from streamjoin.mysql.gtids import read_gtids
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,6 @@ _QUERY, _ROTATE, _FORMAT, _XID, _LOAD_QUERY, _TABLE_MAP = 2, 4, 15, 16, 18, 19
 _INCIDENT, _HEARTBEAT, _MYSQL_GTID, _ANONYMOUS_GTID, _XA_PREPARE = 26, 27, 33, 34, 38
 _PARTIAL_UPDATE, _PAYLOAD, _HEARTBEAT_V2, _TAGGED_GTID = 39, 40, 41, 42
 _GTID_LIST, _MARIADB_GTID, _START_ENCRYPTION, _COMPRESSED_QUERY = 163, 162, 164, 165
-_STANDALONE, _PREPARED_XA = 0x01, 0x40
-_MARIADB_GTID_BODY = struct.Struct("<QIB")
 _HIGH = ~0xFFFFFFFF
 
 
@@ -134,7 +133,7 @@ class BinlogDecoder:
         file = event.body[8:].decode()
         if file != self._file:
             # By ids the server may begin to look in an earlier file than the one in which it finds them.
-            if self._has_begun and BinlogPosition(file, 4).order[0] < self.position.order[0]:
+            if self._has_begun and BinlogPosition(file, FILE_BEGINS).order[0] < self.position.order[0]:
                 message = (
                     f"binlog '{self._file}' is followed by '{file}': the server began its binlog from scratch; "
                     "start with --reload"
@@ -171,23 +170,15 @@ class BinlogDecoder:
             self._gtids.add(*pending)
 
     def _mariadb_gtid(self, event: BinlogEvent) -> list[Change]:
-        number, domain, flags = _MARIADB_GTID_BODY.unpack_from(event.body)
-        server_id = event.server_id
-        self._pending_gtid = (domain, server_id, number)
-        self._in_transaction = not flags & _STANDALONE
-        # MariaDB says here what MySQL says by a statement, `XA START`.
-        self._xa.is_open = bool(flags & _PREPARED_XA)
+        begun = beginnings.of_mariadb(event)
+        self._pending_gtid = begun.gtid
+        self._in_transaction, self._xa.is_open = not begun.is_standalone, begun.is_prepared
         return []
 
     def _mysql_gtid(self, event: BinlogEvent) -> list[Change]:
-        body = event.body
         if event.type == _MYSQL_GTID:
-            uuid = body[1:17].hex()
-            text = "-".join((uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]))
-            self._pending_gtid = (text, int.from_bytes(body[17:25], "little"))
-        # From 8.0 on the commit's time in microseconds follows; its first bit says that another server's does too.
-        if len(body) >= 49:
-            self._at_ms = (int.from_bytes(body[42:49], "little") & (1 << 55) - 1) // 1000
+            self._pending_gtid = beginnings.mysql_gtid(event.body)
+        self._at_ms = beginnings.committed_ms(event.body)
         return []
 
     def _tagged_gtid(self, _event: BinlogEvent) -> list[Change]:

@@ -17,7 +17,7 @@ from pymysql.constants import ER
 
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql.address import MysqlAddress, close, connect, errors_of
-from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.changes import FILE_BEGINS, BinlogPosition
 from streamjoin.mysql.gtids import MysqlGtids
 
 HEARTBEAT_SECONDS = 1.0
@@ -133,7 +133,7 @@ class BinlogDump:
             encoded += bytes.fromhex(uuid.replace("-", "")) + struct.pack("<Q", len(intervals))
             for first, last in intervals:
                 encoded += struct.pack("<QQ", first, last + 1)
-        name = struct.pack("<I", 0) + struct.pack("<Q", 4)
+        name = struct.pack("<I", 0) + struct.pack("<Q", FILE_BEGINS)
         head = struct.pack("<HI", flags | _THROUGH_GTID, self._server_id)
         return head + name + struct.pack("<I", len(encoded)) + encoded
 
