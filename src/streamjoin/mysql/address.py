@@ -30,7 +30,8 @@ _LATER = {
     ER.LOCK_WAIT_TIMEOUT,
     ER.LOCK_DEADLOCK,
     ER.QUERY_INTERRUPTED,
-    # The table's definition is another one than a moment ago.
+    # The table's definition is another one than a moment ago, or it is gone, or its database.
+    ER.BAD_DB_ERROR,
     ER.BAD_FIELD_ERROR,
     ER.NO_SUCH_TABLE,
     ER.TABLE_DEF_CHANGED,

@@ -44,6 +44,8 @@ _KINDS = {
 }
 
 
+# There is no table of a name: nothing, nor its database, or a view of something that is gone.
+_NO_TABLE = {ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR, ER.VIEW_INVALID}
 # Actions of a foreign key that change rows of the table that has it.
 _UNSEEN = {"CASCADE", "SET NULL", "SET DEFAULT"}
 
@@ -109,7 +111,7 @@ def table_and_place(session: Session, schema: str, name: str) -> tuple[SourceTab
     except SourceError as error:
         if code_of(error) == ER.TABLEACCESS_DENIED_ERROR:
             return SourceTable(schema, name, (), (), (unreadable(schema, name),)), end_position(session)
-        if code_of(error) != ER.NO_SUCH_TABLE:
+        if code_of(error) not in _NO_TABLE:
             raise
         return None, end_position(session)
     found = table(session, schema, name), end_position(session)

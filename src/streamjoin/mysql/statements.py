@@ -154,6 +154,11 @@ def _drop(words: _Words) -> list[TableEffect]:
     if words.take("DATABASE") or words.take("SCHEMA"):
         words.take("IF", "EXISTS")
         return [TableEffect(Effect.TRUNCATED, words.advance(), None)]
+    if words.take("INDEX"):
+        words.take("IF", "EXISTS")
+        # No other index tells rows apart.
+        is_key = words.advance().upper() == "PRIMARY"
+        return [TableEffect(Effect.ALTERED, *words.name())] if words.take("ON") and is_key else []
     # Temporary tables aren't replicated, and dropping one isn't dropping the table that has the same name.
     if not (words.take("TABLE") or words.take("TABLES")):
         return []
@@ -174,7 +179,7 @@ def _alter(words: _Words) -> list[TableEffect]:
     if words.word in ("ENABLE", "DISABLE"):
         words.advance()
         # What every dump brackets its rows with; changes no row.
-        if words.word == "KEYS":
+        if words.take("KEYS") and words.is_over:
             return []
     depth, found = 0, [TableEffect(Effect.ALTERED, *altered)]
     while not words.is_over:
@@ -212,10 +217,18 @@ def _rename(words: _Words) -> list[TableEffect]:
 
 
 def _create(words: _Words) -> list[TableEffect]:
-    # A table that was not there has no rows; only MariaDB's OR REPLACE drops one.
-    if not words.take("OR", "REPLACE") or not words.take("TABLE"):
+    replaces = words.take("OR", "REPLACE")
+    if not words.take("TABLE"):
         return []
-    return [TableEffect(Effect.TRUNCATED, *words.name())]
+    words.take("IF", "NOT", "EXISTS")
+    made = words.name()
+    while not words.is_over:
+        # Rows that come as rows stand behind the statement, which is logged without its SELECT then.
+        if words.take("SELECT"):
+            return [TableEffect(Effect.ALTERED, *made)]
+        words.advance()
+    # A table that was not there has no rows; only MariaDB's OR REPLACE drops one.
+    return [TableEffect(Effect.TRUNCATED, *made)] if replaces else []
 
 
 def _rows(words: _Words) -> list[TableEffect]:

@@ -8,6 +8,7 @@ import pytest
 from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import MysqlServer
 from streamjoin.mysql.address import MysqlAddress, connect, errors_of
+from streamjoin.mysql.catalog import table_and_place
 from streamjoin.mysql.changes import BinlogPosition
 from streamjoin.mysql.positions import StartBy, end_position, start_by
 from streamjoin.mysql.snapshots import Snapshots
@@ -40,6 +41,13 @@ def nowhere(position: BinlogPosition) -> BinlogPosition:
 def test_the_binlogs_end_is_asked_in_the_words_of_old_and_new_servers(known):
     session, _ = fake_session({known: STATUS, "SHOW": PARSE_ERROR})
     assert end_position(session) == BinlogPosition("binlog.000009", 157, f"{UUID}:1-5:7")
+
+
+@pytest.mark.parametrize("code", [1146, 1049, 1356], ids=["table", "database", "view"])
+def test_a_table_that_is_gone_with_its_database_or_made_a_view_of_what_is_gone_is_none(code):
+    session, _ = fake_session({"LIMIT 0": code, "STATUS": STATUS})
+    table, place = table_and_place(session, "shop", "t")
+    assert (table, place.file) == (None, "binlog.000009")
 
 
 def test_ids_with_tags_are_left_out_of_a_position():

@@ -71,6 +71,10 @@ class KnownTables:
         # Tables whose rows were passed over.
         self._gone: set[tuple[str, str]] = set()
         self._define, self._defined = define, dict[tuple[str, str], Definition | None]()
+        # How many columns rows have that were read by a definition.
+        self._widths: dict[tuple[str, str], int] = {}
+        # Tables that a statement changed since they were looked at.
+        self._changed: set[tuple[str, str]] = set()
 
     @property
     def tables(self) -> tuple[SourceTable, ...]:
@@ -106,7 +110,10 @@ class KnownTables:
         place = table_name(body)
         if not self.selects(*place):
             return None
-        known = self._tables.get(place) or self._look(*place)
+        known = self._tables.get(place)
+        if known is None or place in self._changed:
+            self._changed.discard(place)
+            known = self._look(*place) or known
         # What rows lack, or how they would be read wrong, nothing in the binlog tells.
         if known is not None and known.problems:
             self._tables[place] = known
@@ -133,11 +140,24 @@ class KnownTables:
         try:
             layout = binlog_table.parse(body, charsets, _listed(table), is_mariadb=is_mariadb, definition=table)
         except OtherDefinitionError as error:
-            if position.order < found.position.order:
+            if position.order < found.position.order or self._is_another(place, found):
                 raise
             message = f"{error}: set binlog_row_metadata=FULL, or exclude the table"
             raise UnreadableTableError(message) from error
+        # The server's own columns, which no definition has, may come and go; a new one of the table looks like them.
+        width = len(layout.readers)
+        before = self._widths.setdefault(place, width)
+        if width != before and self._is_another(place, found):
+            message = f"a row of '{table}' has {width} columns in the binlog, and had {before}"
+            raise OtherDefinitionError(message)
+        self._widths[place] = width
         return self._recognised(layout)
+
+    def _is_another(self, place: tuple[str, str], found: Definition) -> bool:
+        """Ask again for a table's definition; tell whether it is another one than `found`."""
+        self.forget(*place)
+        again = self._definition(*place)
+        return again is None or again.table != found.table
 
     def _definition(self, schema: str, name: str) -> Definition | None:
         key = (schema, name)
@@ -156,6 +176,8 @@ class KnownTables:
     def forget(self, schema: str, name: str) -> None:
         """Ask again for a table's definition when its next rows come: a statement changed it."""
         self._defined.pop((schema, name), None)
+        self._widths.pop((schema, name), None)
+        self._changed.add((schema, name))
 
     def _recognised(self, layout: TableLayout) -> TableLayout | None:
         """Return a layout with the table object that is known already, if it is the same table; None for a sequence."""
@@ -172,7 +194,8 @@ class KnownTables:
         """Return the selected tables that a statement's effect is about."""
         if effect.name is None:
             schema = effect.schema
-            return [key for key in self._tables if self._same(key[0], schema) and self.selects(*key)]
+            met = dict.fromkeys((*self._tables, *self._defined))
+            return [key for key in met if self._same(key[0], schema) and self.selects(*key)]
         key = self._spelled(effect.schema, effect.name)
         # Of a statement that changes rows we know names of anything: only tables count.
         if effect.is_rows and key not in self._tables:
