@@ -17,7 +17,15 @@ READ_TIMEOUT_SECONDS = 300
 # Names in Python's own form: identifiers come as text, values as the bytes that the server stores. Texts of a column
 # stay in the column's character set (results aren't converted), temporal values are those of UTC, and nothing of the
 # session changes how a value is printed.
-SESSION = "SET SESSION time_zone = '+00:00', sql_mode = '', character_set_results = NULL"
+_AS_STORED = "time_zone = '+00:00', sql_mode = '', character_set_results = NULL"
+# What the server may have for people and web pages: a load reads whole tables, and is idle while it writes them. The
+# comments are for MySQL from 5.7.8 on and for MariaDB alone.
+_UNBOUNDED = (
+    "autocommit = 1, completion_type = 0, lc_messages = 'en_US', sql_select_limit = 18446744073709551615, "
+    "sql_big_selects = 1, wait_timeout = 28800, net_write_timeout = 28800"
+    "/*!50708 , max_execution_time = 0 *//*M!100101 , max_statement_time = 0 */"
+)
+SESSION = f"SET SESSION {_AS_STORED}, {_UNBOUNDED}"
 
 _LATER = {
     CR.CR_SERVER_LOST,

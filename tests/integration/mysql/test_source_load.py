@@ -2,17 +2,20 @@
 """Full loads: every row once, in pages that can be gone on with, while others write."""
 
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from streamjoin.dms.source_table import ColumnKind, SourceColumn, SourceTable
 from streamjoin.errors import SourceError
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.mysql import ChunkBounds, Committed, LoadedChunk, RowChange
 from tests.integration.mysql.conftest import Database, collect, fresh_database
 
+ID = SourceColumn("id", ColumnKind.INTEGER, "int")
 KEYS: dict[str, list[Any]] = {
     "BIGINT": [-5, 0, 7, 2**62],
     "VARCHAR(20)": ["", "a", "B", "ö", "zz ", "ß", "中"],
@@ -96,6 +99,23 @@ def test_a_chunk_ends_with_the_row_that_reaches_its_bytes(database: Database, ke
         assert sum(len(str(row["v"])) + 1 for row in chunk.rows[:-1]) < 1_000
     assert len(chunks) >= 3
     assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+def test_bounds_that_the_server_has_for_others_bound_no_load(any_database: Database) -> None:
+    database = any_database
+    database.run("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2), (3), (4), (5)")
+    bounds = {"sql_select_limit": 2, "max_join_size": 2, "completion_type": 1, "wait_timeout": 1}
+    bounds["max_execution_time" if database.mariadb.system == "MySQL" else "max_statement_time"] = 1
+    database.run(*(f"SET GLOBAL {name} = {value}" for name, value in bounds.items()))
+    try:
+        chunks = database.server().load(SourceTable(database.name, "t", (ID,), ("id",)), None, ChunkBounds(3, 1_000))
+        rows = [dict(row) for row in next(chunks).rows]
+        # Longer than the server waits for anybody else.
+        time.sleep(1.5)
+        rows += [dict(row) for chunk in chunks for row in chunk.rows]
+    finally:
+        database.run(*(f"SET GLOBAL {name} = DEFAULT" for name in bounds))
+    assert rows == [{"id": number} for number in range(1, 6)]
 
 
 def test_a_table_without_a_key_is_read_as_one_snapshot(database: Database) -> None:
