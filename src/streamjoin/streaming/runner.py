@@ -136,10 +136,11 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
         StreamJoinError: An error that doesn't pass, or one that did not pass in time. Every commit made so far stands.
     """
     summary = RunSummary()
-    has_started = False
+    has_started, cut_off = False, 0
 
     def attempt() -> None:
-        nonlocal has_started
+        nonlocal has_started, cut_off
+        summary.caught_up = False
         try:
             with closing(job.open_reader()) as reader:
                 has_started = True
@@ -149,8 +150,12 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
                 raise
             # The file was right when the job started: what came since doesn't go with it.
             raise SourceError(str(error)) from error
+        except StreamJoinError:
+            # All had been read: a source that is lost now is another failure than the one before.
+            cut_off += summary.caught_up
+            raise
 
-    with_attempts(attempt, stop, lambda: summary.commits)
+    with_attempts(attempt, stop, lambda: summary.commits + cut_off)
     return summary
 
 
@@ -166,6 +171,7 @@ def _process_batches(
     while not stop.made and (until.batches is None or summary.batches < until.batches):
         started = time.monotonic()
         batch = reader.next(pace.limits)
+        summary.caught_up = False
         is_due = batch.is_due(started - processed)
         if is_due:
             if not reader.caught_up:

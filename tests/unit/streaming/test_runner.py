@@ -10,6 +10,7 @@ from streamjoin.history.counts import BatchCounts
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.process import ExitCode, exit_code_of
 from streamjoin.shards.position import LostRange, Position, ShardRange
+from streamjoin.streaming.attempts import MAX_ATTEMPTS
 from streamjoin.streaming.batch import Batch, batch_id_of
 from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
@@ -123,6 +124,51 @@ def test_commits_without_records_are_progress_for_the_attempts_after_them() -> N
     job = Job(*[(read(drained=True),)] * 8)
     job.fails_between = True
     assert job.run().commits == 8
+
+
+class CutOff(Reader):
+    """Is cut off when it has nothing to give for the second time."""
+
+    def next(self, limits: BatchLimits) -> Batch:
+        if self.caught_up:
+            message = "killed"
+            raise SourceError(message, retryable=True)
+        return super().next(limits)
+
+
+def test_a_source_that_is_cut_off_while_nothing_is_left_to_read_is_opened_again_however_often() -> None:
+    job, until = Job(), Until()
+    job.reader_kind = CutOff
+    stop = NoWaiting()
+
+    def open_reader() -> Reader:
+        if len(job.readers) > 20:
+            stop.make()
+        return job.open_reader()
+
+    summary = run_stream(
+        StreamJob(open_reader, job.process, 0.0, job.settle), Pace(BatchLimits(10, 10), None), stop, until
+    )
+    assert summary.commits == 0
+
+
+class Idle(Reader):
+    """Has something only when it is asked for the second time."""
+
+    is_first = True
+
+    def next(self, limits: BatchLimits) -> Batch:
+        self._batches = [] if self.is_first else [(read(1),)]
+        self.is_first = False
+        return super().next(limits)
+
+
+def test_a_step_that_fails_time_and_again_ends_the_run_also_if_all_was_read_before() -> None:
+    job = Job(fails=MAX_ATTEMPTS + 1)
+    job.reader_kind = Idle
+    with pytest.raises(SourceError, match="not now"):
+        job.run(Until())
+    assert len(job.readers) == MAX_ATTEMPTS
 
 
 class LossAhead(Reader):
