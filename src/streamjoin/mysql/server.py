@@ -101,7 +101,11 @@ class MysqlServer:
         # A connection of its own: a result that is read as it comes keeps it busy until the last row is taken.
         with Session(self.address) as session:
             charsets = self._session.charsets()
-            snapshots = Snapshots(session, lambda end: self._settled(table, end, since, charsets))
+            # What was read may hang on its way from the binlog to where it is visible, until the next file begins.
+            replayed_bytes = 0 if since is not None else None
+            snapshots = Snapshots(
+                session, lambda end: self._settled(table, end, since, charsets), replayed_bytes=replayed_bytes
+            )
             if loading.is_paged(table):
                 yield from loading.pages(session, snapshots, charsets, table, after_key, bounds)
             else:

@@ -2,10 +2,10 @@
 
 A transaction is in the binlog a moment before others see it. A place taken from the binlog's end alone may therefore
 lie behind a row that is still the old one, which would then pass for the newer of the two. MariaDB gives the place of
-a snapshot. MySQL does not. There we wait until what was on its way has arrived, or stop the commits for a moment, or,
-where neither may be done, take the place where the binlog's newest file begins: a server goes on to a new file only
-when all transactions of the one before are committed in the engine, because after a crash it looks for those that
-aren't in the newest file alone.
+a snapshot. MySQL does not. There we wait until what was on its way has arrived, or, without ids to wait for, take the
+place where the binlog's newest file begins: a server goes on to a new file only when all transactions of the one before
+are committed in the engine, because after a crash it looks for those that aren't in the newest file alone. If we may,
+we have it begin one, so that less is replayed.
 """
 
 import logging
@@ -15,13 +15,15 @@ from contextlib import contextmanager
 
 from streamjoin.errors import SourceError
 from streamjoin.mysql.address import DENIED_PRIVILEGE, text
-from streamjoin.mysql.changes import BinlogPosition
+from streamjoin.mysql.changes import FILE_BEGINS, BinlogPosition
 from streamjoin.mysql.positions import end_position, file_begins
 from streamjoin.mysql.session import Session, code_of
 
 log = logging.getLogger(__name__)
 
 ARRIVAL_TIMEOUT_SECONDS = 60.0
+# What may be replayed rather than to have a new binlog file for each of many tables.
+REPLAYED_BYTES = 1 << 20
 _POLL_SECONDS = 0.005
 
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
@@ -33,7 +35,8 @@ class Snapshots:
     Args:
         session: The connection that will read the rows.
         settled: Returns, given the binlog's end, the last place before it of which everything is surely visible; asked
-            where commits can be neither waited for nor stopped.
+            where commits can't be waited for.
+        replayed_bytes: How long the binlog's newest file may be before a new one is begun. Default: `REPLAYED_BYTES`.
         sleep: Waits so many seconds.
         monotonic: The clock's seconds.
     """
@@ -43,9 +46,11 @@ class Snapshots:
         session: Session,
         settled: Callable[[BinlogPosition], BinlogPosition] = file_begins,
         *,
+        replayed_bytes: int | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._replayed_bytes = REPLAYED_BYTES if replayed_bytes is None else replayed_bytes
         self._session, self._settled, self._sleep, self._monotonic = session, settled, sleep, monotonic
         self._held: BinlogPosition | None = None
         self._is_told = False
@@ -72,13 +77,9 @@ class Snapshots:
         # chunks then pass for older than they are, which the binlog mends.
         if self._held is not None:
             return self._held
-        self._held = self._locked()
-        if self._held is not None:
-            return self._told(self._held, "RELOAD, commits were stopped for a moment")
+        way = "RELOAD, a new binlog file" if self._begins_file() else "neither GTID nor RELOAD, the binlog file"
         self._held = self._settled(end_position(self._session))
-        return self._told(
-            self._held, "neither GTID nor RELOAD, the binlog file's beginning or a later ALTER or TRUNCATE"
-        )
+        return self._told(self._held, f"{way}'s beginning or a later ALTER or TRUNCATE")
 
     def _told(self, position: BinlogPosition, way: str) -> BinlogPosition:
         """Return `position`; the first one of a load is logged."""
@@ -112,15 +113,15 @@ class Snapshots:
             found.update(f"{uuid}:{number}" for number in numbers.split(":") if number)
         return found
 
-    def _locked(self) -> BinlogPosition | None:
-        """Return the binlog's end while commits were stopped; None if the user may not stop them."""
+    def _begins_file(self) -> bool:
+        """Have the server begin a binlog file, if it is worth that and the user may; tell whether."""
+        if end_position(self._session).offset <= FILE_BEGINS + self._replayed_bytes:
+            return False
         try:
-            self._session.ask("FLUSH TABLES WITH READ LOCK")
+            # It waits for commits alone. `FLUSH TABLES WITH READ LOCK` waits for whatever runs, and all wait for it.
+            self._session.ask("FLUSH BINARY LOGS")
         except SourceError as error:
             if code_of(error) in DENIED_PRIVILEGE:
-                return None
+                return False
             raise
-        try:
-            return end_position(self._session)
-        finally:
-            self._session.ask("UNLOCK TABLES")
+        return True

@@ -6,13 +6,24 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
+import pymysql
 import pytest
 
 from streamjoin.errors import SourceError
-from streamjoin.mysql import Altered, BinlogPosition, Change, ChunkBounds, Committed, LoadedChunk, RowChange, Truncated
+from streamjoin.mysql import (
+    Altered,
+    BinlogPosition,
+    Change,
+    ChunkBounds,
+    Committed,
+    LoadedChunk,
+    RowChange,
+    Truncated,
+    snapshots,
+)
 from streamjoin.mysql.binlog.dump import BinlogDump
 from tests.integration.mysql.conftest import DEADLINE_SECONDS, Database, collect
 
@@ -85,9 +96,11 @@ def with_reload(database: Database) -> Iterator[None]:
 def test_a_stronger_way_is_taken_where_there_is_one_and_said_in_the_log(
     mysql_database: Database,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     granted: Callable[[Database], AbstractContextManager[None]],
     way: str,
 ) -> None:
+    monkeypatch.setattr(snapshots, "REPLAYED_BYTES", 0)
     caplog.set_level("INFO")
     database = mysql_database
     database.run("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))", "INSERT INTO t VALUES (1, 'old')")
@@ -101,6 +114,35 @@ def test_a_stronger_way_is_taken_where_there_is_one_and_said_in_the_log(
         assert [change.after for change in database.rows_since(chunk.position)] == [{"id": 2, "v": "x"}]
         assert len(database.rows_since(start)) == 2
     assert f"({way}, " in caplog.text
+
+
+def test_a_statement_that_runs_for_long_keeps_neither_a_load_nor_writers_waiting(
+    mysql_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A read lock on all tables would wait for it, and whoever uses its table or writes would wait for the lock."""
+    monkeypatch.setattr(snapshots, "REPLAYED_BYTES", 0)
+    caplog.set_level("INFO")
+    database = mysql_database
+    database.run(*(f"CREATE TABLE {name} (id INT PRIMARY KEY)" for name in "tu"), "INSERT INTO t VALUES (1)")
+    with with_reload(database), closing(database.mariadb.connect(database.name)) as reader:
+        number = reader.thread_id()
+
+        def read() -> None:
+            with suppress(pymysql.MySQLError):
+                reader.query("SELECT SLEEP(20) FROM t")
+
+        busy = threading.Thread(target=read)
+        busy.start()
+        sleeping = f"SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {number} AND STATE = 'User sleep'"
+        while not database.run(sleeping):
+            assert busy.is_alive()
+        (chunk,) = load(database)
+        database.run("INSERT INTO u VALUES (1)")
+        assert busy.is_alive()
+        database.run(f"KILL QUERY {number}")
+        busy.join()
+    assert chunk.rows == ({"id": 1},)
+    assert "(RELOAD, a new binlog file's beginning" in caplog.text
 
 
 def test_a_binlog_file_begins_only_when_all_of_the_one_before_is_committed(mysql_database: Database) -> None:

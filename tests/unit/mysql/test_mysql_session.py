@@ -109,24 +109,24 @@ def test_a_commit_that_hangs_is_an_error_that_may_pass():
     assert error.value.retryable
 
 
-def test_without_ids_commits_are_stopped_once_a_load():
+@pytest.mark.parametrize(("replayed_bytes", "begun"), [(None, 0), (153, 0), (152, 1), (0, 1)])
+def test_without_ids_a_load_begins_a_binlog_file_once_if_the_newest_is_long(replayed_bytes, begun):
     session, connection = fake_session({"gtid_mode": [(b"OFF",)], "STATUS": STATUS})
-    snapshots = Snapshots(session)
+    snapshots = Snapshots(session, replayed_bytes=replayed_bytes)
     for _ in range(3):
         with snapshots.snapshot() as position:
-            assert position.order == (9, 157)
-    locking = [sql for sql in connection.asked if "LOCK" in sql]
-    assert locking == ["FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"]
+            assert position.order == (9, 4)
+    assert [sql for sql in connection.asked if "FLUSH" in sql] == ["FLUSH BINARY LOGS"] * begun
+    assert not [sql for sql in connection.asked if "LOCK" in sql]
 
 
-def test_without_ids_and_the_right_to_stop_commits_rows_count_as_of_the_files_beginning(caplog):
+def test_without_ids_and_the_right_to_begin_a_file_rows_count_as_of_the_files_beginning(caplog):
     caplog.set_level("INFO")
     session, connection = fake_session({"gtid_mode": [(b"OFF",)], "FLUSH": DENIED, "STATUS": STATUS})
-    snapshots = Snapshots(session)
+    snapshots = Snapshots(session, replayed_bytes=0)
     for _ in range(2):
         with snapshots.snapshot() as position:
             assert position == BinlogPosition("binlog.000009", 4)
-    assert not [sql for sql in connection.asked if "UNLOCK" in sql]
     assert len([sql for sql in connection.asked if "FLUSH" in sql]) == 1
     assert caplog.text.count("count as of binlog.000009:4 (neither GTID nor RELOAD") == 1
 
