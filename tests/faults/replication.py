@@ -70,6 +70,9 @@ class Mappings:
             raise ConfigError([f"table '{table}': no primary key"])
         return Mapping(table, self.targets[table.name], table.name)
 
+    def target_name(self, table: SourceTable) -> str:
+        return self.targets[table.name]
+
     def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> MappedTables:
         return MappedTables(tuple(self.for_table(table) for table in tables), {})  # type: ignore[misc]
 
@@ -145,6 +148,9 @@ class Owners:
         self.marked |= {table}
         return self.job
 
+    def has_written(self, table: str) -> bool:
+        return table in self.marked or self.owners.get(table) == self.job
+
 
 class Control:
     """One job's item of the control table, as it is stored."""
@@ -219,7 +225,9 @@ class World:
         return ReplicateJob(
             name=self.name,
             server=self.server,  # type: ignore[arg-type]
-            routes=Routes(self.mappings or Mappings(self.targets, self.orders, self.ruleless), prepare),
+            routes=Routes(
+                self.mappings or Mappings(self.targets, self.orders, self.ruleless), prepare, targets.has_written
+            ),
             writer=self.items,  # type: ignore[arg-type]
             targets=targets,  # type: ignore[arg-type]
             control=self.control,  # type: ignore[arg-type]

@@ -143,6 +143,12 @@ class TableMappings:
             raise ConfigError(problems, self.where)
         return mapping
 
+    def target_name(self, table: SourceTable) -> str:
+        """Return where the rows of a table go, if it fits the rules."""
+        rule = next((rule for rule in self.object_mappings if self._fits(rule, table)), None)
+        renaming = first(rule for rule in self.transformations if not rule.column and self._fits(rule, table))
+        return rule.target_table if rule else renaming.renamed(table.name) if renaming else table.name
+
     def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> MappedTables:
         """Return how the rows of all selected tables become items, and which of those that no rule names can't be.
 
@@ -181,8 +187,7 @@ class TableMappings:
         if len(rules) > 1:
             numbers = ", ".join(str(rule.rule_id) for rule in rules)
             problems.append(f"object-mapping rules {numbers} are all for it; allowed: one")
-        renaming = first(rule for rule in fitting if not rule.column)
-        target = rule.target_table if rule else renaming.renamed(table.name) if renaming else table.name
+        target = self.target_name(table)
         if not rule:
             if problem := table_name_problem(target):
                 problems.append(f"{problem}. Name the target with an object-mapping rule: target-table-name")

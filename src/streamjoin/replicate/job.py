@@ -117,7 +117,7 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
     return ReplicateJob(
         name=config.name,
         server=server,
-        routes=Routes(mappings, targets.prepare),
+        routes=Routes(mappings, targets.prepare, targets.has_written),
         writer=writer,
         targets=targets,
         control=control,

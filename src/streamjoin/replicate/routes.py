@@ -19,10 +19,16 @@ class Routes:
     Args:
         mappings: The file's rules.
         prepare: Makes or checks the target table of a mapping; called before its first item is written.
+        has_written: Tells whether the job is known to have written items to a target table.
     """
 
-    def __init__(self, mappings: TableMappings, prepare: Callable[[ItemMapping], None]) -> None:
-        self._mappings, self._prepare = mappings, prepare
+    def __init__(
+        self,
+        mappings: TableMappings,
+        prepare: Callable[[ItemMapping], None],
+        has_written: Callable[[str], bool] = lambda target: False,
+    ) -> None:
+        self._mappings, self._prepare, self._has_written = mappings, prepare, has_written
         self._found: dict[str, ItemMapping] = {}
         self._left_out: dict[str, SourceTable] = {}
         self._prepared: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
@@ -97,15 +103,18 @@ class Routes:
         return name in self._found
 
     def target(self, name: str) -> str | None:
-        """Return where the rows of the table `name` go, or went; None if the rules alone don't say it."""
+        """Return where the rows of the table `name` go, or went; None if it isn't known to have any."""
         found = self._found.get(name)
         if found is not None:
             return found.target_table
         schema, _, table = name.partition(".")
+        gone = SourceTable(schema, table, (), ())
         try:
-            return self._mappings.for_table(SourceTable(schema, table, (), ()), missing_as_null=True).target_table
+            return self._mappings.for_table(gone, missing_as_null=True).target_table
         except ConfigError:
-            return None
+            # What key it had, or whether it fitted, nobody knows any more.
+            target = self._mappings.target_name(gone)
+            return target if self._has_written(target) else None
 
     def sharing(self, target: str) -> tuple[str, ...]:
         """Return the names of the tables whose rows go to `target`."""

@@ -64,6 +64,14 @@ class Targets:
                 )
         return None if table in self._owned else self._job
 
+    def has_written(self, table: str) -> bool:
+        """Tell whether the control table notes that the job writes a table.
+
+        Raises:
+            SinkError: The control table can't be read.
+        """
+        return table in self._owned or table in self.marked or self._owners.owner(table) == self._job
+
     def _owner(self, table: str) -> str | None:
         """Return the owner of a table; this job becomes it if there is none, and no items of another job are there."""
         owner = self._owners.owner(table)

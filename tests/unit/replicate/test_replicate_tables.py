@@ -53,13 +53,27 @@ def test_a_table_that_takes_a_name_that_no_table_had_keeps_the_items_of_its_targ
     assert set(world.items.content()["shared"]) == {"left-1", "right-7", "right-8"}
 
 
-def test_the_items_of_a_table_that_was_never_met_are_left_if_no_rule_names_their_table(world, server):
-    world.ruleless = frozenset({"left"})
+def test_a_table_that_no_rule_names_leaves_no_items_also_if_it_was_dropped_while_the_job_was_down(world, server):
+    world.ruleless = frozenset({"left", "city"})
     fill(server, "left", 1)
+    fill(server, "right", 2)
+    fill(server, "city", 3)
     caught_up(world)
     server.drop("left")
+    server.drop("city")
+    caught_up(world)
+    content = world.items.content()
+    assert (set(content["shared"]), content["cities"]) == ({"right-2"}, {})
+
+
+def test_the_items_of_a_table_that_the_job_is_not_known_to_have_written_are_left(world, server):
+    world.ruleless = frozenset({"city"})
+    fill(server, "city", 3)
+    caught_up(world)
+    world.items.owners["cities"] = "another"
+    server.drop("city")
     replicate(world.job(), StopRequest(), Until(caught_up=True))
-    assert set(world.items.content()["shared"]) == {"left-1"}
+    assert set(world.items.content()["cities"]) == {"city-3"}
 
 
 def test_a_target_that_never_was_does_not_stop_the_job(world, server, caplog):

@@ -115,6 +115,12 @@ def test_the_target_of_a_table_that_was_never_met_is_what_the_rules_say():
     assert (routes.target("shop.a"), routes.target("shop.b"), routes.is_known("shop.a")) == ("A", None, False)
 
 
+def test_the_target_of_a_table_whose_key_nobody_knows_is_one_that_the_job_has_written():
+    mappings = Mappings({"b": "B", "c": "C"}, ruleless=frozenset({"b", "c"}))
+    routes = Routes(mappings, lambda mapping: None, lambda target: target == "B")
+    assert (routes.target("shop.b"), routes.target("shop.c")) == ("B", None)
+
+
 def test_a_letter_is_one_file_of_json_that_a_repeat_overwrites(tmp_path):
     table = definition("a/b")
     row = {"id": 7, "v": b"\x00\xff", "price": Decimal("1.10"), "none": None, "text": "Åland"}
