@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.config.sink_stages import OrderingSettings
@@ -17,6 +18,7 @@ from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import HudiTable
 from streamjoin.letters.table import DeadLetters
 from streamjoin.query import query
+from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.shards.position import Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.spark.schema import RECORD_STRUCT
@@ -64,14 +66,16 @@ def deletion_of(folder: Path, when: str = f"amount = {DELETES}") -> Deletion:
 
 
 def frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
-    rows = [
-        ("s", r.shard_id, str(r.sequence), 0, "k", ARRIVED + timedelta(seconds=r.sequence), bytearray(r.payload))
-        for r in records
-    ]
-    return spark.createDataFrame(rows, RECORD_STRUCT)
+    return spark.createDataFrame(list(map(values_of, records)), RECORD_STRUCT)
 
 
-def batch_of(spark: SparkSession, number: int, records: Sequence[Record]) -> Batch:
+def values_of(record: Record) -> tuple[Any, ...]:
+    arrived = ARRIVED + timedelta(seconds=record.sequence)
+    return ("s", record.shard_id, str(record.sequence), 0, "k", arrived, bytearray(record.payload))
+
+
+def batch_of(spark: SparkSession, number: int, records: Sequence[Record], *, in_driver: bool = True) -> Batch:
+    """Return a batch, as the driver fetches it, or as executors do."""
     ranges = tuple(
         ShardRange(shard, str(mine[0].sequence), str(mine[-1].sequence), len(mine), 0, drained=False,
                    millis_behind_latest=0, read_at_ms=0)
@@ -80,7 +84,10 @@ def batch_of(spark: SparkSession, number: int, records: Sequence[Record]) -> Bat
         )
     )  # fmt: skip
     places = {r.shard_id: ShardPosition(PositionKind.AFTER, sequence_number=r.last) for r in ranges}
-    return Batch(f"batch-{number}", frame(spark, records), Position("s", places), ranges)
+    columns = zip(*map(values_of, records), strict=True)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, RECORD_SCHEMA, strict=True)]
+    table = pa.Table.from_arrays(arrays, schema=RECORD_SCHEMA) if in_driver else None
+    return Batch(f"batch-{number}", frame(spark, records), Position("s", places), ranges, table=table)
 
 
 def rows_of(job: EnrichJob, prefix: str = "") -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """A batch of an enrichment: computed, counted and committed, or the records told that it can't be."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from streamjoin.enrich.derive import with_errors
+from streamjoin.enrich.in_driver import join_in_driver
 from streamjoin.enrich.job import EnrichJob
 from streamjoin.enrich.rows import Version, join_events, order, table_rows, version_literals
 from streamjoin.errors import RejectReason, SinkError
@@ -24,16 +26,22 @@ from streamjoin.records.events import (
     Events,
     is_deletion,
 )
+from streamjoin.spark.failures import error_name
 from streamjoin.spark.frames import persisted
 from streamjoin.streaming.batch import Batch
 from streamjoin.streaming.isolation import FailedRecords, SetAside, Undecoded, compute_all, not_computed
 from streamjoin.streaming.unwritable import Written, find_unwritable
+
+log = logging.getLogger(__name__)
 
 
 def order_batch(
     job: EnrichJob, batch: Batch, snapshots: Mapping[str, Version], aside: SetAside, kept: ExitStack
 ) -> tuple[Events, BatchCounts]:
     """Return the events of a batch, joined, derived and ordered, and their counts.
+
+    What the driver can decode and join itself is one pass of Spark over one partition, without Python workers, shuffle
+    and broadcast. Whatever fails there is done again by executors, which tell by which records.
 
     Args:
         job: The job's parts.
@@ -46,6 +54,13 @@ def order_batch(
         FailedRecords: Records by which it fails.
         SourceError: It can't be computed, and it is not single records.
     """
+    # Those that were set aside are found where they failed.
+    joined = None if aside else join_in_driver(job, batch, snapshots)
+    if joined is not None:
+        try:
+            return _ordered(job, batch, joined, snapshots, kept)
+        except (PySparkException, Py4JError) as error:
+            log.info("batch=%s is computed again, by executors: %s", batch.batch_id, error_name(error))
 
     def decoded(records: DataFrame) -> Events:
         # What read a stream has taken its records apart; a frame from elsewhere has them whole.
@@ -55,10 +70,7 @@ def order_batch(
     events = aside.decoded(batch.records, decoded, letter_id)
     kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
     try:
-        enriched = join_events(job, events, snapshots)
-        ordered = order(job, enriched)
-        kept.enter_context(persisted(ordered.frame))
-        counts = replace(_count(ordered, list(snapshots)), empty=batch.empty)
+        return _ordered(job, batch, join_events(job, events, snapshots), snapshots, kept)
     except (PySparkException, Py4JError) as error:
         raise not_computed(
             error,
@@ -68,8 +80,16 @@ def order_batch(
             lambda part: compute_all(order(job, join_events(job, part, snapshots)).frame),
             Undecoded(aside.left_of(batch.records, letter_id()), decoded, letter_id()),
         ) from error
+
+
+def _ordered(
+    job: EnrichJob, batch: Batch, joined: Events, snapshots: Mapping[str, Version], kept: ExitStack
+) -> tuple[Events, BatchCounts]:
+    ordered = order(job, joined)
+    kept.enter_context(persisted(ordered.frame))
+    counts = replace(_count(ordered, list(snapshots)), empty=batch.empty)
     if RejectReason.EXPRESSION_FAILED in counts.rejected_by_reason:
-        ordered = with_errors(ordered, enriched, job.output.derive)
+        ordered = with_errors(ordered, joined, job.output.derive)
     return ordered, counts
 
 

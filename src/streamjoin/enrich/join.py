@@ -44,14 +44,23 @@ def enrich(
         SchemaError: A join column is missing, or its two sides can't be compared exactly.
     """
     events = Events.of(events)
-    for column, attribute in on.items():
-        _check_comparable(events.frame.schema, reference.schema, column, attribute)
+    check_comparable(events.frame.schema, reference.schema, on)
     if isinstance(reference, KeyedRows):
         joined = Events(reference.attach(events.frame, on, columns, _MATCHED))
-        found = F.col(_MATCHED)
     else:
         joined = _broadcast_join(events, reference, on, columns)
-        found = F.col(_MATCHED).isNotNull()
+    return mark_unmatched(joined, on, how=how, name=name)
+
+
+def mark_unmatched(
+    joined: Events, on: Mapping[str, str], *, how: Literal["left", "inner"], name: str, matched: str = _MATCHED
+) -> Events:
+    """Say of joined events which had no row of the reference; the arguments are those of `enrich`.
+
+    Columns in: `matched` (boolean; a null counts as false).
+    Columns out: the others.
+    """
+    found = F.coalesce(F.col(matched), F.lit(False))
     # What deletes its row needs nothing of a reference.
     unmatched = ~found & ~is_deletion(joined.frame)
     names = F.when(unmatched, F.concat(UNMATCHED_COLUMN, F.array(F.lit(name)))).otherwise(F.col(UNMATCHED_COLUMN))
@@ -59,7 +68,7 @@ def enrich(
         unmatched, RejectReason.UNMATCHED_REFERENCE, F.lit(f"no row of reference '{name}' for {', '.join(on)}")
     )
     marked = joined.judge([missing] if how == "inner" else [], {UNMATCHED_COLUMN: names})
-    return Events(marked.frame.drop(_MATCHED))
+    return Events(marked.frame.drop(matched))
 
 
 def _broadcast_join(events: Events, reference: DataFrame, on: Mapping[str, str], columns: Sequence[str]) -> Events:
@@ -91,7 +100,17 @@ def _comparable(left: T.DataType, reference: DataFrame, attribute: str) -> Colum
     return found
 
 
-def _check_comparable(events: T.StructType, reference: T.StructType, column: str, attribute: str) -> None:
+def check_comparable(events: T.StructType, reference: T.StructType, on: Mapping[str, str]) -> None:
+    """Make sure that the columns of a join can be compared.
+
+    Raises:
+        SchemaError: One is missing, or its two sides can't be compared exactly.
+    """
+    for column, attribute in on.items():
+        _check_pair(events, reference, column, attribute)
+
+
+def _check_pair(events: T.StructType, reference: T.StructType, column: str, attribute: str) -> None:
     try:
         left, right = events[column].dataType, reference[attribute].dataType
     except KeyError as error:

@@ -15,7 +15,9 @@ from streamjoin.records.splitting import split_batch
 from streamjoin.spark.schema import RECORD_STRUCT, declared, to_spark
 from streamjoin.spark.workers import map_batches
 
-_EVENT: Final = "_event"
+EVENT_COLUMN: Final = "_event"
+"""What `decode_batch` adds: a struct of the event's columns."""
+
 _JSON: Final = PayloadFormat()
 # Decoded at a time: a batch of small compressed payloads may be a thousand times as large unpacked.
 _MAX_DECODED_BYTES: Final = 32 * 1024 * 1024
@@ -47,21 +49,27 @@ def decode(
     Raises:
         SchemaError: The schema can't be parsed, or has a type that the format can't have.
     """
-    columns = declared(schema)
+    columns = nullable(declared(schema))
     # What is wrong with the schema is said here, not by an executor.
     PayloadDecoder(columns, payload)
-    columns = pa.schema([field.with_nullable(True) for field in columns]).with_metadata(columns.metadata)
     out = T.StructType(
         [
             *(T.StructField(f.name, f.dataType) for f in records.schema.fields),
-            T.StructField(_EVENT, to_spark(columns)),
+            T.StructField(EVENT_COLUMN, to_spark(columns)),
             T.StructField(REASON_COLUMN, T.StringType()),
             T.StructField(DETAIL_COLUMN, T.StringType()),
         ]
     )
     decoded = map_batches(records, _batch_decoder(columns, payload, watch, is_split=is_split), out)
-    decoded = decoded.select(f"{_EVENT}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet())
+    decoded = decoded.select(
+        f"{EVENT_COLUMN}.*", record_struct(records.schema), REASON_COLUMN, DETAIL_COLUMN, *nothing_yet()
+    )
     return Events(decoded)
+
+
+def nullable(schema: pa.Schema) -> pa.Schema:
+    """Return the columns of events: any of them is null in an event that was rejected."""
+    return pa.schema([field.with_nullable(True) for field in schema]).with_metadata(schema.metadata)
 
 
 def record_struct(found: T.StructType) -> Column:
@@ -85,7 +93,7 @@ def _batch_decoder(
             for part in [batch] if splitter is None else split_batch(batch, splitter.parts):
                 for decoded in decode_batch(part, decoder, schema):
                     if watch is not None:
-                        watch.look(decoded.column(_EVENT), decoder.take_case_twins())
+                        watch.look(decoded.column(EVENT_COLUMN), decoder.take_case_twins())
                     yield decoded
 
     return decode_batches
@@ -124,5 +132,6 @@ def _append_events(batch: pa.RecordBatch, rows: list[Any], schema: pa.Schema) ->
     reasons = pa.array([row.reason.value if isinstance(row, Rejected) else None for row in rows], pa.string())
     details = pa.array([row.detail if isinstance(row, Rejected) else None for row in rows], pa.string())
     return pa.RecordBatch.from_arrays(
-        [*batch.columns, event, reasons, details], names=[*batch.schema.names, _EVENT, REASON_COLUMN, DETAIL_COLUMN]
+        [*batch.columns, event, reasons, details],
+        names=[*batch.schema.names, EVENT_COLUMN, REASON_COLUMN, DETAIL_COLUMN],
     )

@@ -22,7 +22,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.moments import in_utc
-from streamjoin.spark.schema import to_arrow
 from streamjoin.spark.workers import map_batches
 
 # A worker holds one layer for each place; references that are no longer used give theirs up from here on.
@@ -190,7 +189,7 @@ class KeyedRows:
         """
         added = T.StructType([T.StructField(name, self.schema[name].dataType) for name in columns])
         out = T.StructType([*events.schema.fields, *added.fields, T.StructField(matched, T.BooleanType())])
-        return map_batches(events, _Attach(tuple(on), tuple(columns), to_arrow(added), matched, self.layers), out)
+        return map_batches(events, _Attach(tuple(on), tuple(columns), matched, self.layers), out)
 
 
 _layers: dict[str, tuple[str, Layer]] = {}
@@ -214,38 +213,52 @@ def _unpacked(shipped: ShippedLayer) -> Layer:
 class _Attach:
     on: tuple[str, ...]
     columns: tuple[str, ...]
-    schema: pa.Schema
     matched: str
     layers: tuple[ShippedLayer, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         layers = [_unpacked(shipped) for shipped in self.layers]
-        rows = pa.concat_tables([layer.table.select(self.columns) for layer in layers])
         for batch in batches:
-            places = self._places(batch, layers)
-            found = rows.take(pa.array(places, pa.int64(), mask=places < 0))
-            added = [
-                pa.concat_arrays(found[index].chunks) if found[index].num_chunks else pa.array([], field.type)
-                for index, field in enumerate(self.schema)
-            ]
-            yield pa.RecordBatch.from_arrays(
-                [*batch.columns, *added, pa.array(places >= 0)],
-                names=[*batch.schema.names, *self.columns, self.matched],
-            )
+            yield attached(batch, layers, self.on, self.columns, self.matched)
 
-    def _places(self, batch: pa.RecordBatch, layers: Sequence[Layer]) -> NDArray[np.int64]:
-        """Return for each event the number of its row among those of all layers, -1 if there is none."""
-        parts = [batch.column(name).to_pylist() for name in self.on]
-        keys = pa.array([key_text(values) for values in zip(*parts, strict=True)], pa.string())
-        places = np.full(len(keys), -1, np.int64)
-        undecided = np.ones(len(keys), np.bool_)
-        offset = 0
-        for layer in layers:
-            found = layer.find(keys)
-            known = undecided & (found >= 0)
-            there = known.copy()
-            there[known] = layer.present[found[known]]
-            places[there] = found[there] + offset
-            undecided &= ~known
-            offset += len(layer.hashes)
-        return places
+
+def attached(
+    batch: pa.RecordBatch, layers: Sequence[Layer], on: Sequence[str], columns: Sequence[str], matched: str
+) -> pa.RecordBatch:
+    """Return events with the columns of their rows, as `KeyedRows.attach`, wherever the layers are.
+
+    Args:
+        batch: The events.
+        layers: The newest first; of equal columns.
+        on: The event's columns of the join key, in its order.
+        columns: What to add.
+        matched: Name of the column that says whether there was a row.
+    """
+    rows = pa.concat_tables([layer.table.select(columns) for layer in layers])
+    places = _places(batch, layers, on)
+    found = rows.take(pa.array(places, pa.int64(), mask=places < 0))
+    added = [
+        pa.concat_arrays(found[index].chunks) if found[index].num_chunks else pa.array([], field.type)
+        for index, field in enumerate(rows.schema)
+    ]
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, *added, pa.array(places >= 0)], names=[*batch.schema.names, *columns, matched]
+    )
+
+
+def _places(batch: pa.RecordBatch, layers: Sequence[Layer], on: Sequence[str]) -> NDArray[np.int64]:
+    """Return for each event the number of its row among those of all layers, -1 if there is none."""
+    parts = [batch.column(name).to_pylist() for name in on]
+    keys = pa.array([key_text(values) for values in zip(*parts, strict=True)], pa.string())
+    places = np.full(len(keys), -1, np.int64)
+    undecided = np.ones(len(keys), np.bool_)
+    offset = 0
+    for layer in layers:
+        found = layer.find(keys)
+        known = undecided & (found >= 0)
+        there = known.copy()
+        there[known] = layer.present[found[known]]
+        places[there] = found[there] + offset
+        undecided &= ~known
+        offset += len(layer.hashes)
+    return places

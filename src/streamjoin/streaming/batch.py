@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from streamjoin.errors import SourceError
@@ -25,6 +26,7 @@ class Batch:
         position: Where the next batch starts; None for a frame that isn't from a stream (Glue's `forEachBatch`).
         ranges: What was read of each shard.
         fetch_seconds: How long that took.
+        table: The same records, if the driver has them.
     """
 
     batch_id: str
@@ -32,6 +34,7 @@ class Batch:
     position: Position | None = None
     ranges: tuple[ShardRange, ...] = ()
     fetch_seconds: float = 0.0
+    table: pa.Table | None = None
 
     @property
     def count(self) -> int:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Fetched, Plan, Stream
 from streamjoin.shards.position import Position
-from streamjoin.spark.frames import frame_of
+from streamjoin.spark.frames import batch_frame
 from streamjoin.streaming.batch import Batch, batch_id_of
 
 
@@ -45,15 +45,15 @@ class StreamReader:
         self._forget_records()
         ahead, self._ahead = self._ahead, None
         plan = ahead.plan if ahead else kinesis.plan(self._stream, self._position, limits)
-        started = time.monotonic()
+        started, table = time.monotonic(), None
         if plan.through_executors:
             self._marked = kinesis.read(self._spark, plan).persist()
             ranges = kinesis.ranges(self._marked)
             records, seconds = kinesis.bounded(self._marked, ranges), time.monotonic() - started
         else:
             fetched, seconds = ahead.fetched.result() if ahead else _fetch(plan)
-            ranges = fetched.ranges
-            records = frame_of(self._spark, fetched.table)
+            ranges, table = fetched.ranges, fetched.table
+            records = batch_frame(self._spark, table)
         self._position = plan.position.advance(ranges)
         self.caught_up = kinesis.is_caught_up(plan, ranges)
         return Batch(
@@ -62,6 +62,7 @@ class StreamReader:
             position=self._position,
             ranges=ranges,
             fetch_seconds=seconds,
+            table=table,
         )
 
     def fetch_ahead(self, limits: BatchLimits) -> None:

@@ -1,7 +1,8 @@
 """A reference's rows in Spark: few as a frame that is broadcast, many as layers that executors keep."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import uuid4
 
 import pyarrow as pa
@@ -24,12 +25,14 @@ class ShippedRows:
         side: What `enrich` joins with.
         base: The rows on the driver, but for `changes`.
         changes: What has changed since.
+        keys: The join key of each row of a table.
         made: The frame of all rows, once it was asked for.
     """
 
     side: DataFrame | KeyedRows
     base: pa.Table | Layer
     changes: Layer | None = None
+    keys: Sequence[str] = ()
     made: list[DataFrame] = field(default_factory=list)
 
     @property
@@ -38,6 +41,13 @@ class ShippedRows:
         if isinstance(self.base, Layer):
             return self.base.table if self.changes is None else merged(self.base, self.changes).table
         return self.base
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The rows on the driver by their join keys, the newest layer first."""
+        if isinstance(self.base, Layer):
+            return (self.base,) if self.changes is None else (self.changes, self.base)
+        return (Layer.of(self.keys, self.base),)
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """Return the rows as a frame, whatever their number."""
@@ -110,7 +120,7 @@ class Shipping:
         if table.num_rows >= FEW_ROWS:
             return self._ship_base(Layer.of(keys, table))
         self._layers = ()
-        return ShippedRows(to_frame(self._spark, table), table)
+        return ShippedRows(to_frame(self._spark, table), table, keys=keys)
 
     def _ship_base(self, base: Layer) -> ShippedRows:
         self._layers, self._changed = (ShippedLayer.of(self._spark, base, self._place),), {}

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.reference.followed.pending import Mark, Pending
 from streamjoin.reference.followed.shipping import ShippedRows
-from streamjoin.reference.probe import KeyedRows
+from streamjoin.reference.probe import KeyedRows, Layer
 from streamjoin.spark.schema import to_spark
 
 
@@ -61,6 +61,11 @@ class Snapshot:
     def table(self) -> pa.Table:
         """The rows on the driver, one a join key."""
         return self.rows.table
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The rows on the driver by their join keys, the newest layer first."""
+        return self.rows.layers
 
     @property
     def frame(self) -> DataFrame:
