@@ -152,6 +152,7 @@ class Routes:
             self._leave_out(table, [str(error)])
             return None
         self._left_out.pop(str(mapping.source), None)
+        self._warn_of_shared(mapping)
         self._found[str(mapping.source)] = mapping
         if not mapping.one_item_a_row and str(mapping.source) not in self._warned:
             self._warned.add(str(mapping.source))
@@ -163,6 +164,16 @@ class Routes:
                 ", ".join(mapping.source.primary_key) or "it has none",
             )
         return mapping
+
+    def _warn_of_shared(self, mapping: ItemMapping) -> None:
+        name = str(mapping.source)
+        others = [other for other in self.sharing(mapping.target_table) if other != name]
+        if others and name not in self._found:
+            log.warning(
+                "table '%s' has the target '%s', as '%s' has or had: if both are there, their items mix, and the next "
+                "start is refused; exclude one, or name its target with an object-mapping rule",
+                *(name, mapping.target_table, "', '".join(others)),
+            )
 
     def _prepare_once(self, mapping: ItemMapping) -> None:
         key = (mapping.target_table, tuple(mapping.key_types.items()))

@@ -106,3 +106,12 @@ def test_names_in_rules_are_spelled_as_a_server_without_case_spells_them() -> No
     rules = [mapping("Person", "people"), mapping("city", "cities")]
     assert routes(*rules)[0].named == ("shop.Person", "shop.city")
     assert routes(*rules, ignore_case=True)[0].named == ("shop.person", "shop.city")
+
+
+def test_a_table_that_comes_later_with_the_target_of_another_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    found, _ = routes()
+    found.add([source("people")])
+    other = replace(source("people"), schema="branch")
+    assert found.mapping(other) is found.mapping(other)
+    (warning,) = caplog.messages
+    assert "table 'branch.people' has the target 'people', as 'shop.people' has or had" in warning
