@@ -10,10 +10,11 @@ from benchmarks.stopwatch import Stopwatch
 from benchmarks.todays_way import DROPPED, ORDER_SCHEMA
 from streamjoin.enrich.assembly import assemble, check_services, resolve_schema
 from streamjoin.enrich.judging import check_formats
-from streamjoin.enrich.pipeline import process_batch, starting_point
+from streamjoin.enrich.pipeline import open_reader, process_turn, starting_point
 from streamjoin.entry import parse_config
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.local.samples.orders import COUNTRY_TABLE
+from streamjoin.streaming.ahead import Turn
 from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.stream_reader import StreamReader
@@ -41,7 +42,9 @@ class JobWay:
 
     def idle(self) -> None:
         """Look for records while there are none, as the runner does between two batches."""
-        if self._reader.next(self._pace.limits).ranges and not self._reader.caught_up:
+        found = self._reader.next(self._pace.limits)
+        batch = found.batch if isinstance(found, Turn) else found
+        if batch.ranges and not self._reader.caught_up:
             message = f"'{self.base_path}': the stream was expected to be read to its tip between two batches"
             raise RuntimeError(message)
 
@@ -94,10 +97,10 @@ class OurWay(JobWay):
             reference.current()
         self.load_seconds = time.perf_counter() - started
         limits = BatchLimits(config.limits.max_records_per_batch, config.limits.max_bytes_per_batch)
-        reader = StreamReader(spark, stream, starting_point(config, job, stream, spark)())
+        reader = open_reader(job, StreamReader(spark, stream, starting_point(config, job, stream, spark)()))
         super().__init__(
             config.sink.hudi.base_path,
-            lambda batch, on_step: process_batch(job, batch, on_step=on_step),
+            lambda turn, on_step: process_turn(job, turn, on_step),
             reader,
             Pace(limits, config.limits.target_batch_seconds),
         )

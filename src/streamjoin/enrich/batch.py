@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TypeAlias
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -34,10 +35,18 @@ from streamjoin.streaming.unwritable import Written, find_unwritable
 
 log = logging.getLogger(__name__)
 
+Ordered: TypeAlias = tuple[Events, BatchCounts]
+"""The events of a batch as they are to be written, and their counts."""
+
 
 def order_batch(
-    job: EnrichJob, batch: Batch, snapshots: Mapping[str, Version], aside: SetAside, kept: ExitStack
-) -> tuple[Events, BatchCounts]:
+    job: EnrichJob,
+    batch: Batch,
+    snapshots: Mapping[str, Version],
+    aside: SetAside,
+    kept: ExitStack,
+    joined: Events | None = None,
+) -> Ordered:
     """Return the events of a batch, joined, derived and ordered, and their counts.
 
     What the driver can decode and join itself is one pass of Spark over one partition, without Python workers, shuffle
@@ -49,16 +58,17 @@ def order_batch(
         snapshots: A version of each reference, by name.
         aside: What is rejected whatever it is.
         kept: Ends the caches.
+        joined: The batch, if the driver has joined it already.
 
     Raises:
         FailedRecords: Records by which it fails.
         SourceError: It can't be computed, and it is not single records.
     """
     # Those that were set aside are found where they failed.
-    joined = None if aside else join_in_driver(job, batch, snapshots)
+    joined = None if aside else joined or join_in_driver(job, batch, snapshots)
     if joined is not None:
         try:
-            return _ordered(job, batch, joined, snapshots, kept)
+            return order_joined(job, batch, joined, snapshots, kept)
         except (PySparkException, Py4JError) as error:
             log.info("batch=%s is computed again, by executors: %s", batch.batch_id, error_name(error))
 
@@ -70,7 +80,7 @@ def order_batch(
     events = aside.decoded(batch.records, decoded, letter_id)
     kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
     try:
-        return _ordered(job, batch, join_events(job, events, snapshots), snapshots, kept)
+        return order_joined(job, batch, join_events(job, events, snapshots), snapshots, kept)
     except (PySparkException, Py4JError) as error:
         raise not_computed(
             error,
@@ -82,9 +92,10 @@ def order_batch(
         ) from error
 
 
-def _ordered(
+def order_joined(
     job: EnrichJob, batch: Batch, joined: Events, snapshots: Mapping[str, Version], kept: ExitStack
-) -> tuple[Events, BatchCounts]:
+) -> Ordered:
+    """Return joined events, derived and ordered, and their counts, as `order_batch`; errors are Spark's own."""
     ordered = order(job, joined)
     kept.enter_context(persisted(ordered.frame))
     counts = replace(_count(ordered, list(snapshots)), empty=batch.empty)

@@ -3,16 +3,19 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from typing import Any, TypeAlias
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.enrich.assembly import check_services, payload_format, prepare, resolve_schema
+from streamjoin.enrich.assembly import check_services, payload_format, resolve_schema
+from streamjoin.enrich.assembly import prepare as prepare_job
 from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
+from streamjoin.enrich.prepared import Prepared, prepare
 from streamjoin.enrich.rewrite import rewrite
 from streamjoin.enrich.rows import Version, join_events, order, remember_removed, table_rows, version_literals
 from streamjoin.errors import SchemaError
@@ -22,8 +25,11 @@ from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.records.decode import decode
+from streamjoin.reference.followed.snapshot import Snapshot
+from streamjoin.reference.lookup.snapshot import LookupSnapshot
 from streamjoin.shards.position import Position
 from streamjoin.spark.schema import RECORD_STRUCT
+from streamjoin.streaming.ahead import PreparingReader, Turn
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
 from streamjoin.streaming.isolation import SetAside, isolating
 from streamjoin.streaming.metrics import BatchReport
@@ -34,11 +40,20 @@ from streamjoin.streaming.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
 
+AnySnapshot: TypeAlias = Snapshot | LookupSnapshot
+
 # The steps between which a batch may die; tests kill it at each.
 STEPS = ("read", "counted", "dead_letters_written", "tombstones_written", "committed", "recorded")
 
 
-def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None] = lambda step: None) -> BatchReport:
+def process_batch(
+    job: EnrichJob,
+    batch: Batch,
+    *,
+    prepared: Prepared | None = None,
+    begin_next: Callable[[], None] = lambda: None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> BatchReport:
     """Take one batch from records to a commit.
 
     1. decode: every payload becomes an event, or is rejected.
@@ -59,6 +74,8 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     Args:
         job: The job's parts.
         batch: What to process.
+        prepared: Steps 1 to 4, if they are done; they are done again if a version has become too old by now.
+        begin_next: Called once they are: from here on only this batch is written, and the next may be prepared.
         on_step: Called with the name of each step that has been done.
 
     Raises:
@@ -67,14 +84,22 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
     started = time.monotonic()
     on_step("read")
     parallelism = follow_size(batch)
-    snapshots = {reference.name: reference.current() for reference in job.references}  # 2
+    if prepared is not None and not prepared.is_fresh():
+        prepared.discard()
+        prepared = None
+    snapshots: dict[str, AnySnapshot] = dict(prepared.snapshots) if prepared else _current(job)  # 2
 
     def attempt(aside: SetAside) -> tuple[BatchCounts, dict[str, dict[str, Any]]]:
         with ExitStack() as kept:
-            ordered, counts = order_batch(job, batch, snapshots, aside, kept)  # 1, 3, 4
+            if prepared and prepared.ordered and not aside:
+                ordered, counts = prepared.ordered
+            else:
+                joined = prepared.joined if prepared else None
+                ordered, counts = order_batch(job, batch, snapshots, aside, kept, joined)  # 1, 3, 4
             check_complete(batch, counts.read)
             _tell_of_case(job)
             on_step("counted")
+            begin_next()
             job.check()
             if counts.rejected:
                 job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
@@ -89,7 +114,8 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
             on_step("recorded")
         return counts, versions
 
-    counts, versions = isolating(batch.batch_id, attempt)
+    with prepared.kept if prepared else nullcontext():
+        counts, versions = isolating(batch.batch_id, attempt)
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -98,9 +124,13 @@ def process_batch(job: EnrichJob, batch: Batch, *, on_step: Callable[[str], None
         refresh_failures={name: snapshot.failures for name, snapshot in snapshots.items()},
         ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - started + (prepared.seconds if prepared else 0.0),
         fetch_seconds=batch.fetch_seconds,
     )
+
+
+def _current(job: EnrichJob) -> dict[str, AnySnapshot]:
+    return {reference.name: reference.current() for reference in job.references}
 
 
 def _tell_of_case(job: EnrichJob) -> None:
@@ -143,12 +173,12 @@ def run(
     stream = Stream.from_config(config.source.kinesis, payload_format(config.payload).splitter(schema))
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     described = check_services(config, stream)
-    prepared, spark = prepare(config, schema, described)
+    prepared, spark = prepare_job(config, schema, described)
     with stop_on_signals(config.limits.grace_seconds) as stop, prepared.locked() as job:
         start = starting_point(config, job, stream, spark)
         stream_job = StreamJob(
-            open_reader=lambda: StreamReader(spark, stream, start()),
-            process=lambda batch: process_batch(job, batch, on_step=on_step),
+            open_reader=lambda: open_reader(job, StreamReader(spark, stream, start())),
+            process=lambda turn: process_turn(job, turn, on_step),
             interval_seconds=config.trigger.interval_seconds,
             settle=lambda: rewrite(job, spark, on_step=on_step).is_complete,
         )
@@ -158,6 +188,16 @@ def run(
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )
+
+
+def open_reader(job: EnrichJob, reader: StreamReader) -> PreparingReader[Batch, Prepared]:
+    """Return the reader whose batches are prepared ahead for `process_turn`."""
+    return PreparingReader(reader, partial(prepare, job))
+
+
+def process_turn(job: EnrichJob, turn: Turn[Batch, Prepared], on_step: Callable[[str], None]) -> BatchReport:
+    """Take a batch of such a reader to its commit, as `process_batch`."""
+    return process_batch(job, turn.batch, prepared=turn.ready, begin_next=turn.begin_next, on_step=on_step)
 
 
 def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: SparkSession) -> Callable[[], Position]:
@@ -181,7 +221,7 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
         for reference in followed(job):
             # What is wrong with a table is said at the start, not when the first event comes.
             reference.unreported(reference.current())
-        snapshots = {reference.name: reference.current() for reference in job.references}
+        snapshots = _current(job)
         job.writer.fit(spark, _no_rows(job, snapshots, spark).schema)
         return found.position
 
@@ -205,7 +245,7 @@ def _no_rows(job: EnrichJob, snapshots: Mapping[str, Version], spark: SparkSessi
 
 def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
     """Create the table with its columns and its first position."""
-    snapshots = {reference.name: reference.current() for reference in job.references}
+    snapshots = _current(job)
     # Or a cluster runs its default of 200 tasks for no row.
     spark.conf.set("spark.sql.shuffle.partitions", 1)
     rows = _no_rows(job, snapshots, spark)

@@ -33,6 +33,12 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     return frame.coalesce(tasks_for(spark, table.num_rows))
 
 
+def activate(spark: SparkSession) -> None:
+    """Let what this thread makes of columns and frames follow the session's settings, as in the thread that made it."""
+    java: Any = spark.sparkContext._jvm  # noqa: SLF001  (pyspark does it in `createDataFrame` alone)
+    java.SparkSession.setActiveSession(spark._jsparkSession)  # noqa: SLF001
+
+
 def batch_frame(spark: SparkSession, table: pa.Table) -> DataFrame:
     """Return the rows of a batch as a frame of as many partitions as they are worth; of one no step needs a shuffle.
 

@@ -71,6 +71,11 @@ class StreamReader:
         if not plan.through_executors:
             self._ahead = ReadAhead(plan, self._background.submit(_fetch, plan))
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the next batch is being fetched."""
+        return self._ahead is not None
+
     def close(self) -> None:
         """Let go of the last batch and of the background thread; what it still fetches is not used."""
         self._forget_records()

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
-from streamjoin.enrich.pipeline import process_batch, starting_point
+from streamjoin.enrich.pipeline import open_reader, process_turn, starting_point
 from streamjoin.enrich.rewrite import rewrite
 from streamjoin.entry import parse_config
 from streamjoin.history.ledger import Ledger
@@ -148,8 +148,8 @@ class Machine:
         job = self.world.job
         start = starting_point(self.config, job, self.stream, self.spark)
         stream_job = StreamJob(
-            open_reader=lambda: StreamReader(self.spark, self.stream, start()),
-            process=lambda batch: process_batch(job, batch, on_step=on_step),
+            open_reader=lambda: open_reader(job, StreamReader(self.spark, self.stream, start())),
+            process=lambda turn: process_turn(job, turn, on_step),
             interval_seconds=0,
             settle=lambda: rewrite(job, self.spark, on_step=on_step).is_complete,
         )
