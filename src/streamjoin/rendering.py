@@ -9,14 +9,17 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from rich.console import Console, Group, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
+
+if TYPE_CHECKING:
+    # It is half of what starting takes, and no help needs it.
+    import pyarrow as pa
 
 # What a terminal can show at a glance; JSON and CSV have all rows.
 MOST_ROWS_SHOWN = 200
@@ -58,28 +61,30 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  (one line a type)
     return str(value)
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+def _rows(table: "pa.Table") -> Iterator[tuple[Any, ...]]:
+    from pyarrow.types import is_map  # noqa: PLC0415
+
     for batch in table.to_batches(max_chunksize=10_000):
         columns = [column.to_pylist() for column in batch.columns]
         for index, field in enumerate(table.schema):
-            if pa.types.is_map(field.type):  # Arrow gives a map as a list of pairs
+            if is_map(field.type):  # Arrow gives a map as a list of pairs
                 columns[index] = [None if pairs is None else dict(pairs) for pairs in columns[index]]
         yield from zip(*columns, strict=True)
 
 
-def json_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+def json_rows(table: "pa.Table") -> Iterator[dict[str, Any]]:
     """Yield the rows as objects of JSON."""
     return (dict(zip(table.column_names, map(plain, row), strict=True)) for row in _rows(table))
 
 
-def as_json(table: pa.Table) -> str:
+def as_json(table: "pa.Table") -> str:
     """Return the rows as a JSON list of objects, one object a line."""
     lines = (json.dumps(row, ensure_ascii=False) for row in json_rows(table))
     body = ",\n".join(f"  {line}" for line in lines)
     return f"[\n{body}\n]" if body else "[]"
 
 
-def as_csv(table: pa.Table) -> str:
+def as_csv(table: "pa.Table") -> str:
     """Return the rows as CSV with a header, by RFC 4180; null is the empty field, nested values are JSON."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -98,7 +103,7 @@ def _cell(value: Any, null: str) -> str:
     return json.dumps(simple, ensure_ascii=False)
 
 
-def as_table(table: pa.Table, title: str | None = None, *, width: int = 200) -> Group:
+def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -> Group:
     """Return the rows as a table for the terminal, cut after 200, with the number of rows below.
 
     Args:
@@ -135,11 +140,13 @@ def _fill_downwards(shown: Table, names: list[str], rows: list[list[str]]) -> No
         shown.add_section()
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+def _is_number(kind: "pa.DataType") -> bool:
+    from pyarrow import types  # noqa: PLC0415
+
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
 
 
-def write(table: pa.Table, form: OutputFormat, console: Console) -> None:
+def write(table: "pa.Table", form: OutputFormat, console: Console) -> None:
     """Print `table` to `console` in the form asked for."""
     match form:
         case OutputFormat.TABLE:

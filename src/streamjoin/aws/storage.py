@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pyarrow import fs
@@ -89,10 +89,19 @@ def open_path(path: str) -> tuple[fs.FileSystem, str]:
         bucket, key = bucket_and_key(path)
         endpoint = s3_endpoint()
         location = urlsplit(endpoint) if endpoint else None
-        s3 = fs.S3FileSystem(
+        s3 = _s3_filesystem(
             region=bucket_region(bucket),
             endpoint_override=location.netloc if location else None,
             scheme="http" if location and location.scheme == "http" else "https",
         )
         return s3, f"{bucket}/{key}".rstrip("/")
     return fs.LocalFileSystem(), str(local_path(path))
+
+
+def _s3_filesystem(**options: Any) -> fs.S3FileSystem:
+    try:
+        # A small object is one request then, in place of the three of an upload in parts.
+        return fs.S3FileSystem(**{**options, "allow_delayed_open": True})
+    except TypeError:
+        # A pyarrow that doesn't know it yet.
+        return fs.S3FileSystem(**options)

@@ -103,9 +103,11 @@ def process_batch(
             job.check()
             if counts.rejected:
                 job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
-            job.unread_letters.delete_outdated(batch, ordered.rejected)
+            if not job.unread_letters.is_empty:
+                job.unread_letters.delete_outdated(batch, ordered.rejected)
             on_step("dead_letters_written")
-            remember_removed(job, ordered, batch.batch_id)  # 6
+            if counts.removed:
+                remember_removed(job, ordered, batch.batch_id)  # 6
             on_step("tombstones_written")
             versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
             commit_rows(job, batch.batch_id, ordered, snapshots, _metadata(batch, versions, counts), parallelism)  # 7

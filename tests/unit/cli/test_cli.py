@@ -166,6 +166,7 @@ def test_the_log_is_on_stderr_with_utc_times():
 
 
 def test_the_command_line_starts_without_spark_and_the_sdk():
-    check = "import sys, streamjoin.cli; print([n for n in ('pyspark', 'boto3', 'duckdb', 'hudi') if n in sys.modules])"
+    heavy = ("pyspark", "boto3", "duckdb", "hudi", "pyarrow", "numpy", "pydantic")
+    check = f"import sys, streamjoin.cli; print([n for n in {heavy} if n in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout == "[]\n"
