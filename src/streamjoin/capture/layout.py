@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.capture.config.tables import CaptureTableSettings
+from streamjoin.hudi.conflict import as_made
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.write import HudiTable
 from streamjoin.records.change_columns import CHANGE_ID, CHANGED_AT, ITEM_KEY, ORDER
@@ -26,6 +27,7 @@ def capture_layout(settings: CaptureTableSettings, fixed_partition: Mapping[str,
         record_key=tuple(hudi.record_key),
         partition_by=partition_by or (() if settings.layout == "current" else _BY_DAY),
         fixed_partition=fixed_partition or {},
+        is_fixed=hudi.partitions == "fixed",
     )
 
 
@@ -33,12 +35,13 @@ def hudi_table(settings: CaptureTableSettings, layout: ChangeLayout) -> HudiTabl
     """Return the table that rows of `layout` go to.
 
     Its record key is never an attribute's column: a row is found also if its key's attributes are dropped, and if
-    a REMOVE brings nothing but its keys.
+    a REMOVE brings nothing but its keys. Its index is that which it was made with, if it is there.
+
+    Raises:
+        SinkError: What is there can't be read.
     """
     hudi = settings.sink.hudi
-    # The partition of a change follows from the change itself, so that its row can't move to another.
-    index = {} if layout.is_current else {"hoodie.index.type": "BUCKET"}
-    return HudiTable(
+    table = HudiTable(
         base_path=hudi.base_path,
         table_name=hudi.table_name,
         database=hudi.database,
@@ -46,5 +49,9 @@ def hudi_table(settings: CaptureTableSettings, layout: ChangeLayout) -> HudiTabl
         ordering=ORDER,
         partition_by=layout.partition_names,
         table_type=hudi.table_type,
-        options={**index, **hudi.options},
+        options=hudi.options,
+        # The partition of a change follows from the change itself, so that its row can't move to another.
+        is_fixed=layout.is_fixed or not layout.is_current,
+        expected_rows=hudi.expected_rows,
     )
+    return as_made(table)

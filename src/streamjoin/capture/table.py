@@ -22,6 +22,7 @@ from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.late_changes import mark_late, removals
+from streamjoin.hudi.record_index.index import RecordIndex
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.table_folder import is_table
@@ -76,6 +77,7 @@ class CapturedTable:
         base_path = self.table.base_path
         self.tombstones = tombstones(base_path, settings.tombstone_hours) if self.layout.is_current else None
         self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
+        self._index = RecordIndex(self.table) if self.table.has_record_index else None
         self._columns: pa.Schema | None = None
         self._newest = ""
         self._refused: set[tuple[str, str]] = set()
@@ -167,7 +169,9 @@ class CapturedTable:
                 self.tombstones.add(removed, metadata["batch_id"])
             on_step("tombstones_written")
             lock.check()
-            hudi.upsert(fitted(rows, target), self.table, commit_metadata=metadata, parallelism=parallelism)
+            hudi.upsert(
+                fitted(rows, target), self.table, commit_metadata=metadata, parallelism=parallelism, index=self._index
+            )
             self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
 

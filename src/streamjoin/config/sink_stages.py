@@ -29,6 +29,14 @@ TableType = Annotated[
         MERGE_ON_READ="Changes are appended; fastest to write.",
     ),
 ]
+Partitions = Annotated[
+    Literal["may_move", "fixed"],
+    Choice(
+        may_move="A row whose partition changes is deleted from the old one, in the same commit.",
+        fixed="A promise: a record key never changes its partition. Nothing is looked up; broken, it leaves two rows.",
+    ),
+]
+ExpectedRows = Annotated[int, Field(ge=1)]
 Catalog = Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")]
 
 
@@ -83,6 +91,10 @@ class HudiSettings(Stage):
     """SQL over the event's own columns: where it is true the row is deleted, if the event is the newest of its key."""
     tombstone_hours: Seconds | None = None
     """How long a deleted row is remembered, so that no late event brings it back; with delete_when. Default: 24."""
+    partitions: Partitions | None = None
+    """Whether rows may move to another partition. Default: may_move, unless nothing can move them."""
+    expected_rows: ExpectedRows | None = None
+    """How many rows the table will have; decides its buckets when it is made. Default: 4 buckets, 1 a partition."""
     table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
     options: dict[HudiOptionName, OptionValue] = Field(default_factory=dict)

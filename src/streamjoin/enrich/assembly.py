@@ -23,7 +23,7 @@ from streamjoin.enrich.judging import check_delete_when, check_formats
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.errors import ConfigError
 from streamjoin.hudi import write as hudi
-from streamjoin.hudi.conflict import conflicts
+from streamjoin.hudi.conflict import as_made, conflicts
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.kinesis import stream as kinesis
@@ -135,9 +135,13 @@ def _dead_letters(config: EnrichConfig) -> DeadLetters:
 
 
 def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
-    """Return the table that rows go to."""
+    """Return the table that rows go to, with the index that it was made with if it is there.
+
+    Raises:
+        SinkError: What is there can't be read.
+    """
     settings = config.sink.hudi
-    return hudi.HudiTable(
+    table = hudi.HudiTable(
         base_path=settings.base_path,
         table_name=settings.table_name,
         database=settings.database,
@@ -146,7 +150,10 @@ def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
         partition_by=tuple(p.name for p in settings.partition_by),
         table_type=settings.table_type,
         options=settings.options,
+        is_fixed=settings.partitions == "fixed",
+        expected_rows=settings.expected_rows,
     )
+    return as_made(table)
 
 
 def references_of(

@@ -15,6 +15,7 @@ from streamjoin.config.stages import ReferenceSettings
 from streamjoin.enrich.order import ORDERING_COLUMN
 from streamjoin.history.set_position import StartAt
 from streamjoin.hudi import write as hudi
+from streamjoin.hudi.conflict import as_made
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.reference.followed.reference import Reference
 from streamjoin.reference.followed.snapshot import Snapshot
@@ -140,4 +141,4 @@ def upsert(
         table_type=table_type,
         options=options or {},
     )
-    hudi.upsert(rows, table, commit_metadata={})
+    hudi.upsert(rows, as_made(table), commit_metadata={})

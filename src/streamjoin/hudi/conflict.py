@@ -6,6 +6,7 @@ for in other buckets than they are in, and be there twice.
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pyarrow import fs
@@ -44,6 +45,26 @@ def conflicts(table: HudiTable, *, at: str = "sink.hudi", rows: str = "sink.hudi
         message = f"table '{table.table_name}' at {table.base_path}: what it was made as can't be read: {error}"
         raise SinkError(message, retryable=isinstance(error, OSError)) from error
     return found
+
+
+def as_made(table: HudiTable) -> HudiTable:
+    """Return a table with the index that it was made with, if it is there and its options name none.
+
+    Rows can't be found by another one: tables of earlier versions have a global index or other numbers of buckets.
+
+    Raises:
+        SinkError: What is there can't be read.
+    """
+    if _INDEX_TYPE in table.options:
+        return table
+    try:
+        filesystem, root = open_path(table.base_path)
+        noted = get_object(filesystem, f"{root}/{_INDEX_NOTE}")
+        theirs = json.loads(noted) if noted is not None else _default_before(filesystem, root, table)
+    except (OSError, ValueError) as error:
+        message = f"table '{table.table_name}' at {table.base_path}: its index can't be read: {error}"
+        raise SinkError(message, retryable=isinstance(error, OSError)) from error
+    return replace(table, options={**theirs, **table.options})
 
 
 def note_index(table: HudiTable) -> None:
@@ -106,6 +127,14 @@ def _index_seen(filesystem: fs.FileSystem, root: str, ours: Mapping[str, str]) -
                 return {_INDEX_TYPE: "another index"}
             buckets = max(buckets, int(number) + 1)
     return {**ours, _BUCKETS[0]: str(buckets)}
+
+
+def _default_before(filesystem: fs.FileSystem, root: str, table: HudiTable) -> Mapping[str, str]:
+    """Return the default index of tables that were made before any had a note; nothing if the table isn't there."""
+    if properties_of(table.base_path) is None:
+        return {}
+    buckets = {_INDEX_TYPE: "BUCKET", _BUCKETS[0]: "4"}
+    return {_INDEX_TYPE: "GLOBAL_SIMPLE"} if _index_seen(filesystem, root, buckets) != buckets else buckets
 
 
 def _index_of(table: HudiTable) -> dict[str, str]:

@@ -1,11 +1,19 @@
 """What a Hudi table is, and the options that every write of it has."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
 
 DEFAULT_BUCKETS = 4
+"""Of a table without partitions. Each partition of another one has a bucket: fewer files a commit."""
+# A file of so many rows is written, and compacted, in seconds.
+_ROWS_PER_BUCKET = 2_000_000
+# A batch of a few thousand rows writes into nearly every bucket.
+_MOST_BUCKETS = 256
+# A year of days.
+_EXPECTED_PARTITIONS = 365
 
 # Every table, whatever reads it. Table version 6 is the newest that Athena reads (Hudi 0.14 and 0.15 tables); the
 # metadata table doubled the time of a commit on it. See docs/adr/0003-hudi-settings.md for what was measured.
@@ -34,7 +42,6 @@ _DEFAULT_SETTINGS = {
     "hoodie.embed.timeline.server": "false",
     # A frame of an older schema: its rows have nulls in the columns that the table has got since.
     "hoodie.write.set.null.for.missing.columns": "true",
-    "hoodie.bucket.index.num.buckets": str(DEFAULT_BUCKETS),
     # Old file versions and old commits are removed every tenth commit, not in every one.
     "hoodie.clean.max.commits": "10",
     "hoodie.clean.commits.retained": "20",
@@ -76,6 +83,8 @@ class HudiTable:
         table_type: COPY_ON_WRITE or MERGE_ON_READ.
         database: Its database in the catalog.
         options: More `hoodie.*` options.
+        is_fixed: Whether the partition of a record key never changes, though it doesn't follow from the key.
+        expected_rows: How many rows it will have; None: not known.
     """
 
     base_path: str
@@ -86,6 +95,8 @@ class HudiTable:
     table_type: str = "COPY_ON_WRITE"
     database: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    is_fixed: bool = False
+    expected_rows: int | None = None
 
     def writer_options(self, parallelism: int) -> dict[str, str]:
         """Return the options of one write.
@@ -123,12 +134,18 @@ class HudiTable:
     @property
     def moves_rows(self) -> bool:
         """Whether a row that has got another partition is deleted from its old one."""
-        return is_global(self.index_type)
+        return self.has_record_index or is_global(self.index_type)
+
+    @property
+    def has_record_index(self) -> bool:
+        """Whether rows may move and Hudi's index knows its own partition alone: then ours tells where they are."""
+        may_move = not self.is_fixed and not set(self.partition_by) <= set(self.record_key)
+        return may_move and not is_global(self.index_type)
 
     @property
     def keeps_avro_rows(self) -> bool:
-        """Whether rows are Avro's all the way: those of a merge-on-read table whose rows may move (ADR 0027)."""
-        return self.merges_on_read and self.moves_rows
+        """Whether rows are Avro's all the way: those of a merge-on-read table whose rows Hudi moves (ADR 0027)."""
+        return self.merges_on_read and is_global(self.index_type)
 
     @property
     def index_type(self) -> str:
@@ -157,15 +174,22 @@ class HudiTable:
         return _SPARK_ROWS
 
     def _index(self) -> dict[str, str]:
-        """Return the index: a bucket index if a row can't change its partition, else a global one.
+        """Return the index: buckets by the hash of the key, whose cost doesn't grow with the table.
 
-        A bucket index finds a key in its own partition only; a row that moved would be there twice.
+        It finds a key in its own partition only. A row that may move is found by our own record-level index, or by a
+        global one of Hudi's if the user wants that. See docs/adr/0034-a-record-level-index-of-our-own.md.
         """
-        if set(self.partition_by) <= set(self.record_key):
-            return {"hoodie.index.type": "BUCKET"}
         return {
-            "hoodie.index.type": "GLOBAL_SIMPLE",
+            "hoodie.index.type": "BUCKET",
+            "hoodie.bucket.index.num.buckets": str(self._buckets),
             "hoodie.simple.index.update.partition.path": "true",
             "hoodie.bloom.index.update.partition.path": "true",
             "hoodie.record.index.update.partition.path": "true",
         }
+
+    @property
+    def _buckets(self) -> int:
+        if self.expected_rows is None:
+            return 1 if self.partition_by else DEFAULT_BUCKETS
+        parts = _EXPECTED_PARTITIONS if self.partition_by else 1
+        return max(1, min(_MOST_BUCKETS, math.ceil(self.expected_rows / parts / _ROWS_PER_BUCKET)))

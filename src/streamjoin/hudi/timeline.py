@@ -6,6 +6,7 @@ On table version 6 a completed commit is a JSON file below `.hoodie/`, named aft
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pyarrow import fs
 
@@ -66,6 +67,22 @@ class Timeline:
         Raises:
             SinkError: The commit can't be read.
         """
+        content = self._content(instant)
+        if content is None:
+            return None
+        prefix = COMMIT_METADATA_PREFIX
+        extra = content.get("extraMetadata", {})
+        return {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)}
+
+    def operation(self, instant: str) -> str | None:
+        """Return what Hudi calls the commit's operation, such as UPSERT or COMPACT; None as for `metadata`.
+
+        Raises:
+            SinkError: The commit can't be read.
+        """
+        return (self._content(instant) or {}).get("operationType")
+
+    def _content(self, instant: str) -> dict[str, Any] | None:
         name = self.commits.get(instant)
         if name is None:
             return None
@@ -74,7 +91,7 @@ class Timeline:
                 content = stream.read().rstrip()
             # On a local disk a commit appears before its content: what doesn't end like one has not happened yet. Its
             # batch is read again, and its rows replace themselves.
-            extra = json.loads(content).get("extraMetadata", {}) if content.endswith(b"}") else None
+            found: dict[str, Any] | None = json.loads(content) if content.endswith(b"}") else None
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -82,10 +99,7 @@ class Timeline:
         except ValueError as error:
             message = f"table at {self.root}: commit '{name}' is not JSON: {error}; is it of table version 6?"
             raise SinkError(message) from error
-        if extra is None:
-            return None
-        prefix = COMMIT_METADATA_PREFIX
-        return {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)}
+        return found
 
 
 def _unreadable(root: str, error: OSError) -> SinkError:

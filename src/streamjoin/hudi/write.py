@@ -12,6 +12,8 @@ from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SinkError
 from streamjoin.hudi.conflict import note_index
 from streamjoin.hudi.late_deletes import NEWEST_ORDER, leave_out_late_deletes
+from streamjoin.hudi.placing import place
+from streamjoin.hudi.record_index.index import SEGMENT, RecordIndex
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.table import DEFAULT_BUCKETS, HudiTable
 from streamjoin.hudi.table_folder import clear_unborn, give_properties, is_begun, is_table
@@ -39,7 +41,14 @@ _HUDI_COLUMNS = "_hoodie_"
 _CREATION_SETTINGS = {"hoodie.table.timeline.timezone": "UTC"}
 
 
-def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, str], parallelism: int = 2) -> None:
+def upsert(
+    rows: DataFrame,
+    table: HudiTable,
+    *,
+    commit_metadata: Mapping[str, str],
+    parallelism: int = 2,
+    index: RecordIndex | None = None,
+) -> None:
     """Upsert `rows` in one commit that carries `commit_metadata`.
 
     Columns in: those of the table, with the record key, the partition columns and the ordering field; one row a key.
@@ -53,20 +62,28 @@ def upsert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, s
         table: Where they go; created when missing.
         commit_metadata: Texts that are stored in the commit under `streamjoin.<key>`.
         parallelism: Tasks of a shuffle.
+        index: Where rows are, if the table has such an index; default: read for this write.
 
     Raises:
         SinkError: The write failed. Whether the commit happened is known only from the timeline: read it again.
     """
     options, metadata = table.writer_options(parallelism), dict(commit_metadata)
+    deletions = 0
     try:
-        if IS_DELETED in rows.columns:
+        if table.has_record_index:
+            index = index or RecordIndex(table)
+            index.follow(rows.sparkSession)
+            placed = place(rows, table, index)
+            rows, deletions = placed.rows, placed.deletions
+            metadata[SEGMENT] = index.write(placed.entries)
+        elif IS_DELETED in rows.columns:
             checked = leave_out_late_deletes(rows, table)
-            rows = checked.rows
+            rows, deletions = checked.rows, checked.deletions
             metadata |= {NEWEST_ORDER: checked.newest_order} if checked.newest_order is not None else {}
-            # Without it deletions go into the log without their order, and then no row of their key may follow them
-            # there. With it they have one, and then none without may be beside them, as that of a row that moves away.
-            combines = table.merges_on_read and checked.deletions > 0 and not table.moves_rows
-            options["hoodie.combine.before.upsert"] = str(combines).lower()
+        # Without it deletions go into the log without their order, and then no row of their key may follow them there.
+        # With it they have one, and then none without may be beside them, as that of a row that Hudi moves away.
+        combines = table.merges_on_read and deletions > 0 and not table.keeps_avro_rows
+        options["hoodie.combine.before.upsert"] = str(combines).lower()
     except (PySparkException, Py4JError, OSError) as error:
         raise _failed(table, "upsert", error) from error
     write(rows, table, options, metadata)

@@ -10,6 +10,7 @@ from streamjoin.errors import SinkError
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
+from streamjoin.hudi.record_index.index import RecordIndex
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.write import HudiTable
@@ -34,9 +35,11 @@ class TableWriter:
     _ledger: Ledger = field(init=False, repr=False)
     _is_open: bool = field(init=False, default=False, repr=False)
     _fitting: str | None = field(init=False, default=None, repr=False)
+    _index: RecordIndex | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.table.base_path)
+        self._index = RecordIndex(self.table) if self.table.has_record_index else None
 
     def open(self) -> None:
         """Make the table ready for this process: mend what a dead one left, and bring the ledger up to date.
@@ -83,7 +86,7 @@ class TableWriter:
             )
             raise SinkError(message, retryable=True)
         self.fit(rows.sparkSession, rows.schema)
-        hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism)
+        hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism, index=self._index)
 
     def record(self) -> None:
         """Write what the newest commits say into the ledger.

@@ -98,7 +98,7 @@ def test_hudis_record_key_is_never_an_attribute(tmp_path: Path) -> None:
     layout = capture_layout(settings)
     table = hudi_table(settings, layout)
     assert (table.record_key, table.ordering, table.partition_by) == (("_item_key",), "_order", ("country",))
-    assert table.writer_options(2)["hoodie.index.type"] == "GLOBAL_SIMPLE"
+    assert table.has_record_index
     assert layout.key_texts == {"id": "id"}
 
 
@@ -108,4 +108,4 @@ def test_a_changelog_is_dated_by_its_changes_and_its_rows_never_move(tmp_path: P
     table = hudi_table(settings, layout)
     assert layout.partition_by == (PartitionColumn("dt", "changed_at", "yyyyMMdd"),)
     assert (table.record_key, table.partition_by) == (("_change_id",), ("dt",))
-    assert table.writer_options(2)["hoodie.index.type"] == "BUCKET"
+    assert not table.has_record_index

@@ -1,6 +1,7 @@
 """The options with which a table is written."""
 
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
@@ -34,15 +35,45 @@ def test_no_shuffle_has_more_tasks_than_it_is_told_unless_the_user_wants_so() ->
     assert {wide.writer_options(3)[name] for name in tasks} == {"9"}
 
 
-@pytest.mark.parametrize(("table_type", "partition", "said"), [
-    ("MERGE_ON_READ", "day", "Hudi can't merge 'list' on read"),
-    ("MERGE_ON_READ", "id", None),
-    ("COPY_ON_WRITE", "day", None),
+@pytest.mark.parametrize(("table_type", "index", "said"), [
+    ("MERGE_ON_READ", "GLOBAL_SIMPLE", "Hudi can't merge 'list' on read"),
+    ("MERGE_ON_READ", "BUCKET", None),
+    ("COPY_ON_WRITE", "GLOBAL_SIMPLE", None),
 ])  # fmt: skip
-def test_an_array_of_structs_called_list_is_refused_where_rows_move_and_are_merged_on_read(
-    table_type: str, partition: str, said: str | None
+def test_an_array_of_structs_called_list_is_refused_where_hudi_moves_rows_that_are_merged_on_read(
+    table_type: str, index: str, said: str | None
 ) -> None:
-    table = HudiTable("/t", "t", ("id",), "o", (partition,), table_type)
+    table = HudiTable("/t", "t", ("id",), "o", ("day",), table_type, options={"hoodie.index.type": index})
     columns = to_spark(parse_schema("id string, day string, o bigint, list array<struct<zip:string>>"))
     with pytest.raises(SchemaError, match=said) if said else nullcontext():
         check_columns(table, None, columns)
+
+
+@pytest.mark.parametrize(("settings", "is_there"), [
+    ({"partition_by": ("day",)}, True),
+    ({"partition_by": ("day", "id")}, True),
+    ({"partition_by": ("id",)}, False),
+    ({"partition_by": ()}, False),
+    ({"partition_by": ("day",), "is_fixed": True}, False),
+    ({"partition_by": ("day",), "options": {"hoodie.index.type": "GLOBAL_BLOOM"}}, False),
+    ({"partition_by": ("day",), "options": {"hoodie.index.type": "SIMPLE"}}, True),
+])  # fmt: skip
+def test_a_table_has_a_record_level_index_if_rows_may_move_and_hudis_own_is_not_global(
+    settings: dict[str, Any], is_there: bool
+) -> None:
+    assert HudiTable("/t", "t", ("id",), "o", **settings).has_record_index == is_there
+
+
+@pytest.mark.parametrize(("partition_by", "expected_rows", "buckets"), [
+    ((), None, "4"),
+    (("day",), None, "1"),
+    ((), 10, "1"),
+    ((), 9_000_000, "5"),
+    ((), 10**12, "256"),
+    (("day",), 10**9, "2"),
+])  # fmt: skip
+def test_buckets_follow_from_the_rows_that_are_expected(
+    partition_by: tuple[str, ...], expected_rows: int | None, buckets: str
+) -> None:
+    table = HudiTable("/t", "t", ("id",), "o", partition_by, expected_rows=expected_rows)
+    assert table.writer_options(1)["hoodie.bucket.index.num.buckets"] == buckets

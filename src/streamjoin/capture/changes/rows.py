@@ -97,8 +97,9 @@ class RowMaker:
         found = [(each.partition.name, each.value(item, created_us)) for each in self._sources]
         for name, value in [*found, *((name, row[place]) for place, name in self._partition_places)]:
             problem = _folder_problem(name, value)
-            # What removes an item needs no place of its own: the item's is found by its key.
-            if problem is not None and not (is_removed and value in (None, "")):
+            # What removes an item needs no place of its own if the item's is found by its key.
+            needs_none = is_removed and not self._layout.is_fixed
+            if problem is not None and not (needs_none and value in (None, "")):
                 return Rejected(RejectReason.INVALID_PARTITION, f"partition column '{name}': {problem}")
         row += self._own_values(item, images, is_removed)
         row += self._layout.fixed_partition.values()

@@ -38,6 +38,7 @@ class ChangeLayout:
         record_key: Columns by which users know an item; those not declared are the text of their attribute.
         partition_by: How the partition columns come about; `source` is a column, any attribute, or `changed_at`.
         fixed_partition: Partition columns with one value, in place of `partition_by`.
+        is_fixed: Whether the partition of an item never changes: what removes it has to tell it.
     """
 
     name: Literal["current", "changelog"] = "current"
@@ -49,6 +50,7 @@ class ChangeLayout:
     record_key: tuple[str, ...] = ()
     partition_by: tuple[PartitionColumn, ...] = ()
     fixed_partition: Mapping[str, str] = field(default_factory=dict)
+    is_fixed: bool = False
 
     @property
     def is_current(self) -> bool:

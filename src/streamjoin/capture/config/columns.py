@@ -13,14 +13,12 @@ from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureT
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.values import did_you_mean, reserved_problem
-from streamjoin.hudi.table import is_global
 from streamjoin.schema.names import STORABLE_NAME, nested_problems
 
 CHANGE_COLUMNS: Final = frozenset({"_attributes", "_change", "_change_id", "_item_key", "_order", "_table"})
 """Columns that every captured table has, or that a change has on its way there."""
 CHANGELOG_COLUMNS: Final = ("operation", "changed_at", "keys", "new_image", "old_image", "removed_by")
 """Columns that a changelog has beside the declared ones."""
-_INDEX: Final = "hoodie.index.type"
 
 
 def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
@@ -38,7 +36,7 @@ def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
         *_record_key(table, at, columns),
         *_partitions(table, at, columns),
         *_expired(table, at),
-        *_index(table, at),
+        *_moving(table, at),
     ]
 
 
@@ -47,17 +45,9 @@ def _expired(table: CaptureTableSettings, at: str) -> Iterator[str]:
         yield f"{at}.expired: found keep with layout changelog, which keeps every change; allowed with current only"
 
 
-def _index(table: CaptureTableSettings, at: str) -> Iterator[str]:
-    options = table.sink.hudi.options
-    found = options.get(_INDEX) if isinstance(options, Mapping) else None
-    if table.layout == "changelog" or not table.sink.hudi.partition_by or not isinstance(found, str):
-        return
-    if not is_global(found.upper()):
-        yield (
-            f"{at}.sink.hudi.{dotted(('options', _INDEX))}: found '{found}', which finds a row in its own partition "
-            "alone: an item that moves would be there twice, and one that is removed would stay; allowed: "
-            "GLOBAL_SIMPLE (the default) or another global one"
-        )
+def _moving(table: CaptureTableSettings, at: str) -> Iterator[str]:
+    if table.layout == "changelog" and table.sink.hudi.partitions == "may_move":
+        yield f"{at}.sink.hudi.partitions: found may_move with layout changelog, whose rows stay; allowed: fixed"
 
 
 def declared_columns(table: CaptureTableSettings) -> Columns:

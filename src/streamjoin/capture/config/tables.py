@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from streamjoin.config.hudi_options import CaptureOptionName
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.schema_forms import SchemaForms, Stage
-from streamjoin.config.sink_stages import Catalog, CatalogName, PartitionSettings, TableType
+from streamjoin.config.sink_stages import Catalog, CatalogName, ExpectedRows, Partitions, PartitionSettings, TableType
 from streamjoin.config.values import (
     Choice,
     ColumnName,
@@ -72,6 +72,10 @@ class CaptureHudiSettings(Stage):
     """Columns by which users know an item: none of them is null. Rows are found by the item's own key in any case."""
     partition_by: list[CapturePartitionSettings] = Field(default_factory=list)
     """Levels of partitions, hive style. Default: none; of a changelog dt, the day of the change as yyyyMMdd."""
+    partitions: Partitions | None = None
+    """Whether rows may move to another partition. Default: may_move, unless nothing can move them."""
+    expected_rows: ExpectedRows | None = None
+    """How many rows the table will have; decides its buckets when it is made. Default: 4 buckets, 1 a partition."""
     table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
     options: dict[CaptureOptionName, OptionValue] = Field(default_factory=dict)

@@ -51,8 +51,8 @@ def test_what_fits_is_taken(capture_problems, changes):
     ("changes", "line"),
     [
         (
-            {f"{HUDI}.partition_by": ["day"], f"{HUDI}.options": {"hoodie.index.type": "SIMPLE"}},
-            f"{HUDI}.options['hoodie.index.type']: found 'SIMPLE', which finds a row in its own partition alone: ",
+            {**LOG, f"{HUDI}.partitions": "may_move"},
+            f"{HUDI}.partitions: found may_move with layout changelog, whose rows stay; allowed: fixed",
         ),
         (
             {SCHEMA: "a string, `a-b` string"},

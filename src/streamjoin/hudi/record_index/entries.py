@@ -1,0 +1,70 @@
+"""What an index says of a row, computed from its columns: of a batch's rows and of a table's alike."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streamjoin.aws.storage import as_hadoop_path
+from streamjoin.hudi.record_index.segment import COLUMNS, HIGH, LOW, ORDER, PARTITION, Segment
+from streamjoin.hudi.table import HudiTable
+from streamjoin.spark.frames import persisted, quoted
+
+_SLICE_ROWS: Final = 2_000_000
+
+
+def entry_columns(table: HudiTable) -> dict[str, Column]:
+    """Return the columns of an entry, of a frame with the table's columns: `high`, `low`, `order`, `partition`."""
+    return {**key_hash(table.record_key), ORDER: F.col(quoted(table.ordering)), PARTITION: partition_of(table)}
+
+
+def key_hash(record_key: Sequence[str]) -> dict[str, Column]:
+    """Return the two halves of a record key's hash."""
+    parts = [F.col(quoted(column)).cast("string") for column in record_key]
+    # With its length before it, no part can pass for the end of another.
+    text = parts[0] if len(parts) == 1 else F.concat(*(F.concat(F.length(p), F.lit(":"), p) for p in parts))
+    digest = F.sha2(text, 256)
+    # -10: as the number with a sign that has the same 64 bits.
+    return {name: F.conv(F.substring(digest, at, 16), 16, -10).cast("bigint") for name, at in ((HIGH, 1), (LOW, 17))}
+
+
+def partition_of(table: HudiTable) -> Column:
+    """Return the partition columns' values as JSON text; a null and an empty text, which share a folder, are alike."""
+    texts = [F.nullif(F.col(quoted(c)).cast("string"), F.lit("")).alias(c) for c in table.partition_by]
+    return F.to_json(F.struct(*texts))
+
+
+def partition_values(text: Column, table: HudiTable, types: T.StructType) -> dict[str, Column]:
+    """Return the partition columns that `partition_of` was made of."""
+    schema = T.StructType([T.StructField(column, T.StringType()) for column in table.partition_by])
+    values = F.from_json(text, schema)
+    return {c: values.getField(c).cast(types[c].dataType) for c in table.partition_by}
+
+
+def collected(frame: DataFrame) -> pa.Table:
+    """Return a frame's rows in the driver, as Arrow.
+
+    Spark 4 calls it `toArrow`; 3.5 has it for its own use alone, and by pandas numbers with nulls would be floats.
+    """
+    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415  (brings pandas)
+
+    batches: list[pa.RecordBatch] = frame._collect_as_arrow()  # noqa: SLF001
+    return pa.Table.from_batches(batches, None if batches else to_arrow_schema(frame.schema))
+
+
+def stored_entries(spark: SparkSession, table: HudiTable) -> Iterator[pa.Table]:
+    """Yield the entries of all rows of a table, sorted, in slices that fit the driver's memory."""
+    stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
+    columns = [column.alias(name) for name, column in entry_columns(table).items()]
+    with persisted(stored.select(*columns)) as entries:
+        slices = max(1, entries.count() // _SLICE_ROWS)
+        width = 2**64 // slices
+        for number in range(slices):
+            first, after = -(2**63) + number * width, -(2**63) + (number + 1) * width
+            is_last = number == slices - 1
+            wanted = F.col(HIGH) >= first
+            part = entries.where(wanted if is_last else wanted & (F.col(HIGH) < after))
+            yield Segment.of(collected(part).select(list(COLUMNS))).entries
