@@ -73,11 +73,18 @@ class Mappings:
     def target_name(self, table: SourceTable) -> str:
         return self.targets[table.name]
 
-    def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> MappedTables:
+    def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool, yielding: set[str]) -> MappedTables:
         return MappedTables(tuple(self.for_table(table) for table in tables), {})  # type: ignore[misc]
 
     def names(self, schema: str, table: str) -> bool:
         return True
+
+
+class SharingRoutes(Routes):
+    """Routes of several tables into one target, which no file's rules make."""
+
+    def _yield_target(self, mapping: Any) -> None:
+        """Let all of them have it."""
 
 
 class Items:
@@ -225,8 +232,9 @@ class World:
         return ReplicateJob(
             name=self.name,
             server=self.server,  # type: ignore[arg-type]
-            routes=Routes(
-                self.mappings or Mappings(self.targets, self.orders, self.ruleless), prepare, targets.has_written
+            routes=(Routes if self.mappings else SharingRoutes)(
+                self.mappings or Mappings(self.targets, self.orders, self.ruleless),
+                *(prepare, targets.has_written, self.server.is_there),
             ),
             writer=self.items,  # type: ignore[arg-type]
             targets=targets,  # type: ignore[arg-type]

@@ -154,6 +154,9 @@ class Server:
     def tables(self, selects: Callable[[str, str], bool]) -> tuple[SourceTable, ...]:
         return tuple(t for t in self.definitions.values() if selects(t.schema, t.name))
 
+    def is_there(self, schema: str, name: str) -> bool:
+        return schema == SCHEMA and name in self.definitions
+
     def load(
         self,
         table: SourceTable,

@@ -1,7 +1,7 @@
 """A file of table mappings as AWS DMS takes it for a DynamoDB target."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -17,16 +17,23 @@ from streamjoin.errors import ConfigError
 _ONE_TARGET: Final = "DMS takes one table for each target table; a job for each table can share it"
 
 
+def target_taken(target: str, by: str) -> str:
+    """Return what is wrong with a table that came when the table `by` already had its target."""
+    return f"it would become '{target}', as '{by}' already does; {_ONE_TARGET}"
+
+
 class MappedTables(NamedTuple):
     """What the rules make of tables.
 
     Args:
         mappings: Of those that can be mapped.
         left_out: What is wrong with the others, a line each, by name (`schema.table`).
+        yielding: Those of them that came when another one already had their target.
     """
 
     mappings: tuple[ItemMapping, ...]
     left_out: dict[str, list[str]]
+    yielding: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -149,12 +156,15 @@ class TableMappings:
         renaming = first(rule for rule in self.transformations if not rule.column and self._fits(rule, table))
         return rule.target_table if rule else renaming.renamed(table.name) if renaming else table.name
 
-    def for_tables(self, tables: Iterable[SourceTable], *, none_will_do: bool = False) -> MappedTables:
+    def for_tables(
+        self, tables: Iterable[SourceTable], *, none_will_do: bool = False, yielding: Collection[str] = ()
+    ) -> MappedTables:
         """Return how the rows of all selected tables become items, and which of those that no rule names can't be.
 
         Args:
             tables: The tables.
             none_will_do: Whether none of them need to fit: a job that ran before may have lost its last one.
+            yielding: Names (`schema.table`) of those that came when another one already had their target.
 
         Raises:
             ConfigError: The rules don't fit a table that one names, or any table; or two tables would go into one.
@@ -168,13 +178,24 @@ class TableMappings:
                 left_out[str(table)] = lines
             else:
                 problems += lines
+        came_late = set[str]()
         for target, count in Counter(mapping.target_table for mapping in mappings).items():
-            if count > 1:
-                sources = ", ".join(f"'{mapping.source}'" for mapping in mappings if mapping.target_table == target)
+            if count == 1:
+                continue
+            same = [mapping.source for mapping in mappings if mapping.target_table == target]
+            late = [each for each in same if str(each) in yielding and not self.names(each.schema, each.name)]
+            late = late if len(late) < len(same) else late[1:]
+            if len(same) - len(late) > 1:
+                sources = ", ".join(f"'{each}'" for each in same)
                 problems.append(f"tables {sources}: all would become '{target}'; {_ONE_TARGET}")
+            first = next(each for each in same if each not in late)
+            left_out |= {str(each): [target_taken(target, str(first))] for each in late}
+            came_late.update(map(str, late))
         if problems:
             raise ConfigError(problems, self.where)
-        return MappedTables(mappings, left_out)
+        return MappedTables(
+            tuple(each for each in mappings if str(each.source) not in left_out), left_out, frozenset(came_late)
+        )
 
     def _for_table(self, table: SourceTable, missing_as_null: bool) -> tuple[ItemMapping | None, list[str]]:
         if table.problems:

@@ -76,6 +76,10 @@ class MysqlServer:
         """Return one base table as it is now; None if there is none."""
         return catalog.table(self._session, schema, name)
 
+    def has_table(self, schema: str, name: str) -> bool:
+        """Tell whether a base table is there now."""
+        return (schema, name) in self.table_names()
+
     def position(self) -> BinlogPosition:
         """Return where the binlog ends now."""
         return positions.end_position(self._session)

@@ -49,6 +49,7 @@ class ControlState:
         server: Which server the position belongs to.
         loading: For each table of a full load, named `schema.table`, how far it has come; None when it is over.
         marked: The target tables in which the job's items have its name.
+        yielding: The tables, named `schema.table`, that came when another one had their target.
     """
 
     position: BinlogPosition
@@ -56,6 +57,7 @@ class ControlState:
     server: str
     loading: Mapping[str, LoadProgress] | None = None
     marked: frozenset[str] = frozenset()
+    yielding: frozenset[str] = frozenset()
 
     @property
     def phase(self) -> str:
@@ -87,6 +89,8 @@ class ControlState:
             item["loading"] = {"S": json.dumps(loading)}
         if self.marked:
             item["marked"] = {"S": json.dumps(sorted(self.marked))}
+        if self.yielding:
+            item["yielding"] = {"S": json.dumps(sorted(self.yielding))}
         return item
 
     @classmethod
@@ -108,6 +112,7 @@ class ControlState:
             server=item["server"]["S"],
             loading=loading,
             marked=frozenset(json.loads(item["marked"]["S"])) if "marked" in item else frozenset(),
+            yielding=frozenset(json.loads(item["yielding"]["S"])) if "yielding" in item else frozenset(),
         )
 
 

@@ -67,7 +67,7 @@ class ReplicateJob:
 
     def save(self, state: ControlState) -> None:
         """Write `state` to the control table."""
-        state = replace(state, marked=self.targets.marked)
+        state = replace(state, marked=self.targets.marked, yielding=frozenset(self.routes.yielding))
         self.control.save(state)
         self.state = state
 
@@ -117,7 +117,7 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
     return ReplicateJob(
         name=config.name,
         server=server,
-        routes=Routes(mappings, targets.prepare, targets.has_written),
+        routes=Routes(mappings, targets.prepare, targets.has_written, server.has_table),
         writer=writer,
         targets=targets,
         control=control,

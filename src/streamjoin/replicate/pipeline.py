@@ -94,7 +94,7 @@ def _after(job: ReplicateJob, change: TableChange) -> list[str]:
     """
     name = f"{change.schema}.{change.name}"
     target = job.routes.target(name)
-    together = {name, *(job.routes.sharing(target) if target else ())}
+    together = {name, *((*job.routes.sharing(target), *job.routes.waiting(target)) if target else ())}
     is_alone = isinstance(change, Truncated) and len(together) == 1
     # A change that is read again, or that happened before the load, asks for no other one.
     loaded = [job.loaded.get(each) for each in together]
@@ -125,6 +125,7 @@ def begin(job: ReplicateJob, *, reload: bool = False) -> None:
 def _begin(job: ReplicateJob, found: ControlState | None, *, reload: bool) -> None:
     job.targets.is_new = found is None
     job.targets.marked |= found.marked if found else frozenset()
+    job.routes.yielding |= found.yielding if found else frozenset()
     server = job.server.identity()
     if found is not None and found.server == server and not reload:
         job.routes.add(job.server.tables(job.routes.selects), none_will_do=True)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from streamjoin.dms import ItemMapping, SourceTable, TableMappings
+from streamjoin.dms.table_mappings import target_taken
 from streamjoin.dynamodb.write.tables import UnfitTableError
 from streamjoin.errors import ConfigError, SourceError
 
@@ -20,6 +21,10 @@ class Routes:
         mappings: The file's rules.
         prepare: Makes or checks the target table of a mapping; called before its first item is written.
         has_written: Tells whether the job is known to have written items to a target table.
+        is_there: Tells whether the server has a table (schema and name) now.
+
+    Attributes:
+        yielding: Tables (`schema.table`) that came when another one had their target, and are left out because of that.
     """
 
     def __init__(
@@ -27,8 +32,10 @@ class Routes:
         mappings: TableMappings,
         prepare: Callable[[ItemMapping], None],
         has_written: Callable[[str], bool] = lambda target: False,
+        is_there: Callable[[str, str], bool] = lambda schema, table: True,
     ) -> None:
-        self._mappings, self._prepare, self._has_written = mappings, prepare, has_written
+        self._mappings, self._prepare, self._has_written, self._is_there = mappings, prepare, has_written, is_there
+        self.yielding = set[str]()
         self._found: dict[str, ItemMapping] = {}
         self._left_out: dict[str, SourceTable] = {}
         self._prepared: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
@@ -46,9 +53,13 @@ class Routes:
             SinkError: A target table of those that rules name is missing, or has another key.
         """
         found = {str(table): table for table in tables}
-        mapped = self._mappings.for_tables(found.values(), none_will_do=none_will_do)
+        # Tried again, a process knows which came first.
+        later = self.yielding | (found.keys() - self._found.keys() if self._found else set())
+        mapped = self._mappings.for_tables(found.values(), none_will_do=none_will_do, yielding=later)
         for name, problems in mapped.left_out.items():
             self._leave_out(found[name], problems)
+            if name in mapped.yielding:
+                self.yielding.add(name)
         for mapping in mapped.mappings:
             self._add(mapping)
 
@@ -104,6 +115,8 @@ class Routes:
 
     def target(self, name: str) -> str | None:
         """Return where the rows of the table `name` go, or went; None if it isn't known to have any."""
+        if name in self.yielding:
+            return None
         found = self._found.get(name)
         if found is not None:
             return found.target_table
@@ -120,9 +133,15 @@ class Routes:
         """Return the names of the tables whose rows go to `target`."""
         return tuple(name for name, mapping in self._found.items() if mapping.target_table == target)
 
+    def waiting(self, target: str) -> tuple[str, ...]:
+        """Return the names of the tables that are left out because another one has the target."""
+        there = (self._left_out.get(name) for name in self.yielding)
+        return tuple(str(table) for table in there if table and self._mappings.target_name(table) == target)
+
     def _mapping(self, table: SourceTable, *, missing_as_null: bool) -> ItemMapping | None:
         try:
             mapping = self._mappings.for_table(table, missing_as_null=missing_as_null)
+            self._yield_target(mapping)
         except ConfigError as error:
             if self._mappings.names(table.schema, table.name):
                 remedy = "Change the table or the rules; if the table is right by now, start with --reload."
@@ -133,6 +152,24 @@ class Routes:
             self._leave_out(table, error.problems)
             return None
         return self._add(mapping)
+
+    def _yield_target(self, mapping: ItemMapping) -> None:
+        """Let a table that is there keep the target that it has.
+
+        Raises:
+            ConfigError: `mapping` is of another table, which came later.
+        """
+        name, target = str(mapping.source), mapping.target_table
+        for other in self.sharing(target):
+            before = self._found[other].source
+            if name in self._found or other == name:
+                continue
+            if self._is_there(before.schema, before.name):
+                if not self._mappings.names(mapping.source.schema, mapping.source.name):
+                    self.yielding.add(name)
+                raise ConfigError([target_taken(target, other)], self._mappings.where)
+            # It was dropped. What the binlog may still have of it, its DROP makes good.
+            del self._found[other]
 
     def _leave_out(self, table: SourceTable, problems: Sequence[str]) -> None:
         if self._left_out.get(str(table)) != table:
@@ -152,7 +189,7 @@ class Routes:
             self._leave_out(table, [str(error)])
             return None
         self._left_out.pop(str(mapping.source), None)
-        self._warn_of_shared(mapping)
+        self.yielding.discard(str(mapping.source))
         self._found[str(mapping.source)] = mapping
         if not mapping.one_item_a_row and str(mapping.source) not in self._warned:
             self._warned.add(str(mapping.source))
@@ -164,16 +201,6 @@ class Routes:
                 ", ".join(mapping.source.primary_key) or "it has none",
             )
         return mapping
-
-    def _warn_of_shared(self, mapping: ItemMapping) -> None:
-        name = str(mapping.source)
-        others = [other for other in self.sharing(mapping.target_table) if other != name]
-        if others and name not in self._found:
-            log.warning(
-                "table '%s' has the target '%s', as '%s' has or had: if both are there, their items mix, and the next "
-                "start is refused; exclude one, or name its target with an object-mapping rule",
-                *(name, mapping.target_table, "', '".join(others)),
-            )
 
     def _prepare_once(self, mapping: ItemMapping) -> None:
         key = (mapping.target_table, tuple(mapping.key_types.items()))

@@ -145,3 +145,70 @@ def test_a_table_that_a_rule_names_is_refused_at_a_start_and_ends_a_job_that_run
         run(world)
     run(world, reload=True)
     assert values(world) == {"1": "x"}
+
+
+@pytest.fixture
+def lower() -> Any:
+    """Return rules by which tables whose names differ in case alone have one target."""
+    rule = {"rule-type": "transformation", "rule-id": "9", "rule-name": "lower", "rule-target": "table"}
+    rule |= {"rule-action": "convert-lowercase", "object-locator": {"schema-name": "%", "table-name": "%"}}
+    return rule
+
+
+def test_of_two_tables_with_one_target_the_one_that_comes_later_is_left_out_at_the_next_start_too(
+    world, server, lower, caplog
+):
+    caplog.set_level("INFO")
+    world.mappings = parsed(selection("shop", "%"), lower)
+    job = world.job()
+    replicate(job, StopRequest(), Until(caught_up=True))
+    server.create("STOCK")
+    fill(server, "STOCK", 7, 8)
+    fill(server, "stock", 1, value="2")
+    replicate(job, StopRequest(), Until(caught_up=True))
+    assert values(world) == {"1": "2"}
+    assert sum(int(m.partition("left_out=")[2].split()[0]) for m in caplog.messages if "left_out=" in m) == 2
+    # As it was found, first, it would have the target.
+    server.definitions = {name: server.definitions[name] for name in ("STOCK", "stock")}
+    fill(server, "STOCK", 8, value="2")
+    run(world)
+    server.alter("STOCK")
+    run(world)
+    run(world, reload=True)
+    assert values(world) == {"1": "2"}
+    assert all("'shop.STOCK' is left out" in m and "as 'shop.stock' already does" in m for m in warnings(caplog))
+    world.mappings = parsed(selection("shop", "%"), selection("shop", "STOCK"), lower)
+    with pytest.raises(ConfigError, match="all would become 'stock'"):
+        run(world)
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_a_table_gets_its_target_when_the_one_that_had_it_is_dropped(world, server, lower, stands):
+    world.mappings = parsed(selection("shop", "%"), lower)
+    job = world.job()
+    replicate(job, StopRequest(), Until(caught_up=True))
+    server.create("STOCK")
+    fill(server, "STOCK", 7)
+    replicate(job, StopRequest(), Until(caught_up=True))
+    server.truncate("stock")
+    fill(server, "stock", 2)
+    replicate(job, StopRequest(), Until(caught_up=True))
+    assert values(world) == {"2": "x"}
+    server.drop("stock")
+    replicate(world.job() if stands else job, StopRequest(), Until(caught_up=True))
+    fill(server, "STOCK", 9)
+    run(world)
+    assert values(world) == {"7": "x", "9": "x"}
+
+
+def test_a_table_that_a_rule_names_ends_a_job_when_it_comes_with_the_target_of_another(world, server, lower):
+    world.mappings = parsed(selection("shop", "%"), selection("shop", "STOCK"), lower)
+    run(world)
+    server.create("STOCK")
+    fill(server, "STOCK", 7)
+    job = world.job()
+    job.routes.add([server.definitions["stock"]])
+    with pytest.raises(
+        SourceError, match=r"'shop\.STOCK' can't be replicated as it is here(.|\n)*'shop.stock' already"
+    ):
+        job.routes.mapping(server.definitions["STOCK"])

@@ -31,6 +31,9 @@ class FakeServer:
             raise self.refusals.pop()
         return self.folds
 
+    def has_table(self, schema: str, name: str) -> bool:
+        return (schema, name) in self.table_names()
+
     def table_names(self) -> list[tuple[str, str]]:
         return [("shop", "person")]
 

@@ -108,10 +108,20 @@ def test_names_in_rules_are_spelled_as_a_server_without_case_spells_them() -> No
     assert routes(*rules, ignore_case=True)[0].named == ("shop.person", "shop.city")
 
 
-def test_a_table_that_comes_later_with_the_target_of_another_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
-    found, _ = routes()
+def test_a_table_that_comes_later_with_the_target_of_another_is_left_out_while_that_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    there = {"people"}
+    mappings = parsed(selection("%", "%"))
+    found = Routes(mappings, lambda mapping: None, is_there=lambda schema, table: schema == "branch" or bool(there))
     found.add([source("people")])
     other = replace(source("people"), schema="branch")
-    assert found.mapping(other) is found.mapping(other)
+    assert [found.mapping(other), found.mapping(other), found.target(str(other))] == [None, None, None]
     (warning,) = caplog.messages
-    assert "table 'branch.people' has the target 'people', as 'shop.people' has or had" in warning
+    assert "table 'branch.people' is left out" in warning
+    assert "as 'shop.people' already does" in warning
+    assert found.waiting("people") == (str(other),)
+    there.clear()
+    assert found.current(other) is not None
+    assert found.sharing("people") == (str(other),)
+    assert not found.yielding
