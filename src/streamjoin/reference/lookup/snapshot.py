@@ -1,7 +1,7 @@
 """What one batch is joined with if a reference is looked up, and what its commit says of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ class LookedUp:
 
 
 class LookupSnapshot:
-    """What one batch is joined with: one value for each join key. One thread, one batch, one call of `side`.
+    """What one batch is joined with: one value for each join key. One thread, one batch; `side` for each try of it.
 
     Everything but `name`, `version`, `types`, `on` and `columns` is known only after `side`.
 
@@ -54,7 +54,8 @@ class LookupSnapshot:
     def side(self, events: DataFrame) -> DataFrame:
         """Fetch the items of the events' join keys; return what `enrich` joins the events with.
 
-        Evaluates the join columns of `events`: persist them first. Events that were rejected are passed over.
+        Evaluates the join columns of `events`: persist them first. Events that were rejected are passed over. A batch
+        that is tried again, or in parts, is looked up again: what was found last is what all its rows saw.
 
         Columns in: those that `on` names.
         Columns out: the reference's output columns and join columns, one row a join key.
@@ -64,15 +65,14 @@ class LookupSnapshot:
             StaleReferenceError: Items could not be read again for longer than `max_staleness_seconds`.
             SchemaError: The events' columns can't be compared with the key.
         """
-        if self._found is not None:
-            message = f"reference '{self.name}' version {self.version} was looked up before; take another by current()"
-            raise RuntimeError(message)
-        self._found = self._look_up(events)
-        return self._found.frame
+        before = 0 if self._found is None else self._found.read_units
+        found = self._look_up(events)
+        self._found = replace(found, read_units=before + found.read_units)
+        return found.frame
 
     @property
     def found(self) -> LookedUp:
-        """What `side` found."""
+        """What `side` found last; read units of all its calls."""
         if self._found is None:
             message = f"reference '{self.name}' version {self.version} was not looked up yet; call side(events) first"
             raise RuntimeError(message)

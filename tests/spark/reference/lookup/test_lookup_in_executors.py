@@ -1,3 +1,4 @@
+import json
 import uuid
 from datetime import date
 from decimal import Decimal
@@ -8,7 +9,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from streamjoin.enrich.join import enrich
+from streamjoin.enrich.pipeline import process_batch
 from streamjoin.errors import ReferenceTableError
+from streamjoin.query import query
 from streamjoin.records.decode import decode
 from streamjoin.reference.followed.layout import lay_out
 from streamjoin.reference.followed.rows import build_rows, to_frame
@@ -16,9 +19,12 @@ from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.table import describe
 from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
+from tests.faults.hudi import REFUSED, refuse
 from tests.faults.lookup import FakeItemTable, global_index
 from tests.faults.reference import client_error, country, packed, settings
+from tests.oracle import Record
 from tests.services.lookup_service import served
+from tests.spark.harness import batch_of, make_job
 
 SCHEMA = "code string, countryname string"
 
@@ -264,3 +270,24 @@ def test_events_find_what_they_find_when_the_whole_table_is_joined(spark, execut
     assert len({label for label, _, value in found if value is not None}) == len(KEYS)
     for reference in references:
         reference.close()
+
+
+def test_a_record_by_which_the_write_fails_is_a_dead_letter_also_where_items_are_looked_up(
+    spark, executors, tmp_path, monkeypatch
+):
+    reference = executors(FakeItemTable([country("IN", "India"), country("FR", "France")]))
+    job = make_job(tmp_path, reference, schema="id string, country string, at string")
+    refuse(monkeypatch, "id")
+    events = [("1", "IN"), (f"{REFUSED} 2", "FR"), ("3", "FR")]
+    records = [
+        Record("s-0", n, json.dumps({"id": key, "country": code, "at": "1/1/10"}).encode())
+        for n, (key, code) in enumerate(events, 1)
+    ]
+    job.open()
+
+    counts = process_batch(job, batch_of(spark, 1, records)).counts
+
+    assert counts.rejected_by_reason == {"UNWRITABLE": 1}
+    rows = query(job.table.base_path, "select id, countryname from t order by id").to_pylist()
+    assert [tuple(row.values()) for row in rows] == [("1", "India"), ("3", "France")]
+    reference.close()

@@ -82,12 +82,16 @@ def test_nothing_is_known_of_a_snapshot_before_its_side():
         snapshot.metadata()
 
 
-def test_a_snapshot_is_of_one_batch():
-    it = Setup(schema=SCHEMA)
+def test_a_batch_that_is_tried_again_is_looked_up_again_in_its_version():
+    it = Setup(INDIA, FRANCE, schema=SCHEMA)
     snapshot, _ = it.look_up("IN")
+    read_units = snapshot.consumed_read_units
 
-    with pytest.raises(RuntimeError, match="looked up before"):
-        snapshot.side(it.events("FR"))
+    snapshot.side(it.events("FR"))
+
+    assert snapshot.found.items == snapshot.version == 1
+    assert snapshot.metadata()["content_hash"] == Setup(FRANCE, schema=SCHEMA).look_up("FR")[0].found.rows.content_hash
+    assert snapshot.consumed_read_units == 2 * read_units
 
 
 def test_a_batch_without_keys_reads_nothing_and_is_as_of_now():
