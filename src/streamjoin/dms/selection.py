@@ -6,6 +6,7 @@ from typing import Final
 
 from streamjoin.dms.node import Node
 from streamjoin.dms.patterns import NamePattern
+from streamjoin.dms.source_table import table_name
 
 _ACTIONS: Final = ("include", "exclude", "explicit")
 _MAX_LOAD_ORDER: Final = 2_147_483_647
@@ -32,8 +33,13 @@ class Locator:
         """Whether it can be meant for more than one table."""
         return self.schema.is_wild or self.table.is_wild
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The words for the schema and the table."""
+        return self.schema.text, self.table.text
+
     def __str__(self) -> str:
-        return f"{self.schema.text}.{self.table.text}"
+        return table_name(*self.place)
 
 
 @dataclass(frozen=True)

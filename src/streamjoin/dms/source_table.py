@@ -73,4 +73,20 @@ class SourceTable:
         return tuple(column.name for column in self.columns)
 
     def __str__(self) -> str:
-        return f"{self.schema}.{self.name}"
+        return table_name(self.schema, self.name)
+
+
+def table_name(schema: str, name: str) -> str:
+    """Return what a table is called: `schema.table`; a schema with a dot has backticks, to be told from the table's."""
+    if "." in schema or schema.startswith("`"):
+        schema = f"`{schema.replace('`', '``')}`"
+    return f"{schema}.{name}"
+
+
+def schema_and_table(name: str) -> tuple[str, str]:
+    """Return the schema and the table's own name of what `table_name` gave."""
+    if not name.startswith("`"):
+        schema, _, table = name.partition(".")
+        return schema, table
+    schema, _, table = name[1:].replace("``", "\0").partition("`.")
+    return schema.replace("\0", "`"), table.replace("\0", "``")

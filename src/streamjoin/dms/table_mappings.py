@@ -234,7 +234,7 @@ class TableMappings:
             if not self.ignoring_case().selects(schema, table):
                 problems.append(f"rule {rule.rule_id} maps the table '{rule.locator}', which no selection rule selects")
             for other in self.object_mappings:
-                if other.rule_id < rule.rule_id and str(other.locator) == str(rule.locator):
+                if other.rule_id < rule.rule_id and other.locator.place == rule.locator.place:
                     problems.append(f"rules {other.rule_id} and {rule.rule_id} both map the table '{rule.locator}'")
                 elif other.rule_id < rule.rule_id and other.target_table == rule.target_table:
                     numbers = f"{other.rule_id} and {rule.rule_id}"

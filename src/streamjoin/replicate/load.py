@@ -110,6 +110,21 @@ def _load(
     on_step("load_saved")
 
 
+def as_named_now(
+    loading: Mapping[str, LoadProgress] | None, tables: Iterable[SourceTable]
+) -> Mapping[str, LoadProgress] | None:
+    """Return a load's progress with the names of today: once a schema with a dot had no backticks."""
+    if loading is None:
+        return None
+    named = dict(loading)
+    for table in tables:
+        before = f"{table.schema}.{table.name}"
+        if before in named:
+            # The name may be that of a table with a dot as well: this one is loaded from the start.
+            named.setdefault(str(table), LoadProgress())
+    return named
+
+
 def process_rows(job: ReplicateJob, batch: LoadBatch, on_step: Callable[[str], None]) -> Report:
     """Write the rows of one chunk, then how far the load is.
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 
+from streamjoin.dms.source_table import table_name
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.mysql.changes import BinlogPosition, Truncated
 from streamjoin.replicate.changes import ChangeBatch, TableChange, follow
@@ -19,7 +20,7 @@ from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.items import items_of_changes
 from streamjoin.replicate.job import ReplicateJob, assembled, released
 from streamjoin.replicate.letters import write_letters
-from streamjoin.replicate.load import LoadBatch, delete_older, load, process_rows
+from streamjoin.replicate.load import LoadBatch, as_named_now, delete_older, load, process_rows
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.report import Report
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
@@ -92,7 +93,7 @@ def _after(job: ReplicateJob, change: TableChange) -> list[str]:
     Nothing in an item tells which of several source tables it came from. So if they share a target, all of them are
     loaded after a TRUNCATE of one, and what is older then, belongs to none.
     """
-    name = f"{change.schema}.{change.name}"
+    name = table_name(change.schema, change.name)
     target = job.routes.target(name)
     together = {name, *((*job.routes.sharing(target), *job.routes.waiting(target)) if target else ())}
     is_alone = isinstance(change, Truncated) and len(together) == 1
@@ -128,7 +129,9 @@ def _begin(job: ReplicateJob, found: ControlState | None, *, reload: bool) -> No
     job.routes.yielding |= found.yielding if found else frozenset()
     server = job.server.identity()
     if found is not None and found.server == server and not reload:
-        job.routes.add(job.server.tables(job.routes.selects), none_will_do=True)
+        tables = job.server.tables(job.routes.selects)
+        job.routes.add(tables, none_will_do=True)
+        found = replace(found, loading=as_named_now(found.loading, tables))
         job.state = found
         # What was written before another job was known to own the table doesn't say of which job it is.
         names = [name for target in job.targets.marked - found.marked for name in job.routes.sharing(target)]

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from streamjoin.dms import ItemMapping, SourceTable, TableMappings
+from streamjoin.dms.source_table import schema_and_table, table_name
 from streamjoin.dms.table_mappings import target_taken
 from streamjoin.dynamodb.write.tables import UnfitTableError
 from streamjoin.errors import ConfigError, SourceError
@@ -67,7 +68,7 @@ class Routes:
     def named(self) -> tuple[str, ...]:
         """The tables (`schema.table`) that the rules name one by one, whether they are there or not."""
         places = ((rule.locator.schema.text, rule.locator.table.text) for rule in self._mappings.object_mappings)
-        names = tuple(f"{schema}.{table}" for schema, table in places if self.selects(schema, table))
+        names = tuple(table_name(schema, table) for schema, table in places if self.selects(schema, table))
         # As a server without case spells them.
         return tuple(map(str.lower, names)) if self._mappings.ignore_case else names
 
@@ -120,8 +121,7 @@ class Routes:
         found = self._found.get(name)
         if found is not None:
             return found.target_table
-        schema, _, table = name.partition(".")
-        gone = SourceTable(schema, table, (), ())
+        gone = SourceTable(*schema_and_table(name), (), ())
         try:
             return self._mappings.for_table(gone, missing_as_null=True).target_table
         except ConfigError:

@@ -24,6 +24,23 @@ LATER_OF_MARIADB = (
 )
 
 
+def config_of(database: Database, folder: Path, name: str, schema: str) -> ReplicateConfig:
+    (folder / "mappings.json").write_text(f"""
+    {{"rules": [{{"rule-type": "selection", "rule-id": "1", "rule-name": "1", "rule-action": "include",
+      "object-locator": {{"schema-name": "{schema}", "table-name": "%"}}}}]}}""")
+    address = database.address
+    mysql = {"host": address.host, "port": address.port, "user": address.user, "password": address.password}
+    config = parse_job({
+        "job": "replicate",
+        "name": name,
+        "source": {"mysql": mysql},
+        "table_mappings": str(folder / "mappings.json"),
+        "target": {"dynamodb": {"region": "us-east-1", "control_table": f"{name}_control"}},
+    })  # fmt: skip
+    assert isinstance(config, ReplicateConfig)
+    return config
+
+
 def test_a_table_under_a_wildcard_that_cant_be_mapped_keeps_no_other_from_going_on(
     any_database: Database,
     dynamodb: Any,
@@ -34,19 +51,7 @@ def test_a_table_under_a_wildcard_that_cant_be_mapped_keeps_no_other_from_going_
     caplog.set_level(logging.INFO)
     database = any_database
     stock, pair, name = (fresh_name(each).replace("-", "_") for each in ("stock", "pair", "job"))
-    (tmp_path / "mappings.json").write_text(f"""
-    {{"rules": [{{"rule-type": "selection", "rule-id": "1", "rule-name": "1", "rule-action": "include",
-      "object-locator": {{"schema-name": "{database.name}", "table-name": "%"}}}}]}}""")
-    address = database.address
-    mysql = {"host": address.host, "port": address.port, "user": address.user, "password": address.password}
-    config = parse_job({
-        "job": "replicate",
-        "name": name,
-        "source": {"mysql": mysql},
-        "table_mappings": str(tmp_path / "mappings.json"),
-        "target": {"dynamodb": {"region": "us-east-1", "control_table": f"{name}_control"}},
-    })  # fmt: skip
-    assert isinstance(config, ReplicateConfig)
+    config = config_of(database, tmp_path, name, database.name)
 
     def left_out() -> set[str]:
         """Run the job to the binlog's end; return which tables were named."""
@@ -92,3 +97,28 @@ def test_a_table_under_a_wildcard_that_cant_be_mapped_keeps_no_other_from_going_
     left_out()
     assert items() == {"1": "3"}
     assert [item["a"] for item in dynamodb.scan(TableName=pair)["Items"]] == [{"N": "1"}]
+
+
+def test_schemas_with_dots_are_told_from_tables_with_dots_also_when_they_are_dropped(
+    database: Database, dynamodb: Any, tmp_path: Path, fresh_name: Callable[[str], str]
+) -> None:
+    name, dotted = (fresh_name(each).replace("-", "_") for each in ("job", "yyy"))
+    long, dotted_schema = f"x.{dotted}", f"{database.name}.x"
+    config = config_of(database, tmp_path, name, f"{database.name}%")
+
+    def items(table: str) -> dict[str, Any]:
+        return {item["id"]["N"]: item["v"]["N"] for item in dynamodb.scan(TableName=table)["Items"]}
+
+    database.run(f"CREATE DATABASE `{dotted_schema}`")
+    try:
+        for place in (f"`{dotted_schema}`.`{dotted}`", f"`{long}`"):
+            database.run(f"CREATE TABLE {place} (id INT PRIMARY KEY, v INT)", f"INSERT INTO {place} VALUES (1, 1)")
+        run(config, until_caught_up=True)
+        database.run(f"UPDATE `{long}` SET v = 2", f"UPDATE `{dotted_schema}`.`{dotted}` SET v = 3")
+        run(config, until_caught_up=True)
+        assert (items(long), items(dotted)) == ({"1": "2"}, {"1": "3"})
+        database.run(f"DROP TABLE `{dotted_schema}`.`{dotted}`")
+        run(config, until_caught_up=True)
+        assert (items(long), items(dotted)) == ({"1": "2"}, {})
+    finally:
+        database.run(f"DROP DATABASE `{dotted_schema}`")

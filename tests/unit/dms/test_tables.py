@@ -3,6 +3,7 @@
 import pytest
 
 from streamjoin.dms import RowRejected
+from streamjoin.dms.source_table import schema_and_table, table_name
 from streamjoin.errors import ConfigError
 from tests.unit.dms.rules import TEXT_ROW, K, attribute, column_rule, mapping, parsed, selection, source
 
@@ -164,3 +165,17 @@ def test_two_mappings_that_differ_in_case_are_refused_if_names_have_no_case():
     mappings = parsed(selection(), mapping("person", "aaa"), mapping("Person", "bbb")).ignoring_case()
     with pytest.raises(ConfigError, match="object-mapping rules 2, 3 are all for it"):
         mappings.for_table(source())
+
+
+def test_a_schema_with_a_dot_is_told_from_a_table_with_one():
+    places = [("da.x", "yyy"), ("da", "x.yyy"), ("`da", "yyy"), ("da`.x", "y`.y"), ("da", "yyy"), ("", "yyy")]
+    names = [table_name(*place) for place in places]
+    assert names[:2] == ["`da.x`.yyy", "da.x.yyy"]
+    assert [schema_and_table(name) for name in names] == places
+
+
+def test_rules_for_a_schema_with_a_dot_and_for_a_table_with_one_are_rules_for_two_tables():
+    rules = [mapping(each, each.replace(".", "_")) for each in ("yyy", "x.yyy")]
+    for rule, schema in zip(rules, ("da.x", "da"), strict=True):
+        rule["object-locator"]["schema-name"] = schema
+    assert len(parsed(selection(), *rules).object_mappings) == 2

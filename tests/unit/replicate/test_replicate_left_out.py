@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from streamjoin.errors import ConfigError, SinkError, SourceError
+from streamjoin.replicate.control_state import LoadProgress
 from streamjoin.replicate.pipeline import replicate
 from streamjoin.streaming.runner import Until
 from streamjoin.streaming.signals import StopRequest
@@ -212,3 +213,14 @@ def test_a_table_that_a_rule_names_ends_a_job_when_it_comes_with_the_target_of_a
         SourceError, match=r"'shop\.STOCK' can't be replicated as it is here(.|\n)*'shop.stock' already"
     ):
         job.routes.mapping(server.definitions["STOCK"])
+
+
+def test_a_load_that_was_begun_when_names_had_no_quotes_goes_on(world, server):
+    world.mappings = parsed(selection("shop%", "%"))
+    server.definitions["stock"] = replace(server.definitions["stock"], schema="shop.x")
+    run(world)
+    state = world.control.saved[-1]
+    world.control.save(replace(state, loading={"shop.x.stock": LoadProgress((0,))}))
+    server.rows["stock"][2] = {"id": 2, "v": "x"}
+    run(world)
+    assert values(world) == {"1": "x", "2": "x"}
