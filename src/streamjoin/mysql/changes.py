@@ -1,7 +1,7 @@
 """What a MySQL server says of its tables: rows loaded, changes of its binlog, and where in the binlog that was."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from streamjoin.dms.source_table import SourceTable, Value
@@ -22,11 +22,14 @@ class BinlogPosition:
         offset: Byte in the file where the next event begins.
         gtid: What the server calls the same place, if it has global transaction ids: a set of MySQL
             (`uuid:1-5,...`) or a list of MariaDB (`0-1-16`). None if it has none.
+        created: When the file was begun, in seconds since 1970, by its first event: what tells it from another one of
+            the same name after `RESET MASTER`. None if it wasn't seen, or the ids tell that.
     """
 
     file: str
     offset: int
     gtid: str | None = None
+    created: int | None = field(default=None, compare=False)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -35,12 +38,13 @@ class BinlogPosition:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the position as JSON values."""
-        return {"file": self.file, "offset": self.offset, "gtid": self.gtid}
+        created = {} if self.created is None else {"created": self.created}
+        return {"file": self.file, "offset": self.offset, "gtid": self.gtid, **created}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "BinlogPosition":
         """Read what `to_dict` gave."""
-        return cls(str(values["file"]), int(values["offset"]), values.get("gtid"))
+        return cls(str(values["file"]), int(values["offset"]), values.get("gtid"), values.get("created"))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.offset}" + (f" ({self.gtid})" if self.gtid else "")

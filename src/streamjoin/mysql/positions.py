@@ -58,7 +58,10 @@ def _mariadb_gtids(session: Session, file: str, offset: int) -> str | None:
 
 
 def start_by(
-    session: Session, position: BinlogPosition, first_after: Callable[[BinlogPosition], BinlogPosition]
+    session: Session,
+    position: BinlogPosition,
+    first_after: Callable[[BinlogPosition], BinlogPosition],
+    file_created: Callable[[BinlogPosition], int | None] = lambda position: None,
 ) -> StartBy:
     """Return how to go on from a position.
 
@@ -70,13 +73,18 @@ def start_by(
         session: The server.
         position: Where to go on.
         first_after: Asks the server by the position's ids where the next transaction is.
+        file_created: Asks the server when the position's file was begun.
 
     Raises:
         DataLossError: The server no longer has the place, or never had.
     """
     files = {text(row[0]): int(row[1]) for row in session.ask("SHOW BINARY LOGS")}
     is_there = position.offset <= files.get(position.file, -1)
-    if is_there and (position.gtid is None or _fits(session, position, position.gtid)):
+    if position.gtid is None:
+        is_same = is_there and (position.created is None or file_created(position) == position.created)
+    else:
+        is_same = is_there and _fits(session, position, position.gtid)
+    if is_same:
         return StartBy.OFFSET
     if position.gtid is not None:
         with suppress(DataLossError):

@@ -144,7 +144,7 @@ class MysqlServer:
             DataLossError: The binlog no longer has the position; says to start with `--reload`.
         """
         session = self._session
-        by_gtid = positions.start_by(session, position, self._first_after) == StartBy.GTID
+        by_gtid = positions.start_by(session, position, self._first_after, self._file_created) == StartBy.GTID
         charsets = session.charsets()
         ahead = self._ahead_of(position, charsets, by_gtid=by_gtid)
 
@@ -170,6 +170,12 @@ class MysqlServer:
 
     def _dump(self) -> BinlogDump:
         return BinlogDump(self.address, _FIRST_SERVER_ID + secrets.randbelow(_FIRST_SERVER_ID))
+
+    def _file_created(self, position: BinlogPosition) -> int | None:
+        with closing(self._dump()) as dump:
+            begin = positions.file_begins(position)
+            dump.start(begin, is_mariadb=self._session.is_mariadb, by_gtid=False, follow=False)
+            return dump.file_created()
 
     def _first_after(self, position: BinlogPosition) -> BinlogPosition:
         with closing(self._dump()) as dump:

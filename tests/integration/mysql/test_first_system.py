@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin.errors import SourceError
+from streamjoin.errors import DataLossError, SourceError
 from streamjoin.mysql import (
     Altered,
+    BinlogPosition,
     Committed,
     RowChange,
     Truncated,
@@ -69,6 +70,22 @@ def test_a_table_that_was_altered_unseen_by_the_binlog_is_loaded_again(mysql_dat
     assert isinstance(altered, Altered)
     assert isinstance(row, RowChange)
     assert row.after == {"id": 2, "w": 3, "v": 4}
+
+
+def test_a_new_file_of_the_old_name_and_with_an_event_at_the_same_byte_is_noticed(mysql_database: Database) -> None:
+    database = mysql_database
+    database.run("CREATE TABLE t (id INT PRIMARY KEY)", "RESET MASTER")
+    begin = database.server().position()
+    # What tells files apart has whole seconds; and it stays what it is for a stream that begins later.
+    time.sleep(1.1)
+    database.run("INSERT INTO t VALUES (1)")
+    position = database.changes_since(begin)[-1].position
+    stored = BinlogPosition.from_dict(position.to_dict())
+    database.run("INSERT INTO t VALUES (2)")
+    assert [row.after for row in database.rows_since(stored)] == [{"id": 2}]
+    database.run("RESET MASTER", "INSERT INTO t VALUES (3)", "INSERT INTO t VALUES (4)")
+    with pytest.raises(DataLossError, match=r"no longer has the position.*another transaction.*--reload"):
+        database.changes_since(stored)
 
 
 def test_columns_that_are_generated_are_read_without_names(mysql_database: Database) -> None:

@@ -53,7 +53,7 @@ class BinlogDecoder:
     def __init__(self, start: BinlogPosition, known: KnownTables, charsets: Charsets, *, is_mariadb: bool) -> None:
         self.position = start
         self._known, self._charsets, self._is_mariadb = known, charsets, is_mariadb
-        self._file, self._offset = start.file, start.offset
+        self._file, self._offset, self._created = start.file, start.offset, start.created
         self._gtids = read_gtids(start.gtid, is_mariadb=is_mariadb)
         self._has_begun = self._in_transaction = False
         self._at_ms: int | None = None
@@ -90,6 +90,8 @@ class BinlogDecoder:
             return self._rotate(event)
         if event.type in (_HEARTBEAT, _HEARTBEAT_V2):
             return self._between(event)
+        if event.type == _FORMAT:
+            self._created = event.timestamp
         is_inside = self._in_transaction or self._pending_gtid is not None
         if event.is_artificial or (event.end == 0 and not is_inside):
             return []
@@ -139,7 +141,7 @@ class BinlogDecoder:
                     "start with --reload"
                 )
                 raise DataLossError(message)
-            self._file, self._offset = file, int.from_bytes(event.body[:8], "little")
+            self._file, self._offset, self._created = file, int.from_bytes(event.body[:8], "little"), None
         # After a restart of the server the same numbers mean other tables.
         self._layouts.clear()
         return self._between(event)
@@ -153,7 +155,10 @@ class BinlogDecoder:
         return self._committed(event.timestamp * 1000)
 
     def _committed(self, at_ms: int) -> list[Change]:
-        self.position = BinlogPosition(self._file, self._offset, str(self._gtids) if self._gtids is not None else None)
+        if self._gtids is None:
+            self.position = BinlogPosition(self._file, self._offset, created=self._created)
+        else:
+            self.position = BinlogPosition(self._file, self._offset, str(self._gtids))
         return [Committed(self.position, at_ms)]
 
     def _commit(self, event: BinlogEvent) -> list[Change]:

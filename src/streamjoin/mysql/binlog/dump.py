@@ -196,6 +196,14 @@ class BinlogDump:
                 return BinlogPosition(file, event.end - event.size_bytes)
         return None
 
+    def file_created(self) -> int | None:
+        """Return when the file was begun of whose beginning `start` asked, in seconds since 1970.
+
+        Raises:
+            DataLossError: The server no longer has the file.
+        """
+        return next((event.timestamp for event in self.events() if event.type == _FORMAT_DESCRIPTION), None)
+
     def _event(self, data: bytes) -> BinlogEvent:
         timestamp, kind, server_id, size, end, flags = _HEADER.unpack_from(data)
         body = data[HEADER_BYTES + 1 :]
