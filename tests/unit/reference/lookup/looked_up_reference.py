@@ -45,12 +45,12 @@ class Setup:
         rows = [value if isinstance(value, tuple) else (value,) for value in values]
         return FakeEvents([dict(zip(self.event.names, row, strict=True)) for row in rows], self.event)
 
-    def look_up(self, *values, after=0):
-        """Return the next batch's snapshot, and its rows by their join key."""
+    def look_up(self, *values, after=0, again=None):
+        """Return the next batch's snapshot, or `again`, and its rows by their join key."""
         self.clock.advance(after)
         before, fetch_module.fetcher = fetch_module.fetcher, self.fetcher
         try:
-            snapshot = self.reference.current()
+            snapshot = again or self.reference.current()
             side = snapshot.side(self.events(*values))
         finally:
             fetch_module.fetcher = before
