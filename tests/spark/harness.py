@@ -84,7 +84,7 @@ def batch_of(spark: SparkSession, number: int, records: Sequence[Record], *, in_
         )
     )  # fmt: skip
     places = {r.shard_id: ShardPosition(PositionKind.AFTER, sequence_number=r.last) for r in ranges}
-    columns = zip(*map(values_of, records), strict=True)
+    columns = list(zip(*map(values_of, records), strict=True)) or [()] * len(RECORD_SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, RECORD_SCHEMA, strict=True)]
     table = pa.Table.from_arrays(arrays, schema=RECORD_SCHEMA) if in_driver else None
     return Batch(f"batch-{number}", frame(spark, records), Position("s", places), ranges, table=table)
