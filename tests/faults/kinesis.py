@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,6 +65,12 @@ class FakeClock:
                 self.pass_seconds(seconds)
                 return False
         return True
+
+    def wait_for(self, news: threading.Condition, holds: Callable[[], bool], seconds: float) -> bool:
+        del news
+        if not holds():
+            self.pass_seconds(seconds)
+        return holds()
 
     def pass_seconds(self, seconds: float) -> None:
         with self._lock:
@@ -149,7 +156,7 @@ class FakeKinesis:
         """Do what the service does when time passes: old records go, then the closed shards that held them."""
         oldest_ms = self.clock.now_ms() - seconds * 1000
         for shard in list(self.shards.values()):
-            old = [r["SequenceNumber"] for r in shard.held() if _arrived_ms(r) < oldest_ms]
+            old = [r["SequenceNumber"] for r in shard.held() if arrived_ms(r) < oldest_ms]
             shard.trimmed_up_to = max([shard.trimmed_up_to, *map(int, old)])
             if shard.closed_ms is not None and shard.closed_ms < oldest_ms and shard.answers is None:
                 self.forget(shard.shard_id)
@@ -174,13 +181,16 @@ class FakeKinesis:
     def expire_iterators(self) -> None:
         self._tokens.clear()
 
+    def next_number(self) -> int:
+        return next(self._numbers)
+
     def times_called(self, operation: str) -> int:
         return sum(1 for called, _, _ in self.calls if called == operation)
 
     # what the reader calls
 
     def list_shards(self, **arguments: Any) -> dict[str, Any]:
-        self._called("ListShards", arguments)
+        self.called("ListShards", arguments)
         token = arguments.get("NextToken")
         assert not token or set(arguments) == {"NextToken"}, "the service refuses NextToken with other arguments"
         assert token or arguments["ShardFilter"] == {"Type": "FROM_TRIM_HORIZON"}, "a filter that hides unread parents"
@@ -192,27 +202,36 @@ class FakeKinesis:
         return answer
 
     def describe_stream_summary(self, **arguments: Any) -> dict[str, Any]:
-        self._called("DescribeStreamSummary", arguments)
-        return {"StreamDescriptionSummary": {"RetentionPeriodHours": self.retention_hours}}
+        self.called("DescribeStreamSummary", arguments)
+        arn = f"arn:aws:kinesis:us-east-1:000000000000:stream/{self.name}"
+        return {"StreamDescriptionSummary": {"RetentionPeriodHours": self.retention_hours, "StreamARN": arn}}
 
     def get_shard_iterator(self, **arguments: Any) -> dict[str, Any]:
-        self._called("GetShardIterator", arguments)
-        shard, kind = self._shard(arguments["ShardId"], "GetShardIterator"), arguments["ShardIteratorType"]
-        number = arguments.get("StartingSequenceNumber")
-        if kind == "TRIM_HORIZON":
-            begin = 0
-        elif kind == "AT_SEQUENCE_NUMBER":
-            begin = int(number)
-            if self.refuses_trimmed and not any(r["SequenceNumber"] == number for r in shard.held()):
-                raise client_error("InvalidArgumentException", "GetShardIterator", "StartingSequenceNumber is invalid")
-        else:
-            assert kind == "AT_TIMESTAMP", kind
-            at_ms = round(arguments["Timestamp"] * 1000)
-            if at_ms > self.clock.now_ms():
-                raise client_error("InvalidArgumentException", "GetShardIterator", "timestampInMillis is in the future")
-            later = (int(r["SequenceNumber"]) for r in shard.records if _arrived_ms(r) >= at_ms)
-            begin = next(later, self._end(shard))
+        self.called("GetShardIterator", arguments)
+        shard, kind = self.shard(arguments["ShardId"], "GetShardIterator"), arguments["ShardIteratorType"]
+        number, timestamp = arguments.get("StartingSequenceNumber"), arguments.get("Timestamp")
+        begin = self.beginning(shard, kind, number, timestamp, "GetShardIterator")
         return {"ShardIterator": self._token(shard.shard_id, begin)}
+
+    def beginning(
+        self, shard: FakeShard, kind: str, number: str | None, timestamp: float | None, operation: str
+    ) -> int:
+        """Return the first sequence number that a read may give, or refuse as the service does."""
+        if kind == "TRIM_HORIZON":
+            return 0
+        if kind in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
+            assert number is not None
+            is_held = any(r["SequenceNumber"] == number for r in shard.held())
+            if self.refuses_trimmed and kind == "AT_SEQUENCE_NUMBER" and not is_held:
+                raise client_error("InvalidArgumentException", operation, "StartingSequenceNumber is invalid")
+            return int(number) + (kind == "AFTER_SEQUENCE_NUMBER")
+        assert kind == "AT_TIMESTAMP", kind
+        assert timestamp is not None
+        at_ms = round(timestamp * 1000)
+        if at_ms > self.clock.now_ms():
+            raise client_error("InvalidArgumentException", operation, "timestampInMillis is in the future")
+        later = (int(r["SequenceNumber"]) for r in shard.records if arrived_ms(r) >= at_ms)
+        return next(later, self._end(shard))
 
     def get_records(self, **arguments: Any) -> dict[str, Any]:
         self.clock.pass_seconds(self.call_seconds)
@@ -220,11 +239,11 @@ class FakeKinesis:
         assert token is not None, "the null iterator of a closed shard used again"
         assert 1 <= arguments["Limit"] <= MAX_RECORDS_PER_CALL
         shard_id, begin, made_at = self._tokens.get(token, ("", 0, -1e9))
-        self._hang(shard_id)
-        self._called("GetRecords", {**arguments, "ShardId": shard_id})
+        self.hang_if_told(shard_id)
+        self.called("GetRecords", {**arguments, "ShardId": shard_id})
         if self.clock.monotonic() - made_at > ITERATOR_LIFE_SECONDS:
             raise client_error("ExpiredIteratorException", "GetRecords", "Iterator expired")
-        shard = self._shard(shard_id, "GetRecords")
+        shard = self.shard(shard_id, "GetRecords")
         rest = [r for r in shard.held() if int(r["SequenceNumber"]) >= begin]
         if shard.empty_pages and rest:
             shard.empty_pages -= 1
@@ -235,14 +254,14 @@ class FakeKinesis:
             if page and size > MAX_BYTES_PER_CALL:
                 break
             page.append(record)
-        behind_ms = max(1, self.clock.now_ms() - _arrived_ms(rest[len(page)])) if len(page) < len(rest) else 0
+        behind_ms = max(1, self.clock.now_ms() - arrived_ms(rest[len(page)])) if len(page) < len(rest) else 0
         answer: dict[str, Any] = {"Records": page, "MillisBehindLatest": behind_ms}
         if behind_ms or shard.ending is None:
             begin = int(page[-1]["SequenceNumber"]) + 1 if page else begin
             answer["NextShardIterator"] = self._token(shard_id, begin)
         return answer
 
-    def _hang(self, shard_id: str) -> None:
+    def hang_if_told(self, shard_id: str) -> None:
         shard = self.shards.get(shard_id)
         if shard is not None and shard.answers is not None:
             shard.hanging.append(threading.current_thread())
@@ -250,14 +269,14 @@ class FakeKinesis:
             shard.answers.wait()
             _HANGING.discard(threading.current_thread())
 
-    def _called(self, operation: str, arguments: dict[str, Any]) -> None:
+    def called(self, operation: str, arguments: dict[str, Any]) -> None:
         self.calls.append((operation, arguments, self.clock.monotonic()))
         if self.faults[operation]:
             raise self.faults[operation].popleft()
         if not self.exists:
             raise client_error("ResourceNotFoundException", operation, f"Stream {self.name} not found")
 
-    def _shard(self, shard_id: str, operation: str) -> FakeShard:
+    def shard(self, shard_id: str, operation: str) -> FakeShard:
         if shard_id not in self.shards:
             raise client_error("ResourceNotFoundException", operation, f"Shard {shard_id} not found")
         return self.shards[shard_id]
@@ -289,5 +308,5 @@ class FakeKinesis:
         return listed | dict(zip(("ParentShardId", "AdjacentParentShardId"), shard.parents, strict=False))
 
 
-def _arrived_ms(record: dict[str, Any]) -> int:
+def arrived_ms(record: dict[str, Any]) -> int:
     return round(record["ApproximateArrivalTimestamp"].timestamp() * 1000)

@@ -115,7 +115,6 @@ def test_the_example_of_all_keys_has_them_all() -> None:
     assert missing == [
         # The other forms of what is there, and what isn't supported yet.
         "source.kinesis.stream_arn",
-        "source.kinesis.fan_out",
         "payload.schema[].type",
         "payload.schema.glue_catalog",
         "payload.schema.glue_catalog.table",

@@ -81,7 +81,7 @@ def shows(text: str, secret: str) -> bool:
         ("source.kinesis.region", "${DB_PASSWORD}"),
         ("source.kinesis.timestamp", "${DB_PASSWORD}"),
         ("source.kinesis.starting_position", "${DB_PASSWORD}"),
-        ("source.kinesis.fan_out", "${DB_PASSWORD}"),
+        ("source.kinesis.fan_out", "${DB_PASSWORD} "),
         ("source.kinesis", "${DB_PASSWORD}"),
         ("source.mysql", {"password": "${DB_PASSWORD}"}),
         ("payload.format", "${DB_PASSWORD}"),

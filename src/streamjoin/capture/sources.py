@@ -93,8 +93,8 @@ class KinesisChanges:
         return "source.kinesis" if self._settings.fail_on_data_loss else None
 
     def check(self) -> None:
-        """Ask for the stream's shards."""
-        kinesis.stream_client(self._stream).shards()
+        """Ask for the stream's shards, and for its consumer with fan_out, which is registered if it is missing."""
+        kinesis.stream_client(self._stream).check()
 
     def first(self, noted: NotedMoment | None) -> Position:
         """Return the configured start, or the noted moment if that is earlier."""

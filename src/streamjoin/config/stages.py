@@ -28,6 +28,7 @@ JobName = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digit
 Region = Annotated[str, Matching(r"[a-z]{2,}(-[a-z]+)+-[0-9]", "a region such as us-east-1")]
 RoleArn = Annotated[str, Matching(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+", "arn:aws:iam::<account>:role/<name>")]
 StreamName = Annotated[str, Matching(r"[A-Za-z0-9_.-]{1,128}", "1 to 128 letters, digits and _ . -")]
+ConsumerName = Annotated[str, Matching(r"[A-Za-z0-9_.-]{1,128}", "1 to 128 letters, digits and _ . -")]
 StreamArn = Annotated[
     str,
     Matching(
@@ -62,8 +63,8 @@ class KinesisSettings(Stage):
     """Whether to stop when the stream no longer has the records that come next; false goes on and records the gap."""
     role_arn: RoleArn | None = None
     """Role to assume through STS, for a stream of another account."""
-    fan_out: NotYet = None
-    """Name of an enhanced fan-out consumer. Not supported yet: leave it out."""
+    fan_out: ConsumerName | None = None
+    """Name of the enhanced fan-out consumer that reads the stream, registered if missing. Default: it is polled."""
 
 
 class DynamoDbSettings(Stage):

@@ -67,7 +67,7 @@ def resolve_schema(config: EnrichConfig) -> pa.Schema:
 
 
 def check_services(config: EnrichConfig, stream: Stream) -> Described:
-    """Ask for the stream, and for each reference table and what follows it, before Spark takes its seconds to start.
+    """Ask for the stream and its consumer, and for each reference table and what follows it, before Spark starts.
 
     Returns:
         What the tables are.
@@ -76,7 +76,7 @@ def check_services(config: EnrichConfig, stream: Stream) -> Described:
         SourceError: The stream is missing or denied, or a reference table's.
         ReferenceTableError: A reference table is.
     """
-    kinesis.stream_client(stream).shards()
+    kinesis.stream_client(stream).check()
     described = {}
     for reference in config.references:
         table = reference.dynamodb

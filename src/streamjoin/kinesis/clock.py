@@ -1,8 +1,9 @@
 """Where the reading of Kinesis gets its time from, and waits."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
+from threading import Condition
 from typing import Any, Protocol
 
 
@@ -13,6 +14,7 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...  # noqa: D102
     def sleep(self, seconds: float) -> None: ...  # noqa: D102
     def wait(self, work: Collection[Future[Any]], seconds: float) -> bool: ...  # noqa: D102
+    def wait_for(self, news: Condition, holds: Callable[[], bool], seconds: float) -> bool: ...  # noqa: D102
 
 
 class SystemClock:
@@ -33,3 +35,8 @@ class SystemClock:
     def wait(self, work: Collection[Future[Any]], seconds: float) -> bool:
         """Wait until all of the work is done, but no longer than told; return whether it is."""
         return not wait(work, seconds).not_done
+
+    def wait_for(self, news: Condition, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until it holds, asked at each piece of news, but no longer than told; return whether it does."""
+        with news:
+            return news.wait_for(holds, seconds)

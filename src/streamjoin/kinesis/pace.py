@@ -37,14 +37,12 @@ class CallPace:
         self._clock, self._jitter = clock, jitter
         self._shards: dict[str, _Shard] = {}
 
-    def await_turn(self, operation: str, shard_id: str) -> None:
+    def await_turn(self, operation: str, shard_id: str, spaced_seconds: float = SECONDS_BETWEEN_CALLS) -> None:
         """Wait until the shard may be asked again for `operation`; the call is to follow at once."""
         shard = self._shard(shard_id)
         wait_seconds = self.back_off_seconds(shard_id)
         if operation in shard.called_at:
-            wait_seconds = max(
-                wait_seconds, shard.called_at[operation] + SECONDS_BETWEEN_CALLS - self._clock.monotonic()
-            )
+            wait_seconds = max(wait_seconds, shard.called_at[operation] + spaced_seconds - self._clock.monotonic())
         if wait_seconds > 0:
             self._clock.sleep(wait_seconds)
         shard.called_at[operation] = self._clock.monotonic()

@@ -24,6 +24,8 @@ class StreamSettings(Protocol):
     def role_arn(self) -> str | None: ...  # noqa: D102
     @property
     def fail_on_data_loss(self) -> bool: ...  # noqa: D102
+    @property
+    def fan_out(self) -> str | None: ...  # noqa: D102
 
 
 class LimitSettings(Protocol):
@@ -58,6 +60,7 @@ class Stream:
         role_arn: A role to assume for it.
         fail_on_data_loss: Stop when the stream no longer holds the position; else record the lost range and go on.
         split: Takes the payloads of one record apart: gives for each those that it holds. Default: itself.
+        fan_out: The enhanced fan-out consumer by which it is read; registered if it is missing. Default: it is polled.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Stream:
     role_arn: str | None = None
     fail_on_data_loss: bool = True
     split: Split | None = None
+    fan_out: str | None = None
 
     @classmethod
     def from_config(cls, settings: StreamSettings, split: Split | None = None) -> "Stream":
@@ -76,7 +80,7 @@ class Stream:
             problem = "source.kinesis: neither stream_name nor stream_arn; give one of them"
             raise ConfigError([problem])
         region = settings.region or (arn.split(":")[3] if arn else None)
-        return cls(name, arn, region, settings.role_arn, settings.fail_on_data_loss, split)
+        return cls(name, arn, region, settings.role_arn, settings.fail_on_data_loss, split, settings.fan_out)
 
     @property
     def identity(self) -> str:

@@ -6,16 +6,15 @@ from typing import Any
 import pyarrow as pa
 
 from streamjoin.errors import DataLossError, SourceError
-from streamjoin.kinesis.client import (
+from streamjoin.kinesis.calls import (
     GapError,
     IteratorExpiredError,
     Page,
     SequenceNumberNotHeldError,
     ShardGoneError,
-    ShardMemory,
-    StreamClient,
     ThrottledError,
 )
+from streamjoin.kinesis.client import ShardMemory, StreamClient
 from streamjoin.kinesis.plan import BatchLimits, ShardRead
 from streamjoin.kinesis.taken import Taken, arrival_ms, arrived_since
 from streamjoin.shards.position import TRIM_HORIZON, LostRange, PositionKind, ShardPosition, ShardRange, sequence_order
@@ -62,8 +61,7 @@ class ShardReading:
         memory = client.memory.get(read.shard_id)
         seen = memory.seen if memory else (0, 0, 0)
         self._taken = Taken(client.stream.name, read.shard_id, seen, client.stream.split)
-        self._requests = 0
-        self._drained = False
+        self._requests, self._drained = 0, False
         self._behind_ms: int | None = None
         self._read_at_ms = client.clock.now_ms()
         self._lost = read.lost
@@ -147,7 +145,7 @@ class ShardReading:
     def _expired(self, error: IteratorExpiredError) -> None:
         self._iterator = None
         if self._is_fresh:
-            message = f"{self._where()}: GetRecords calls an iterator expired that was opened just now"
+            message = f"{self._where()}: an iterator that was opened just now is called expired"
             failure = SourceError(message, retryable=True)
             failure.__cause__ = error
             self._failed(failure)
@@ -162,10 +160,12 @@ class ShardReading:
 
     def range(self) -> ShardRange:
         """Return what was read so far."""
+        # Without an answer a gap is not behind the position yet: the next batch must meet it.
+        lost = self._lost if self.was_answered else None
         return ShardRange(
             self._read.shard_id,
             *(self._taken.first, self._taken.last, self._taken.rows, self._taken.bytes),
-            *(self._drained, self._behind_ms, self._read_at_ms, self._lost),
+            *(self._drained, self._behind_ms, self._read_at_ms, lost),
             self._read.start.sequence_number,
             *(self._taken.last_arrived_ms, self._taken.empty),
         )
@@ -175,21 +175,21 @@ class ShardReading:
         self._is_fresh = self._iterator is None
         if self._iterator is None and not self._open():
             return True
-        asked_at_ms = self._client.clock.now_ms()
         # The position's own record comes first, and doesn't count.
         size = self._taken.wanted(limits) + (1 if self._expected is not None else 0)
-        page = self._client.records(self._read.shard_id, str(self._iterator), size)
+        page = self._client.pages.records(self._read.shard_id, str(self._iterator), size)
         self._requests += 1
         self._client.pace.answered(self._read.shard_id)
         self.answered_at = self._client.clock.monotonic()
-        self._read_at_ms = asked_at_ms
+        self._read_at_ms = page.as_of_ms
         records = self._wanted(page)
         kept = self._take(records, limits)
         if kept < len(records):
             # The rest belongs to the next batch, which starts after the last record kept.
-            arrived_ms = arrival_ms(records[kept])
-            self._behind_ms = max(1, page.millis_behind_latest, asked_at_ms - arrived_ms)
-            self._iterator, self.is_limited = None, True
+            self._behind_ms = max(1, page.millis_behind_latest, self._client.clock.now_ms() - arrival_ms(records[kept]))
+            passed = len(page.records) - len(records) + kept
+            self._iterator = self._client.pages.within(self._read.shard_id, str(self._iterator), passed)
+            self.is_limited = True
             return True
         self._iterator = page.next_iterator
         self._drained = page.next_iterator is None
@@ -200,16 +200,16 @@ class ShardReading:
 
     def _open(self) -> bool:
         """Open an iterator at the position; False when there can be nothing to read yet."""
-        at = self._at
+        at, shard_id, pages = self._at, self._read.shard_id, self._client.pages
         self._expected, self._is_refused = at.sequence_number, False
         if at.kind is not PositionKind.AFTER and at.caught_up_ms is not None and not self._is_within_retention():
             self._lose(None, "it was read to its end, or opened, longer ago than the stream keeps records")
         try:
-            self._iterator = self._client.open(self._read.shard_id, at)
+            self._iterator = pages.open(shard_id, at, is_near_trim_horizon=self._is_near_trim_horizon())
         except SequenceNumberNotHeldError as error:
             if at.kind is PositionKind.AFTER:
                 self._is_refused = True
-                self._iterator = self._client.open(self._read.shard_id, TRIM_HORIZON)
+                self._iterator = pages.open(shard_id, TRIM_HORIZON)
                 return True
             if at.timestamp_ms is not None and at.timestamp_ms > self._client.clock.now_ms() - _CLOCK_SKEW_MS:
                 self._behind_ms = 0

@@ -125,7 +125,8 @@ def plan(
         lineage.position,
         tuple(sorted(reads, key=lambda r: r.shard_id)),
         limits,
-        through_executors=bool(behind) and limits.records > _DRIVER_RECORDS,
+        # A shard has one subscription of a consumer: it can't move from task to task.
+        through_executors=bool(behind) and limits.records > _DRIVER_RECORDS and not stream.fan_out,
         waiting=lineage.waiting + client.awaited(lineage.childless),
     )
 
@@ -178,6 +179,7 @@ def fetch(plan: Plan, client: StreamClient | None = None) -> Fetched:
     if not plan.reads:
         return Fetched(pa.Table.from_batches([], RECORD_SCHEMA), ())
     client = client or stream_client(plan.stream)
+    client.pages.await_news([shard_read.shard_id for shard_read in plan.reads])
     deadline = client.clock.monotonic() + plan.limits.seconds
     goals = {shard_read.shard_id: shard_read.limits for shard_read in plan.reads}
     with ShardReadings(client, plan.reads, _READ_THREADS) as shards:

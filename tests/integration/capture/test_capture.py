@@ -58,7 +58,8 @@ def test_a_template_captures_every_table_under_a_name_that_athena_takes(
 ) -> None:
     stream, base = make_stream(1), str(tmp_path)
     template = entry("*", base, hudi={"base_path": f"{base}/{{table}}", "table_name": "t_{table}"})
-    job = Capture(base, {"kinesis": {"stream_name": stream}}, [template])
+    # The other tests poll.
+    job = Capture(base, {"kinesis": {"stream_name": stream, "fan_out": "capture"}}, [template])
     names = ["Shop.Orders-1", "Shop.items-1"]
 
     def change(name: str, number: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Services:
         })  # fmt: skip
         clients = {"dynamodb": self.table, "dynamodbstreams": self.stream}
         monkeypatch.setattr(assembly, "aws_client", lambda service, *_: clients[service])
-        listed = SimpleNamespace(shards=lambda: ())
+        listed = SimpleNamespace(check=lambda: ())
         monkeypatch.setattr(assembly.kinesis, "stream_client", lambda _: listed)
 
     def check(self, **reference: Any) -> None:

@@ -3,11 +3,17 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import pytest
+
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position
-from tests.faults.kinesis import FakeClock, FakeKinesis
+from tests.faults.fan_out import TAKEN_OVER_AFTER_SECONDS, FakeFanOut, listen
+from tests.faults.kinesis import FakeClock
+
+# What is true of a stream whether it is polled or pushed by it.
+each_way = pytest.mark.usefixtures("_each_way")
 
 HOUR_SECONDS = 3600
 PLENTY = BatchLimits(1_000_000, 1 << 30)
@@ -16,10 +22,12 @@ PLENTY = BatchLimits(1_000_000, 1 << 30)
 class Job:
     """The loop of a pipeline, without the rest of it: plan, fetch, advance; `restart` is a new process."""
 
+    fan_out = None
+
     def __init__(self, shards=1, fail_on_data_loss=True, **stream):
         self.clock = FakeClock()
-        self.service = FakeKinesis(self.clock, shards, **stream)
-        self.stream = Stream("orders", fail_on_data_loss=fail_on_data_loss)
+        self.service = FakeFanOut(self.clock, shards, **stream)
+        self.stream = Stream("orders", fail_on_data_loss=fail_on_data_loss, fan_out=self.fan_out)
         self.rows = []
         self.restart()
         self.start()
@@ -29,11 +37,14 @@ class Job:
         return min(self.service.shards)
 
     def restart(self):
+        if self.fan_out:
+            # Until then a killed process's subscription is in the way.
+            self.clock.pass_seconds(TAKEN_OVER_AFTER_SECONDS)
         self.client = self.restarted()
 
     def restarted(self):
         """Another process's client."""
-        return StreamClient(self.stream, self.service, self.clock, jitter=lambda: 0.5)
+        return StreamClient(self.stream, self.service, self.clock, jitter=lambda: 0.5, listen=listen)
 
     def start(self, starting_position="TRIM_HORIZON", timestamp=None):
         wanted = SimpleNamespace(starting_position=starting_position, timestamp=timestamp)
@@ -53,6 +64,12 @@ class Job:
 
     def numbers(self, shard_id=None):
         return [row["sequence_number"] for row in self.rows if shard_id in {None, row["shard_id"]}]
+
+
+class PushedJob(Job):
+    """The same with a consumer of its own."""
+
+    fan_out = "etl"
 
 
 def at_ms(job):

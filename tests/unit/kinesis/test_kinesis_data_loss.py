@@ -4,7 +4,8 @@ from streamjoin.errors import DataLossError, SourceError
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition
-from tests.unit.kinesis.kinesis_job import HOUR_SECONDS, Job
+from tests.faults.kinesis import throttled
+from tests.unit.kinesis.kinesis_job import HOUR_SECONDS, Job, each_way
 
 
 def lagging(**options):
@@ -19,6 +20,7 @@ def lagging(**options):
     return job
 
 
+@each_way
 def test_a_gap_is_met_again_when_its_batch_was_not_committed():
     job = lagging(fail_on_data_loss=False)
     numbers = [r["SequenceNumber"] for r in job.service.shards[job.shard].records]
@@ -28,6 +30,7 @@ def test_a_gap_is_met_again_when_its_batch_was_not_committed():
     assert job.ranges[job.shard].lost == LostRange(numbers[1], None)
 
 
+@each_way
 @pytest.mark.parametrize("refuses_trimmed", [False, True])
 def test_a_trimmed_position_stops_the_job_with_the_range(refuses_trimmed):
     job = lagging(refuses_trimmed=refuses_trimmed)
@@ -82,6 +85,7 @@ def test_what_was_read_of_a_shard_before_it_went_is_a_batch_too():
         job.batch()
 
 
+@each_way
 @pytest.mark.parametrize("refuses_trimmed", [False, True])
 def test_a_user_who_accepts_data_loss_gets_the_lost_range_once(refuses_trimmed):
     job = lagging(refuses_trimmed=refuses_trimmed, fail_on_data_loss=False)
@@ -95,6 +99,7 @@ def test_a_user_who_accepts_data_loss_gets_the_lost_range_once(refuses_trimmed):
     assert job.ranges[job.shard].lost is None
 
 
+@each_way
 def test_a_gap_with_nothing_behind_it_is_recorded_once():
     job = lagging(fail_on_data_loss=False)
     numbers = [r["SequenceNumber"] for r in job.service.shards[job.shard].records]
@@ -108,6 +113,7 @@ def test_a_gap_with_nothing_behind_it_is_recorded_once():
     assert job.numbers()[2:] == [wanted]
 
 
+@each_way
 @pytest.mark.parametrize("refuses_trimmed", [False, True])
 @pytest.mark.parametrize("has_more", [False, True])
 def test_a_shard_that_was_caught_up_within_the_retention_period_lost_nothing(refuses_trimmed, has_more):
@@ -122,9 +128,11 @@ def test_a_shard_that_was_caught_up_within_the_retention_period_lost_nothing(ref
     job.restart()
     job.batch()
     assert job.numbers()[3:] == wanted
-    assert job.service.times_called("DescribeStreamSummary") == 1
+    if not job.fan_out:
+        assert job.service.times_called("DescribeStreamSummary") == 1
 
 
+@each_way
 def test_a_shard_caught_up_longer_ago_than_the_retention_period_may_have_lost_records():
     job = Job()
     last = job.service.put_many(job.shard, 3)[-1]
@@ -136,6 +144,7 @@ def test_a_shard_caught_up_longer_ago_than_the_retention_period_may_have_lost_re
         job.batch()
 
 
+@each_way
 def test_a_shard_without_a_record_read_longer_ago_than_the_retention_period_may_have_lost_records():
     job = Job()
     job.start("LATEST")
@@ -146,6 +155,7 @@ def test_a_shard_without_a_record_read_longer_ago_than_the_retention_period_may_
         job.batch()
 
 
+@each_way
 def test_a_shard_never_read_since_latest_longer_ago_than_the_retention_period_may_have_lost_records():
     job = Job()
     job.start("LATEST")
@@ -154,6 +164,23 @@ def test_a_shard_never_read_since_latest_longer_ago_than_the_retention_period_ma
         job.batch()
 
 
+@each_way
+def test_a_gap_is_recorded_with_an_answer_only():
+    job = Job(fail_on_data_loss=False)
+    job.start("LATEST")
+    before = job.position
+    job.clock.pass_seconds(25 * HOUR_SECONDS)
+    number = job.service.put(job.shard)
+    job.service.fail("SubscribeToShard" if job.fan_out else "GetRecords", *[throttled()] * 10)
+    job.batch()
+    assert (job.ranges[job.shard].lost, job.position) == (None, before)
+    job.service.faults.clear()
+    job.clock.pass_seconds(10)
+    job.batch()
+    assert job.ranges[job.shard].lost == LostRange(None, number)
+
+
+@each_way
 def test_a_lost_range_before_the_first_record_ever_read_ends_at_that_record():
     job = Job(fail_on_data_loss=False)
     job.start("LATEST")
@@ -163,6 +190,7 @@ def test_a_lost_range_before_the_first_record_ever_read_ends_at_that_record():
     assert job.ranges[job.shard].lost == LostRange(None, number)
 
 
+@each_way
 def test_the_record_at_the_position_is_neither_read_again_nor_counted():
     job = Job()
     wanted = job.service.put_many(job.shard, 2)
@@ -174,6 +202,7 @@ def test_the_record_at_the_position_is_neither_read_again_nor_counted():
     assert job.numbers() == wanted
 
 
+@each_way
 def test_a_position_from_a_stream_made_again_is_not_taken_for_a_trimmed_one():
     job = Job(refuses_trimmed=True)
     job.service.put_many(job.shard, 2)
@@ -182,6 +211,7 @@ def test_a_position_from_a_stream_made_again_is_not_taken_for_a_trimmed_one():
         job.batch()
 
 
+@each_way
 def test_a_shard_that_vanishes_between_listing_and_reading_is_data_loss():
     job = Job()
     job.service.put(job.shard)
@@ -191,6 +221,7 @@ def test_a_shard_that_vanishes_between_listing_and_reading_is_data_loss():
         kinesis.fetch(plan, job.client)
 
 
+@each_way
 @pytest.mark.parametrize("fail_on_data_loss", [True, False])
 def test_records_of_a_child_that_were_trimmed_before_it_was_ever_read_are_missed(fail_on_data_loss):
     job = Job(fail_on_data_loss=fail_on_data_loss)
@@ -210,6 +241,7 @@ def test_records_of_a_child_that_were_trimmed_before_it_was_ever_read_are_missed
     assert job.ranges[left].lost == LostRange(None, wanted)
 
 
+@each_way
 def test_a_child_read_soon_after_its_parent_lost_nothing():
     job = Job()
     job.service.put(job.shard)

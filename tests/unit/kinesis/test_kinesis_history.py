@@ -6,7 +6,7 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits
 from tests.faults.kinesis import throttled
 from tests.faults.kpl import aggregate
-from tests.unit.kinesis.kinesis_job import Job
+from tests.unit.kinesis.kinesis_job import Job, PushedJob
 
 steps = st.one_of(
     st.tuples(st.just("put"), st.integers(0, 9), st.integers(1, 12)),
@@ -21,8 +21,8 @@ steps = st.one_of(
 class History:
     """What happened to a stream, and what a job read of it; each step of a test is a method."""
 
-    def __init__(self):
-        self.job = Job(shards=2)
+    def __init__(self, job):
+        self.job = job
         self.service = self.job.service
         self.parents_of = {}
         self.log = {}
@@ -55,7 +55,7 @@ class History:
         self.job.batch(BatchLimits(records, 40), commit=False)
 
     def throttle(self):
-        self.service.fail("GetRecords", throttled())
+        self.service.fail("SubscribeToShard" if self.job.fan_out else "GetRecords", throttled())
 
     def empty(self):
         for shard in self.service.shards.values():
@@ -69,13 +69,15 @@ class History:
             plan = self.job.plan()
             if kinesis.is_caught_up(plan, self.job.batch().ranges):
                 return
+            self.job.clock.pass_seconds(1)
         pytest.fail("never caught up")
 
 
+@pytest.mark.parametrize("kind", [Job, PushedJob])
 @settings(max_examples=150, deadline=None)
-@given(st.lists(steps, max_size=25))
-def test_any_history_of_a_stream_is_read_once_and_in_order(history):
-    stream = History()
+@given(history=st.lists(steps, max_size=25))
+def test_any_history_of_a_stream_is_read_once_and_in_order(kind, history):
+    stream = History(kind(shards=2))
     for step, *values in history:
         getattr(stream, step)(*values)
     stream.catch_up()

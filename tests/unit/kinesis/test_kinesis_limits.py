@@ -1,9 +1,10 @@
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import ShardRange
 from tests.faults.kpl import aggregate
-from tests.unit.kinesis.kinesis_job import Job
+from tests.unit.kinesis.kinesis_job import Job, each_way
 
 
+@each_way
 def test_limits_in_records_are_kept_and_nothing_is_lost_between_batches():
     job = Job(shards=3)
     wanted = {shard_id: job.service.put_many(shard_id, 25) for shard_id in job.service.shards}
@@ -35,6 +36,7 @@ def test_a_page_is_not_read_twice_once_the_size_of_records_is_known():
     assert max(limits[1:]) <= 5
 
 
+@each_way
 def test_a_record_larger_than_the_limit_is_read_alone():
     job = Job()
     wanted = [job.service.put(job.shard, b"x" * 500) for _ in range(3)]
@@ -43,6 +45,7 @@ def test_a_record_larger_than_the_limit_is_read_alone():
         assert job.numbers() == wanted[:count]
 
 
+@each_way
 def test_an_aggregated_record_is_read_whole_or_not_at_all():
     job = Job()
     pack = aggregate([(f"k{i}", b"%d" % i) for i in range(4)])
@@ -57,6 +60,7 @@ def test_an_aggregated_record_is_read_whole_or_not_at_all():
     assert job.numbers()[8:] == [wanted[2]] * 4
 
 
+@each_way
 def test_a_hot_shard_takes_what_the_others_leave_and_starves_none():
     job = Job(shards=4)
     hot, *quiet = sorted(job.service.shards)
@@ -68,6 +72,7 @@ def test_a_hot_shard_takes_what_the_others_leave_and_starves_none():
     assert 60 <= len(job.numbers(hot)) <= 70
 
 
+@each_way
 def test_a_plan_leaves_most_of_the_limits_to_shards_that_are_behind():
     job = Job(shards=4)
     hot, *quiet = sorted(job.service.shards)
@@ -94,6 +99,7 @@ def test_a_slow_backlog_ends_at_the_deadline_and_goes_on_next_time():
     assert job.numbers() == wanted
 
 
+@each_way
 def test_every_shard_is_asked_once_also_after_the_deadline():
     job = Job(shards=20)
     wanted = {job.service.put(shard_id) for shard_id in job.service.shards}

@@ -8,9 +8,10 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import LostRange, Position, PositionKind
 from tests.faults.kinesis import client_error
-from tests.unit.kinesis.kinesis_job import HOUR_SECONDS, PLENTY, Job
+from tests.unit.kinesis.kinesis_job import HOUR_SECONDS, PLENTY, Job, each_way
 
 
+@each_way
 def test_a_split_while_the_job_is_stopped_loses_and_doubles_nothing():
     job = Job()
     wanted = [job.service.put(job.shard)]
@@ -26,6 +27,7 @@ def test_a_split_while_the_job_is_stopped_loses_and_doubles_nothing():
     assert job.numbers() == wanted
 
 
+@each_way
 def test_a_drained_shard_makes_the_listing_new_and_nothing_else_does_for_a_minute():
     job = Job()
     job.batch()
@@ -50,6 +52,7 @@ def test_a_listing_of_many_pages_is_read_whole():
     assert job.service.times_called("ListShards") == 3
 
 
+@each_way
 def test_a_drained_shard_is_not_asked_again():
     job = Job()
     job.service.put(job.shard)
@@ -60,6 +63,7 @@ def test_a_drained_shard_is_not_asked_again():
     assert job.shard not in [r.shard_id for r in job.plan().reads]
 
 
+@each_way
 def test_an_unread_shard_that_the_stream_forgot_stops_the_job_or_is_recorded():
     job = Job(fail_on_data_loss=False)
     first, parent = job.service.put(job.shard), job.shard
@@ -80,6 +84,7 @@ def test_an_unread_shard_that_the_stream_forgot_stops_the_job_or_is_recorded():
     assert parent not in job.plan().position.shards
 
 
+@each_way
 def test_what_children_lost_with_a_parent_that_the_stream_forgot_is_recorded_of_them_too():
     job = Job(fail_on_data_loss=False)
     job.batch()
@@ -95,6 +100,7 @@ def test_what_children_lost_with_a_parent_that_the_stream_forgot_is_recorded_of_
     assert job.numbers() == [wanted]
 
 
+@each_way
 def test_a_shard_whose_parent_came_and_went_while_the_job_was_stopped_has_lost_records():
     job = Job(fail_on_data_loss=False)
     job.service.put(job.shard)
@@ -123,12 +129,14 @@ def test_a_position_of_another_stream_is_refused():
         job.plan()
 
 
+@each_way
 def test_a_stream_without_readable_shards_gives_an_empty_batch():
     job = Job()
     fetched = kinesis.fetch(dataclasses.replace(job.plan(), reads=()), job.client)
     assert (fetched.table.num_rows, fetched.ranges) == (0, ())
 
 
+@each_way
 def test_a_batch_is_caught_up_only_when_no_shard_waits_or_was_drained():
     job = Job()
     plan = job.plan()
@@ -146,6 +154,7 @@ def test_a_batch_is_caught_up_only_when_no_shard_waits_or_was_drained():
     assert kinesis.is_caught_up(job.plan(), job.batch().ranges)
 
 
+@each_way
 def test_a_listing_that_leaves_out_a_drained_shard_for_a_while_does_not_make_it_read_again():
     job = Job()
     wanted, parent = [job.service.put(job.shard)], job.shard
@@ -164,6 +173,7 @@ def test_a_listing_that_leaves_out_a_drained_shard_for_a_while_does_not_make_it_
     assert job.numbers() == wanted
 
 
+@each_way
 def test_one_listing_alone_does_not_make_a_shard_gone(monkeypatch):
     job = Job()
     wanted, parent = [job.service.put(job.shard)], job.shard
@@ -198,6 +208,7 @@ def test_a_listing_whose_next_page_was_asked_for_too_late_is_begun_again():
     assert caught.value.retryable
 
 
+@each_way
 def test_children_that_are_not_listed_yet_are_awaited_before_the_stream_counts_as_read(monkeypatch):
     job = Job()
     job.service.put(job.shard)

@@ -5,7 +5,7 @@ from streamjoin.errors import SourceError
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.shards.position import TRIM_HORIZON
 from tests.faults.kinesis import internal_error, throttled, timed_out
-from tests.unit.kinesis.kinesis_job import HOUR_SECONDS, Job
+from tests.unit.kinesis.kinesis_job import HOUR_SECONDS, Job, each_way
 
 
 def test_empty_pages_before_the_tip_are_paged_through_without_a_busy_loop():
@@ -35,6 +35,7 @@ def test_an_iterator_is_kept_between_batches():
     assert job.service.times_called("GetShardIterator") == 1
 
 
+@each_way
 def test_an_iterator_is_not_used_for_another_position():
     job = Job()
     wanted = job.service.put(job.shard)
@@ -43,6 +44,7 @@ def test_an_iterator_is_not_used_for_another_position():
     assert job.numbers() == [wanted]
 
 
+@each_way
 def test_an_expired_iterator_is_opened_again_where_the_read_stood():
     job = Job()
     wanted = [job.service.put(job.shard)]

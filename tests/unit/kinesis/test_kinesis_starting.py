@@ -5,9 +5,10 @@ import pytest
 from streamjoin.errors import ConfigError
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position, PositionKind, ShardPosition
-from tests.unit.kinesis.kinesis_job import Job, at_ms
+from tests.unit.kinesis.kinesis_job import Job, at_ms, each_way
 
 
+@each_way
 def test_trim_horizon_reads_what_is_there_with_all_its_columns():
     job = Job()
     number = job.service.put(job.shard, b'{"a": 1}', "key")
@@ -26,6 +27,7 @@ def test_trim_horizon_reads_what_is_there_with_all_its_columns():
     ]
 
 
+@each_way
 def test_latest_misses_nothing_between_first_start_and_restart():
     job = Job(shards=2)
     job.service.put(job.shard)
@@ -40,6 +42,7 @@ def test_latest_misses_nothing_between_first_start_and_restart():
     assert sorted(job.numbers()) == sorted(wanted)
 
 
+@each_way
 def test_latest_reads_children_of_a_later_split_from_their_beginning():
     job = Job()
     job.start("LATEST")
@@ -54,6 +57,7 @@ def test_latest_reads_children_of_a_later_split_from_their_beginning():
     assert job.numbers() == wanted
 
 
+@each_way
 def test_latest_skips_shards_that_were_closed_by_then():
     job = Job()
     job.service.put(job.shard)
@@ -63,6 +67,7 @@ def test_latest_skips_shards_that_were_closed_by_then():
     assert [r.shard_id for r in job.plan().reads] == list(children)
 
 
+@each_way
 def test_a_start_ahead_of_the_service_clock_waits_for_it():
     job = Job()
     job.position = Position("orders", {job.shard: ShardPosition(PositionKind.AT_TIMESTAMP, job.clock.now_ms() + 5_000)})
@@ -74,6 +79,7 @@ def test_a_start_ahead_of_the_service_clock_waits_for_it():
     assert job.numbers() == [number]
 
 
+@each_way
 def test_at_timestamp_reads_what_arrived_from_then_on_in_closed_shards_too():
     job = Job()
     job.service.put(job.shard)
@@ -106,6 +112,7 @@ def test_at_timestamp_without_a_timestamp_names_the_key():
         Job().start("AT_TIMESTAMP")
 
 
+@each_way
 def test_a_shard_from_which_nothing_was_read_keeps_its_start():
     job = Job()
     job.start("LATEST")
@@ -125,6 +132,7 @@ def test_a_stream_is_known_by_its_arn_and_asked_for_by_it():
         region=None,
         role_arn=None,
         fail_on_data_loss=True,
+        fan_out=None,
     )
     stream = Stream.from_config(wanted)
     assert (stream.name, stream.region) == ("orders", "eu-west-1")

@@ -17,7 +17,8 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position
-from tests.faults.kinesis import FakeClock, FakeKinesis, internal_error, throttled, timed_out
+from tests.faults.fan_out import FakeFanOut, listen
+from tests.faults.kinesis import FakeClock, internal_error, throttled, timed_out
 from tests.faults.kpl import aggregate
 
 PLENTY = BatchLimits(100_000, 1 << 28)
@@ -43,11 +44,14 @@ class Table:
 class ReaderMachine(RuleBasedStateMachine):
     """The loop of a pipeline over a fake stream; each rule is something that happens."""
 
+    fan_out = None
+
     def __init__(self):
         super().__init__()
         self.clock = FakeClock()
-        self.service = FakeKinesis(self.clock, shards=2)
-        self.stream = Stream("orders", fail_on_data_loss=False)
+        # Events of a few records, so that there are limits within one, and several that wait.
+        self.service = FakeFanOut(self.clock, shards=2, event_records=4)
+        self.stream = Stream("orders", fail_on_data_loss=False, fan_out=self.fan_out)
         self.first_shards = set(self.service.shards)
         self.parents = {}
         self.written = {}
@@ -92,7 +96,7 @@ class ReaderMachine(RuleBasedStateMachine):
     # what the service does
 
     @rule(
-        operation=st.sampled_from(["GetRecords", "GetShardIterator", "ListShards"]),
+        operation=st.sampled_from(["GetRecords", "GetShardIterator", "ListShards", "SubscribeToShard"]),
         fault=st.sampled_from(sorted(FAULTS)),
         times=st.integers(1, 7),
     )
@@ -164,7 +168,7 @@ class ReaderMachine(RuleBasedStateMachine):
         self.reread_position()
 
     def new_client(self):
-        return StreamClient(self.stream, self.service, self.clock, jitter=lambda: 0.5)
+        return StreamClient(self.stream, self.service, self.clock, jitter=lambda: 0.5, listen=listen)
 
     def reread_position(self):
         self.position = Position.from_json(self.table.position)
@@ -179,9 +183,16 @@ class ReaderMachine(RuleBasedStateMachine):
     def catch_up(self):
         self.answer()
         self.service.faults.clear()
+        self.service.event_faults.clear()
         for _ in range(200):
-            plan = self.plan(PLENTY)
-            fetched = kinesis.fetch(plan, self.client)
+            try:
+                plan = self.plan(PLENTY)
+                fetched = kinesis.fetch(plan, self.client)
+            except SourceError as error:
+                # The last of several failures in a row, of which the others came before.
+                assert error.retryable
+                self.clock.pass_seconds(5)
+                continue
             self.table.commit(fetched.table.to_pylist(), fetched.ranges, plan.position.advance(fetched.ranges))
             self.reread_position()
             if kinesis.is_caught_up(plan, fetched.ranges):
@@ -254,3 +265,25 @@ class ReaderMachine(RuleBasedStateMachine):
 
 ReaderMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
 TestAnyHistoryIsReadOnceAndInOrderOrSaidLost = ReaderMachine.TestCase
+
+
+class PushedReaderMachine(ReaderMachine):
+    """The same, pushed to: what a subscription may do besides."""
+
+    fan_out = "etl"
+
+    @rule(fault=st.sampled_from(sorted(FAULTS)), times=st.integers(1, 3))
+    def fault_within_a_subscription(self, fault, times):
+        self.service.event_faults.extend(FAULTS[fault]() for _ in range(times))
+
+    @rule()
+    def subscriptions_are_taken_over(self):
+        self.service.live.clear()
+
+    @rule()
+    def consumer_is_deregistered(self):
+        self.service.consumers.clear()
+
+
+PushedReaderMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestAnyHistoryIsPushedOnceAndInOrderOrSaidLost = PushedReaderMachine.TestCase

@@ -177,6 +177,7 @@ def test_a_required_key_that_is_missing_is_named(problems, removed, path):
         ("source.kinesis.timestamp", "9999-12-31T23:59:59-01:00", "a time that is in the years 1 to 9999 in UTC too"),
         ("source.kinesis.stream_arn", "arn:aws:s3:::x", "allowed: arn:aws:kinesis:<region>:<account>:stream/<name>"),
         ("source.kinesis.role_arn", "admin", "allowed: arn:aws:iam::<account>:role/<name>"),
+        ("source.kinesis.fan_out", "two words", "found 'two words'; allowed: 1 to 128 letters, digits and _ . -"),
         ("source.kinesis.region", "Ireland", "allowed: a region such as us-east-1"),
         ("payload.schema", "uuid strng", "character 6: found 'strng'; expected a type: did you mean 'string'?"),
         ("payload.schema", [{"name": "a", "type": "strng"}], "column 'a': character 1: found 'strng'"),
@@ -191,7 +192,6 @@ def test_an_invalid_value_is_listed_with_the_valid_ones(problems, path, value, a
 @pytest.mark.parametrize(
     ("path", "value", "key"),
     [
-        ("source.kinesis.fan_out", "consumer", "source.kinesis.fan_out"),
         ("sink.hudi.catalog", "glue", "sink.hudi.catalog"),
         ("metrics.cloudwatch_namespace", "orders", "metrics.cloudwatch_namespace"),
         ("metrics.prometheus_port", 9000, "metrics.prometheus_port"),
@@ -215,7 +215,7 @@ def test_an_unknown_job_is_refused_without_a_flood_of_unknown_keys(job, hint):
 
 
 def test_what_is_not_supported_yet_may_be_spelled_out_as_null(config):
-    found = config({"source.kinesis.fan_out": None, "metrics": {"cloudwatch_namespace": None, "prometheus_port": None}})
+    found = config({"metrics": {"cloudwatch_namespace": None, "prometheus_port": None}})
     assert found.metrics.prometheus_port is None
 
 

@@ -1,0 +1,1 @@
+"""How soon a record that was put is fetched: polled beside pushed."""
