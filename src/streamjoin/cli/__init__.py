@@ -99,6 +99,7 @@ def verify(
     """Prove from all commits of the job of CONFIG that no record was skipped or read twice; exit with 1 if not.
 
     Reads ledger or journal, timeline and dead letters, without Spark and without the stream; writes nothing.
+    Of tables with partitions: fixed it reads the keys of all rows, which are there once.
     Of a replication it compares the control table with all items of the targets, and reads nothing of the server.
     """
     report = _report_of(config)
@@ -123,10 +124,14 @@ def _report_of(config: str) -> "VerifyReport | ReplicationReport":
     if isinstance(settings, CaptureConfig):
         from streamjoin.verify import verify_journal  # noqa: PLC0415
 
-        return verify_journal(journal_path(settings), settings.dead_letters.base_path)
+        tables = [each.sink.hudi for each in settings.tables if each.table_name != "*"]
+        fixed = [each.base_path for each in tables if each.partitions == "fixed"]
+        return verify_journal(journal_path(settings), settings.dead_letters.base_path, fixed)
     from streamjoin.verify import verify as prove  # noqa: PLC0415
 
-    return prove(settings.sink.hudi.base_path, settings.dead_letters.base_path)
+    table = settings.sink.hudi
+    fixed = [table.base_path] if table.partitions == "fixed" else []
+    return prove(table.base_path, settings.dead_letters.base_path, fixed)
 
 
 @app.command()

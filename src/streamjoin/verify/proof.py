@@ -1,6 +1,7 @@
 """The proof: every commit of the table in order, and the dead letters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from streamjoin.errors import SinkError
@@ -13,6 +14,7 @@ from streamjoin.verify.counts import check_counts, check_versions, number
 from streamjoin.verify.letters import read_letters
 from streamjoin.verify.rejects import RejectCheck
 from streamjoin.verify.report import VerifyReport, Violation, ViolationKind, named
+from streamjoin.verify.twice import rows_twice
 
 
 class Commits(Protocol):
@@ -29,7 +31,7 @@ class Commits(Protocol):
         """Return how something else contradicts one; None if nothing does."""
 
 
-def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
+def verify(base_path: str, dead_letters_path: str, fixed: Sequence[str] = ()) -> VerifyReport:
     """Prove that the stream was read without gap and overlap, and that every record is accounted for.
 
     Reads ledger, timeline and dead letters, without Spark, and writes nothing. While a job runs, what it commits
@@ -38,24 +40,37 @@ def verify(base_path: str, dead_letters_path: str) -> VerifyReport:
     Args:
         base_path: The table's.
         dead_letters_path: That of its dead letters.
+        fixed: Base paths of tables of which it is promised that no row moves: they are read.
 
     Raises:
         SinkError: There is no commit of streamjoin at `base_path`, or something can't be read.
     """
-    return prove(base_path, Ledger(base_path).history(), _rejects(base_path, dead_letters_path))
+    report = prove(base_path, Ledger(base_path).history(), _rejects(base_path, dead_letters_path))
+    return _with_tables(report, fixed)
 
 
-def verify_journal(journal_path: str, dead_letters_path: str) -> VerifyReport:
+def verify_journal(journal_path: str, dead_letters_path: str, fixed: Sequence[str] = ()) -> VerifyReport:
     """Prove the same of a job that writes many tables, from its journal and its dead letters.
 
     Args:
         journal_path: The journal's base path.
         dead_letters_path: That of the job's dead letters.
+        fixed: As in `verify`.
 
     Raises:
         SinkError: There is no entry, or something can't be read.
     """
-    return prove(journal_path, Journal(journal_path), _rejects(journal_path, dead_letters_path))
+    report = prove(journal_path, Journal(journal_path), _rejects(journal_path, dead_letters_path))
+    return _with_tables(report, fixed)
+
+
+def _with_tables(report: VerifyReport, fixed: Sequence[str]) -> VerifyReport:
+    try:
+        found = [violation for base_path in fixed for violation in rows_twice(base_path)]
+    except OSError as error:
+        message = f"tables of '{report.base_path}' can't be read: {error}"
+        raise SinkError(message, retryable=True) from error
+    return replace(report, violations=(*report.violations, *found))
 
 
 def _rejects(base_path: str, dead_letters_path: str) -> RejectCheck:

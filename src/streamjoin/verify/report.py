@@ -17,6 +17,7 @@ class ViolationKind(StrEnum):
     DEAD_LETTERS = "dead letters"
     REFERENCE = "reference"
     LEDGER = "ledger"
+    ROWS_TWICE = "rows twice"
 
 
 @dataclass(frozen=True)

@@ -140,3 +140,22 @@ def test_a_table_that_a_job_writes_is_not_set(spark: SparkSession, tmp_path: Pat
     job.start("s")
     with TableLock(target.base_path, job="orders"), pytest.raises(SinkError, match="orders"):
         set_position(config, StartAt("LATEST"), client=StreamClient(Stream("orders"), FakeKinesis(FakeClock())))
+
+
+def test_a_row_that_moved_though_it_was_promised_that_none_does_is_found(spark: SparkSession, tmp_path: Path) -> None:
+    target = HudiTable(str(tmp_path / "t"), "t", ("uuid",), "_ordering_us", ("v",), is_fixed=True)
+
+    def commit(metadata: Metadata) -> None:
+        rows = [("a", int(metadata["batch_id"] != "start"), 1, "1"), ("b", 1, 1, "2")]
+        upsert(spark.createDataFrame(rows, DDL), target, commit_metadata=metadata)
+
+    job = JobHistory(commit)
+    job.start("s")
+    paths = (target.base_path, str(tmp_path / "dead"))
+    missing = str(tmp_path / "not there yet")
+    assert verify(*paths, [target.base_path, missing]).holds
+    job.batch({"s": 12})
+    assert verify(*paths).holds
+    (violation,) = verify(*paths, [target.base_path]).violations
+    assert violation.kind is ViolationKind.ROWS_TWICE
+    assert "has 3 rows of 2 record keys" in violation.text
