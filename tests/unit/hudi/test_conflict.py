@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamjoin.hudi.conflict import conflicts, note_index
+from streamjoin.hudi.conflict import as_made, conflicts, note_index
 from streamjoin.hudi.table import HudiTable
 from streamjoin.letters.table import DeadLetters
 
@@ -106,6 +106,26 @@ def test_what_a_table_of_the_state_before_says_of_its_index_counts(table: HudiTa
 def test_indexes_that_look_at_every_file_may_take_each_others_place(table: HudiTable) -> None:
     note_index(replace(table, options={"hoodie.index.type": "GLOBAL_SIMPLE"}))
     assert conflicts(replace(table, options={"hoodie.index.type": "GLOBAL_BLOOM"})) == []
+
+
+def test_a_table_that_is_there_keeps_the_index_and_the_buckets_it_was_made_with(tmp_path: Path) -> None:
+    table = HudiTable(str(tmp_path), "orders", ("id", "line"), "_ordering_us", ("dt",), database="sales")
+    assert as_made(table) == table
+    made(tmp_path, hoodie_table_partition_fields="dt")
+    # Of an earlier version, before there were notes: by the names of its files.
+    commit = tmp_path / ".hoodie" / "20260131000000000.commit"
+    for file_id, index, buckets in (("c0ffee03-ce1e", "GLOBAL_SIMPLE", "1"), ("00000003-ce1e", "BUCKET", "4")):
+        commit.write_text(json.dumps({"partitionToWriteStats": {"": [{"fileId": file_id}]}}))
+        found = as_made(table)
+        assert (found.index_type, found.has_record_index) == (index, index == "BUCKET")
+        assert found.writer_options(1)["hoodie.bucket.index.num.buckets"] == buckets
+    note_index(replace(table, options={"hoodie.bucket.index.num.buckets": "7"}))
+    sized = replace(table, expected_rows=10**9)
+    assert as_made(sized).writer_options(1)["hoodie.bucket.index.num.buckets"] == "7"
+    assert conflicts(as_made(sized)) == []
+    chosen = replace(table, options={"hoodie.index.type": "GLOBAL_BLOOM"})
+    assert as_made(chosen) == chosen
+    assert conflicts(chosen)
 
 
 def test_dead_letters_of_another_job_are_refused_and_those_of_a_job_that_was_renamed_or_moved_are_not(
