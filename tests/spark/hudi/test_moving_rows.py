@@ -5,7 +5,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.hudi.record_index.entries import collected, entry_columns
@@ -31,13 +30,10 @@ def batch_of(chosen: random.Random, number: int, removed: dict[Key, int]) -> dic
     return batch
 
 
-@pytest.mark.parametrize("table_type", ["COPY_ON_WRITE", "MERGE_ON_READ"])
-def test_rows_that_move_stay_one_row_whatever_becomes_of_the_index(
-    spark: SparkSession, tmp_path: Path, table_type: str
-) -> None:
+def test_rows_that_move_stay_one_row_whatever_becomes_of_the_index(spark: SparkSession, tmp_path: Path) -> None:
     options = {"hoodie.compact.inline.max.delta.commits": "4"}
     path = str(tmp_path / "t")
-    table = HudiTable(path, "t", ("id", "line"), "o", ("dt", "day"), table_type, options=options)
+    table = HudiTable(path, "t", ("id", "line"), "o", ("dt", "day"), "MERGE_ON_READ", options=options)
     chosen, index = random.Random(5), RecordIndex(table)
     rows: dict[Key, tuple[Any, ...]] = {}
     removed: dict[Key, int] = {}
