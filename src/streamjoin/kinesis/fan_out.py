@@ -198,14 +198,16 @@ class FanOut:
         if too_soon_seconds > 0:
             clock.sleep(too_soon_seconds)
         self._calls.pace.await_turn("SubscribeToShard", shard_id, _SECONDS_BETWEEN_SUBSCRIPTIONS)
-        feed.asked_at_ms = clock.now_ms()
+        asked_at_ms = clock.now_ms()
         with self._errors(shard_id, feed, code_of_not_held):
             answer = self._client.subscribe_to_shard(
                 ConsumerARN=feed.consumer_arn, ShardId=shard_id, StartingPosition=feed.start
             )
         if feed.pushed is not None:
             feed.pushed.close()
-        self._subscribed_at[shard_id] = feed.subscribed_at = clock.monotonic()
+        # Not before: a refused call leaves the old subscription, whose events may have been on their way.
+        feed.asked_at_ms, feed.subscribed_at = asked_at_ms, clock.monotonic()
+        self._subscribed_at[shard_id] = feed.subscribed_at
         feed.pushed = self._listen(answer["EventStream"], clock, self._news)
         return feed.pushed
 

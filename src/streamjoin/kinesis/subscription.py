@@ -53,7 +53,8 @@ class Event:
         """Return what is in a `SubscribeToShardEvent` that has just come."""
         continuation, named = pushed.get("ContinuationSequenceNumber"), pushed.get("ChildShards")
         children = None
-        if named is not None or continuation is None:
+        # An empty list beside a continuation is no end: taken for one, all that follows would be lost unsaid.
+        if named or continuation is None:
             children = {child["ShardId"]: tuple(child.get("ParentShards", ())) for child in named or ()}
         records, behind_ms = pushed["Records"], int(pushed.get("MillisBehindLatest", 1 if pushed["Records"] else 0))
         return cls(records, continuation, behind_ms, children, clock.monotonic(), clock.now_ms())

@@ -228,6 +228,24 @@ def test_when_a_shard_was_read_to_its_tip_is_never_said_too_late():
     assert job.position.shards[job.shard].caught_up_ms == arrived_ms
 
 
+def test_a_renewal_that_is_refused_says_nothing_of_a_record_that_was_on_its_way():
+    job = PushedJob()
+    job.batch()
+    old = job.service.live[job.shard]
+    job.clock.pass_seconds(LIFE_SECONDS - 14)
+    wanted, arrived_ms = job.service.put(job.shard), job.clock.now_ms()
+    # On its way: not there yet. The batch goes on without the shard, which is refused so often.
+    old.ready = lambda: False
+    job.service.fail("SubscribeToShard", *[throttled()] * 9)
+    job.batch()
+    del old.ready
+    job.clock.pass_seconds(5)
+    read_until(job, 1)
+    assert job.numbers() == [wanted]
+    assert len(job.service.subscribed_at(job.shard)) > 2
+    assert job.position.shards[job.shard].caught_up_ms == arrived_ms
+
+
 # gaps
 
 

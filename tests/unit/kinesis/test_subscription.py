@@ -128,3 +128,8 @@ def test_the_end_of_a_shard_names_its_children():
     found, news = subscription(Stream([pushed(1), end]))
     assert take(found, news).children is None
     assert take(found, news).children == {"b": ("a",), "c": ("a", "z")}
+
+
+def test_no_children_beside_a_continuation_are_no_end():
+    found, news = subscription(Stream([pushed(1, ChildShards=[])]))
+    assert take(found, news).children is None
