@@ -1,17 +1,15 @@
-"""A fake Kinesis that does what no emulator does: reshard, throttle, expire, trim, fail; a clock that tests move."""
+"""A fake Kinesis that does what no emulator does: reshard, throttle, expire, trim, fail."""
 
 import itertools
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from streamjoin.kinesis.readings import THREAD_NAME
+from tests.faults.kinesis_clock import HANGING, FakeClock
 
 MAX_RECORDS_PER_CALL = 10_000
 MAX_BYTES_PER_CALL = 10 * 1024 * 1024
@@ -33,48 +31,6 @@ def internal_error() -> ClientError:
 
 def timed_out() -> ReadTimeoutError:
     return ReadTimeoutError(endpoint_url="http://localhost")
-
-
-# Threads in a call that hangs: only these are waited for in vain.
-_HANGING: set[threading.Thread] = set()
-
-
-class FakeClock:
-    """Time that passes only when something sleeps or waits for what hangs, or a test says so."""
-
-    def __init__(self, start_ms: int = 1_700_000_000_000) -> None:
-        self.start_ms, self.elapsed_seconds = start_ms, 0.0
-        self.sleeps: list[float] = []
-        self._lock = threading.Lock()
-
-    def now_ms(self) -> int:
-        return self.start_ms + round(self.elapsed_seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.elapsed_seconds
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.sleeps.append(seconds)
-        self.pass_seconds(seconds)
-
-    def wait(self, work: Any, seconds: float) -> bool:
-        while wait(work, 0.001).not_done:
-            readers = {thread for thread in threading.enumerate() if thread.name == THREAD_NAME}
-            if readers <= _HANGING and not all(each.done() for each in work):
-                self.pass_seconds(seconds)
-                return False
-        return True
-
-    def wait_for(self, news: threading.Condition, holds: Callable[[], bool], seconds: float) -> bool:
-        del news
-        if not holds():
-            self.pass_seconds(seconds)
-        return holds()
-
-    def pass_seconds(self, seconds: float) -> None:
-        with self._lock:
-            self.elapsed_seconds += seconds
 
 
 @dataclass
@@ -265,9 +221,9 @@ class FakeKinesis:
         shard = self.shards.get(shard_id)
         if shard is not None and shard.answers is not None:
             shard.hanging.append(threading.current_thread())
-            _HANGING.add(threading.current_thread())
+            HANGING.add(threading.current_thread())
             shard.answers.wait()
-            _HANGING.discard(threading.current_thread())
+            HANGING.discard(threading.current_thread())
 
     def called(self, operation: str, arguments: dict[str, Any]) -> None:
         self.calls.append((operation, arguments, self.clock.monotonic()))

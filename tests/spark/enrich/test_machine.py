@@ -23,7 +23,8 @@ from streamjoin.streaming.runner import StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest
 from streamjoin.streaming.stream_reader import StreamReader
 from streamjoin.verify import verify
-from tests.faults.kinesis import FakeClock, FakeKinesis, internal_error, throttled
+from tests.faults.kinesis import FakeKinesis, internal_error, throttled
+from tests.faults.kinesis_clock import FakeClock
 from tests.oracle import EVENT_SCHEMA, Record, expected_versions
 from tests.spark.enrich.rewriting import World
 from tests.spark.harness import CrashError, check, crash_at

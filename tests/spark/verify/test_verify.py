@@ -23,7 +23,8 @@ from streamjoin.lock import TableLock
 from streamjoin.query import query
 from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.verify import ViolationKind, verify
-from tests.faults.kinesis import FakeClock, FakeKinesis
+from tests.faults.kinesis import FakeKinesis
+from tests.faults.kinesis_clock import FakeClock
 from tests.history import JobHistory, Metadata
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)

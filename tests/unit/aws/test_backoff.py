@@ -3,7 +3,7 @@ import pytest
 from streamjoin.aws.backoff import Tries, back_off_seconds
 from streamjoin.errors import SinkError
 from streamjoin.kinesis.pace import CallPace
-from tests.faults.kinesis import FakeClock
+from tests.faults.kinesis_clock import FakeClock
 
 
 def test_a_wait_doubles_up_to_its_bound_however_many_failures_there_are():

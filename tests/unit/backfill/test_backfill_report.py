@@ -6,7 +6,7 @@ from streamjoin.backfill.writing import StagedPart, next_parts, parts_of
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment, StagedFile
 from streamjoin.errors import SinkError
 from streamjoin.kinesis.plan import BatchLimits
-from tests.faults.kinesis import FakeClock
+from tests.faults.kinesis_clock import FakeClock
 
 
 def test_progress_has_rate_and_estimate_of_this_start():

@@ -15,7 +15,8 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.plan import Stream
 from streamjoin.shards.position import Position, PositionKind
-from tests.faults.kinesis import FakeClock, FakeKinesis
+from tests.faults.kinesis import FakeKinesis
+from tests.faults.kinesis_clock import FakeClock
 from tests.faults.stream import FakeTableStream
 
 HOUR_MS = 3_600_000

@@ -15,7 +15,8 @@ from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
 from streamjoin.lock import TableLock
 from streamjoin.shards.position import DRAINED, TRIM_HORIZON, Position
-from tests.faults.kinesis import FakeClock, FakeKinesis
+from tests.faults.kinesis import FakeKinesis
+from tests.faults.kinesis_clock import FakeClock
 from tests.faults.ledger import FakeTable
 from tests.history import JobHistory, at
 

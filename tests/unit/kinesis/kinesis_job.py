@@ -10,7 +10,7 @@ from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position
 from tests.faults.fan_out import TAKEN_OVER_AFTER_SECONDS, FakeFanOut, listen
-from tests.faults.kinesis import FakeClock
+from tests.faults.kinesis_clock import FakeClock
 
 # What is true of a stream whether it is polled or pushed by it.
 each_way = pytest.mark.usefixtures("_each_way")
@@ -74,3 +74,16 @@ class PushedJob(Job):
 
 def at_ms(job):
     return datetime.fromtimestamp(job.clock.now_ms() / 1000, UTC)
+
+
+def subscriptions(job):
+    return [arguments for called, arguments, _ in job.service.calls if called == "SubscribeToShard"]
+
+
+def read_until(job, count, limits=PLENTY):
+    for _ in range(50):
+        job.batch(limits)
+        if len(job.rows) >= count:
+            return
+        job.clock.pass_seconds(1)
+    pytest.fail(f"{len(job.rows)} records came, {count} were expected")

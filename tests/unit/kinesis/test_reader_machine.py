@@ -18,7 +18,8 @@ from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.shards.position import Position
 from tests.faults.fan_out import FakeFanOut, listen
-from tests.faults.kinesis import FakeClock, internal_error, throttled, timed_out
+from tests.faults.kinesis import internal_error, throttled, timed_out
+from tests.faults.kinesis_clock import FakeClock
 from tests.faults.kpl import aggregate
 
 PLENTY = BatchLimits(100_000, 1 << 28)

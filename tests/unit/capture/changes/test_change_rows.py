@@ -210,17 +210,6 @@ def test_a_partition_without_a_format_is_the_values_own_text(value: Any, text: s
     )
 
 
-def test_a_removal_says_its_partition_if_that_is_what_its_row_is_found_by() -> None:
-    by_country = by("country", name="c")
-    for keys, has_row in (({"PK": "a", "country": "DE"}, True), ({"PK": "a"}, False)):
-        found = (
-            made(current(**by_country), "REMOVE", old=keys),
-            made(current(**by_country, is_fixed=True), "REMOVE", old=keys),
-        )
-        assert isinstance(found[0], dict)
-        assert isinstance(found[1], dict if has_row else Rejected)
-
-
 def test_a_change_is_dated_by_its_own_time() -> None:
     row = made(changelog(**by("changed_at", "yyyyMMdd")), "REMOVE")
 

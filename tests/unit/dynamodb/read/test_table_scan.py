@@ -16,7 +16,7 @@ from streamjoin.dynamodb.read_pace import ReadUnits
 from streamjoin.dynamodb.service import pack, unpack
 from streamjoin.dynamodb.table import KeyAttribute, TableDescription
 from streamjoin.errors import SourceError
-from tests.faults.kinesis import FakeClock
+from tests.faults.kinesis_clock import FakeClock
 from tests.faults.scan import FakeScanTable, items_of
 
 

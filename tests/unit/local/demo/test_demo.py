@@ -12,7 +12,7 @@ from streamjoin.local.demo.scenarios import SCENARIOS
 from streamjoin.local.demo.stage import PATIENCE_SECONDS, wait_until_none
 from streamjoin.local.samples.datasets import DATASETS
 from streamjoin.local.samples.names import DatasetName
-from tests.faults.kinesis import FakeClock
+from tests.faults.kinesis_clock import FakeClock
 
 
 @pytest.mark.parametrize("name", DatasetName)

@@ -7,7 +7,7 @@ from botocore.stub import ANY, Stubber
 from streamjoin.errors import SourceError
 from streamjoin.local.samples.orders import orders
 from streamjoin.local.samples.produce import BYTES_PER_CALL, produce
-from tests.faults.kinesis import FakeClock
+from tests.faults.kinesis_clock import FakeClock
 from tests.faults.local import FakeStream
 
 
