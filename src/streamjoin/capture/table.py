@@ -77,7 +77,7 @@ class CapturedTable:
         base_path = self.table.base_path
         self.tombstones = tombstones(base_path, settings.tombstone_hours) if self.layout.is_current else None
         self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
-        self._index = RecordIndex(self.table) if self.table.has_record_index else None
+        self._index = RecordIndex.of(self.table)
         self._columns: pa.Schema | None = None
         self._newest = ""
         self._refused: set[tuple[str, str]] = set()

@@ -39,7 +39,7 @@ class TableWriter:
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.table.base_path)
-        self._index = RecordIndex(self.table) if self.table.has_record_index else None
+        self._index = RecordIndex.of(self.table)
 
     def open(self) -> None:
         """Make the table ready for this process: mend what a dead one left, and bring the ledger up to date.

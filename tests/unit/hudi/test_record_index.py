@@ -46,7 +46,7 @@ def test_segments_that_are_put_together_say_of_each_key_what_the_newest_of_them_
         slices = list(merged([Segment.of(entries(part)) for part in parts], is_whole=is_whole))
     newest = {key: entry for part in parts for key, entry in part.items()}
     expected = {key: entry for key, entry in newest.items() if entry[1] is not None or not is_whole}
-    together = pa.concat_tables([each.cast(slices[0].schema) for each in slices]).unify_dictionaries()
+    together = pa.concat_tables(slices)
     assert content(together) == expected
     segment = Segment(together)
     asked = [*newest, (7, 99), (1, 1), (2**63 - 1, -99)]
@@ -158,4 +158,17 @@ def test_what_hudi_does_to_files_moves_no_row_to_another_partition(lake: Lake) -
     # On a disk a commit's file is there before its content.
     (lake.meta / "20260131000009999.commit").write_text("")
     assert lake.said(index) == lake.rows
+    assert lake.made == 0
+
+
+def test_an_index_of_several_slices_is_written_and_read_as_one_of_one_slice(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each slice meets partitions that those before it don't have.
+    monkeypatch.setattr("streamjoin.hudi.record_index.segment._SLICE_ROWS", 10)
+    index = RecordIndex(lake.table)
+    for number in range(40):
+        lake.upsert(index, {((number - 20) * 2**58, n): (n, f"p{number}") for n in range(3)})
+        index._background.submit(lambda: None).result()
+    assert lake.said(index) == lake.said(RecordIndex(lake.table)) == lake.rows
     assert lake.made == 0

@@ -1,7 +1,6 @@
 """What an index says of a row, computed from its columns: of a batch's rows and of a table's alike."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -9,11 +8,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path
-from streamjoin.hudi.record_index.segment import COLUMNS, HIGH, LOW, ORDER, PARTITION, Segment
+from streamjoin.hudi.record_index.segment import HIGH, LOW, ORDER, PARTITION, Segment, hash_ranges
 from streamjoin.hudi.table import HudiTable
 from streamjoin.spark.frames import persisted, quoted
-
-_SLICE_ROWS: Final = 2_000_000
 
 
 def entry_columns(table: HudiTable) -> dict[str, Column]:
@@ -60,11 +57,5 @@ def stored_entries(spark: SparkSession, table: HudiTable) -> Iterator[pa.Table]:
     stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
     columns = [column.alias(name) for name, column in entry_columns(table).items()]
     with persisted(stored.select(*columns)) as entries:
-        slices = max(1, entries.count() // _SLICE_ROWS)
-        width = 2**64 // slices
-        for number in range(slices):
-            first, after = -(2**63) + number * width, -(2**63) + (number + 1) * width
-            is_last = number == slices - 1
-            wanted = F.col(HIGH) >= first
-            part = entries.where(wanted if is_last else wanted & (F.col(HIGH) < after))
-            yield Segment.of(collected(part).select(list(COLUMNS))).entries
+        for first, last in hash_ranges(entries.count()):
+            yield Segment.of(collected(entries.where(F.col(HIGH).between(first, last)))).entries

@@ -9,18 +9,19 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import fs
 
 from streamjoin.aws.small_objects import get_object, put_object
 from streamjoin.aws.storage import open_path
-from streamjoin.hudi.record_index.segment import Segment
+from streamjoin.hudi.record_index.segment import PARTITION, Segment
 
 _PLACE: Final = ".hoodie/.streamjoin/record_index"
 _MANIFEST: Final = "manifest.json"
@@ -80,23 +81,22 @@ class IndexFiles:
         content = json.dumps({"through": manifest.through, "segments": manifest.names})
         put_object(self._filesystem, f"{self._folder}/{_MANIFEST}", content.encode())
 
-    def put(self, slices: Iterable[pa.Table], name: str | None = None) -> tuple[str, Segment]:
+    def put(self, slices: Iterable[pa.Table]) -> tuple[str, Segment]:
         """Write a segment; return its name and what was written.
 
         Args:
             slices: Its entries, sorted.
-            name: Default: a new one.
 
         Raises:
             OSError: It can't be written.
         """
-        name = name or f"{uuid4().hex}{_ENDING}"
+        name = f"{uuid4().hex}{_ENDING}"
         self._filesystem.create_dir(self._folder, recursive=True)
         path, copy = f"{self._folder}/{name}", self._copy_of(name)
         unfinished = copy.with_name(f"{name}.unfinished")
         with unfinished.open("wb") as file:
             writer = None
-            for each in slices:
+            for each in _by_one_dictionary(slices):
                 writer = writer or pa.ipc.new_file(file, each.schema, options=_OPTIONS)
                 writer.write_table(each)
             if writer is not None:
@@ -155,8 +155,18 @@ class IndexFiles:
         return Path(self._copies.name if self._is_remote else self._folder, name)
 
 
-# The partitions of each slice are another dictionary: Arrow's files have one, which the later slices add to.
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+
+
+def _by_one_dictionary(slices: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield entries with their partitions by a dictionary; an Arrow file has one, to which each slice may add."""
+    known = pa.array([], pa.string())
+    for each in slices:
+        texts: Any = each[PARTITION].combine_chunks()
+        more = pc.unique(texts).drop_null()
+        known = pa.concat_arrays([known, more.filter(pc.invert(pc.is_in(more, known)))])
+        partition = pa.DictionaryArray.from_arrays(pc.index_in(texts, known).cast(pa.int32()), known)
+        yield each.set_column(each.schema.get_field_index(PARTITION), PARTITION, partition)
 
 
 def _mapped(path: Path) -> Segment:

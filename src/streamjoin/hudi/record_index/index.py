@@ -73,6 +73,11 @@ class RecordIndex:
         # Of which segments one is being made: the number of the first, and of the one behind the last.
         self._merging: tuple[int, int, Future[tuple[str, Segment]]] | None = None
 
+    @classmethod
+    def of(cls, table: HudiTable) -> "RecordIndex | None":
+        """Return the index of a table; None if it needs none."""
+        return cls(table) if table.has_record_index else None
+
     def follow(self, spark: SparkSession) -> None:
         """Bring the index up to date with the table's newest commit.
 
@@ -111,8 +116,7 @@ class RecordIndex:
         if not parts:
             return Found(is_known, pa.chunked_array([], pa.null()), pa.chunked_array([], pa.string()))
         at = np.concatenate(numbers)
-        plain = [part.set_column(1, PARTITION, part[PARTITION].cast(pa.string())) for part in parts]
-        together = pa.concat_tables(plain).take(np.argsort(at, kind="stable"))
+        together = pa.concat_tables(parts).take(np.argsort(at, kind="stable"))
         at = np.sort(at, kind="stable")
         # A deleted row is nowhere.
         is_there = together[PARTITION].is_valid().to_numpy()

@@ -1,6 +1,6 @@
 """One immutable part of a record-level index: entries sorted by the hash of their record key."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -27,7 +27,7 @@ class Segment:
     """Entries of an index, one a record key.
 
     Columns: `high`, `low` (int64): the hash, by which they are sorted; `order`: the row's ordering value; `partition`
-        (dictionary of JSON text): the values of its partition columns, null if the row was deleted.
+        (JSON text, in a file by a dictionary): the values of its partition columns, null if the row was deleted.
 
     Args:
         entries: The table, each of its chunks behind the one before.
@@ -38,7 +38,9 @@ class Segment:
     @classmethod
     def of(cls, entries: pa.Table) -> "Segment":
         """Sort entries that have each key once."""
-        return cls(_with_dictionary(entries).sort_by([(HIGH, "ascending"), (LOW, "ascending")]).combine_chunks())
+        # By name alone: whether Spark says that a column has nulls doesn't count.
+        columns: dict[str, Any] = {name: entries[name] for name in COLUMNS}
+        return cls(pa.table(columns).sort_by([(HIGH, "ascending"), (LOW, "ascending")]).combine_chunks())
 
     @property
     def rows(self) -> int:
@@ -71,8 +73,8 @@ class Segment:
         return found
 
     def take(self, numbers: npt.NDArray[np.int64]) -> pa.Table:
-        """Return `order` and `partition` of the entries with these numbers."""
-        return self.entries.select([ORDER, PARTITION]).take(numbers)
+        """Return `order` and `partition`, as text, of the entries with these numbers."""
+        return _with_text(self.entries.select([ORDER, PARTITION]).take(numbers))
 
     def between(self, first: int, last: int) -> pa.Table:
         """Return the entries whose `high` is in a range, both ends included."""
@@ -91,18 +93,22 @@ def merged(segments: Sequence[Segment], *, is_whole: bool) -> Iterator[pa.Table]
         segments: The oldest first.
         is_whole: Whether nothing is older: then a deleted row need not be remembered.
     """
-    slices = max(1, sum(segment.rows for segment in segments) // _SLICE_ROWS)
-    edges = np.linspace(-(2**63), 2**63 - 1, slices + 1).astype(np.float64)
-    bounds = [-(2**63), *(int(edge) for edge in edges[1:-1]), 2**63]
-    for first, after in pairwise(bounds):
-        parts = [segment.between(first, after - 1) for segment in segments]
+    for first, last in hash_ranges(sum(segment.rows for segment in segments)):
+        parts = [segment.between(first, last) for segment in segments]
         yield _newest(parts, is_whole=is_whole)
 
 
-def _newest(parts: Iterable[pa.Table], *, is_whole: bool) -> pa.Table:
-    parts = list(parts)
+def hash_ranges(rows: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of `high`, both ends included, that share so many entries evenly: each has what fits memory."""
+    slices = max(1, rows // _SLICE_ROWS)
+    edges = [number * 2**64 // slices - 2**63 for number in range(slices + 1)]
+    for first, after in pairwise(edges):
+        yield first, after - 1
+
+
+def _newest(parts: Sequence[pa.Table], *, is_whole: bool) -> pa.Table:
     ages = np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])
-    together = pa.concat_tables(map(_plain, parts))
+    together = pa.concat_tables(map(_with_text, parts))
     high, low = (together[name].to_numpy() for name in (HIGH, LOW))
     order = np.lexsort((-ages, low, high))
     high, low = high[order], low[order]
@@ -111,21 +117,9 @@ def _newest(parts: Iterable[pa.Table], *, is_whole: bool) -> pa.Table:
     newest = together.take(order[is_first])
     if is_whole:
         newest = newest.filter(pc.is_valid(newest[PARTITION]))
-    return _with_dictionary(newest).combine_chunks()
+    return newest.combine_chunks()
 
 
-def _plain(entries: pa.Table) -> pa.Table:
-    return entries.set_column(entries.schema.get_field_index(PARTITION), PARTITION, _texts(entries[PARTITION]))
-
-
-def _texts(column: Any) -> Any:
-    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-
-
-def _with_dictionary(entries: pa.Table) -> pa.Table:
-    column: Any = entries[PARTITION]
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode().cast(pa.dictionary(pa.int32(), pa.string()))
-    # By name alone: whether Spark says that a column has nulls doesn't count.
-    columns: dict[str, Any] = {name: column if name == PARTITION else entries[name] for name in COLUMNS}
-    return pa.table(columns)
+def _with_text(entries: pa.Table) -> pa.Table:
+    text: Any = entries[PARTITION].cast(pa.string())
+    return entries.set_column(entries.schema.get_field_index(PARTITION), PARTITION, text)
