@@ -11,15 +11,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, JustifyMethod
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
-from rich.tree import Tree
-
 if TYPE_CHECKING:
-    # It is half of what starting takes, and no help needs it.
+    # They are most of what starting takes, and no help needs them.
     import pyarrow as pa
+    from rich.console import Console, Group, JustifyMethod
+    from rich.table import Table
+    from rich.tree import Tree
 
 # What a terminal can show at a glance; JSON and CSV have all rows.
 MOST_ROWS_SHOWN = 200
@@ -103,7 +100,7 @@ def _cell(value: Any, null: str) -> str:
     return json.dumps(simple, ensure_ascii=False)
 
 
-def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -> Group:
+def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -> "Group":
     """Return the rows as a table for the terminal, cut after 200, with the number of rows below.
 
     Args:
@@ -112,6 +109,11 @@ def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -
         width: Of the terminal, in characters. If it is too narrow for all columns side by side, each row becomes a
             block of lines, one a column.
     """
+    from rich.console import Group  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     count = f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}"
     if table.num_rows > MOST_ROWS_SHOWN:
         count += f", the first {MOST_ROWS_SHOWN} shown; --format json or csv gives all"
@@ -119,7 +121,7 @@ def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -
     # Escaped, or rich would take [red] in the data for a colour.
     cells = [[escape(_cell(value, null="NULL")) for value in row] for row in _rows(table.slice(0, MOST_ROWS_SHOWN))]
     if table.num_columns * NARROWEST_COLUMN > width:
-        _fill_downwards(shown, table.column_names, cells)
+        _fill_downwards(shown, [escape(name) for name in table.column_names], cells)
     else:
         for field in table.schema:
             justify: JustifyMethod = "right" if _is_number(field.type) else "left"
@@ -131,12 +133,12 @@ def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -
     return Group(*heading, shown, Text(count, style="dim"))
 
 
-def _fill_downwards(shown: Table, names: list[str], rows: list[list[str]]) -> None:
+def _fill_downwards(shown: "Table", names: list[str], rows: list[list[str]]) -> None:
     shown.add_column("column")
     shown.add_column("value", overflow="fold")
     for row in rows:
         for name, cell in zip(names, row, strict=True):
-            shown.add_row(escape(name), cell)
+            shown.add_row(name, cell)
         shown.add_section()
 
 
@@ -146,7 +148,7 @@ def _is_number(kind: "pa.DataType") -> bool:
     return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
 
 
-def write(table: "pa.Table", form: OutputFormat, console: Console) -> None:
+def write(table: "pa.Table", form: OutputFormat, console: "Console") -> None:
     """Print `table` to `console` in the form asked for."""
     match form:
         case OutputFormat.TABLE:
@@ -157,8 +159,11 @@ def write(table: "pa.Table", form: OutputFormat, console: Console) -> None:
             console.file.write(as_csv(table))
 
 
-def as_tree(values: Mapping[str, Any], title: str = "") -> Tree:
+def as_tree(values: Mapping[str, Any], title: str = "") -> "Tree":
     """Return nested JSON values as a tree for the terminal, a line a value."""
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.tree import Tree  # noqa: PLC0415
+
     tree = Tree(escape(title), hide_root=not title, guide_style="dim")
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -23,8 +23,10 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 2 what you wrote is wrong, in the configuration or on the command line; 1 all else: a "
     "stream that isn't there, a service that doesn't answer, what others did while the job ran.",
     no_args_is_help=True,
+    # With boxes around it, help takes three times as long.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 app.add_typer(local.app, name="local")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from streamjoin.moments import in_utc
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Config = Annotated[str, typer.Argument(help="The job's YAML file.", metavar="CONFIG", show_default=False)]
 
@@ -36,8 +38,10 @@ class JobKind(StrEnum):
     REPLICATE = "replicate"
 
 
-def terminal() -> Console:
+def terminal() -> "Console":
     """Return where tables are printed."""
+    from rich.console import Console  # noqa: PLC0415
+
     console = Console()
     # A file or a pipe has no width to which a table would have to be folded.
     return console if console.is_terminal else Console(width=1_000)

@@ -60,6 +60,29 @@ def test_the_commands_are_those_of_the_contract():
     assert all(command in answer.stdout for command in COMMANDS)
 
 
+HELP = """
+import sys
+from streamjoin.__main__ import main
+sys.argv = ["streamjoin", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    print(*sorted(name for name in sys.modules if "." not in name), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["dead-letters", "list", "--help"]])
+def test_help_waits_for_nothing_that_a_job_needs(arguments):
+    answer = subprocess.run(
+        [sys.executable, "-c", HELP, *arguments], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert answer.stdout.startswith("Usage: streamjoin")
+    heavy = {"boto3", "msgspec", "numpy", "pandas", "py4j", "pyarrow", "pydantic", "pyspark", "rich", "yaml"}
+    # By it typer reads the options of a command.
+    heavy -= {"pydantic"} if len(arguments) > 1 else set()
+    assert heavy & set(answer.stderr.split()) == set()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["run"], ["query", "x"], ["bogus"], ["produce"], ["local"], ["run", "x", "--max-batches", "0"]],
