@@ -4,7 +4,10 @@ UV := .uv/uv
 BIN := .venv/bin
 # Two at a time, each with a Spark and emulators of its own; the one that is done takes from the other's half.
 WORKERS ?= 2
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
+# Bytecode is kept, with that of the processes that tests start, also where Python is told to keep none: compiling all
+# that they import takes two test processes half a minute in each of the two calls.
+KEPT := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/d/start_up/bytecode
+PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
