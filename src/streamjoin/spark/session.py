@@ -103,6 +103,8 @@ def local_session(
         "spark.driver.extraJavaOptions": " ".join([*java_options(), *class_archive.java_options(archive)]),
         # What an expression ends by for one record (a regular expression that overflows the stack) is no end of Java.
         "spark.executor.killOnFatalError.depth": "0",
+        # Table services have a pool of their own, so that a batch's tasks don't queue behind theirs.
+        "spark.scheduler.mode": "FAIR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # Kept in memory also without a user interface.
