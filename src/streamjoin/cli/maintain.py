@@ -47,7 +47,7 @@ def maintain_job(path: str, *, every_seconds: float | None) -> Iterator[str]:
 
     configure_logging()
     log.info("job=%s maintaining config=%s", config.name, path)
-    tables = _tables_of(config)
+    tables = tables_of(config)
     spark = job_session(config.name, s3=any(is_s3(each.table.base_path) for each in tables()))
     with stop_on_signals(_GRACE_SECONDS, work="step") as stop:
         done = maintain(spark, tables, stop, job=config.name, every_seconds=every_seconds)
@@ -55,7 +55,8 @@ def maintain_job(path: str, *, every_seconds: float | None) -> Iterator[str]:
         yield f"table at {base_path}: {found}"
 
 
-def _tables_of(config: EnrichConfig | CaptureConfig) -> "Callable[[], Sequence[Maintained]]":
+def tables_of(config: EnrichConfig | CaptureConfig) -> "Callable[[], Sequence[Maintained]]":
+    """Return what gives the tables of a job, as they are at the moment."""
     if isinstance(config, EnrichConfig):
         return partial(_table, config)
     return partial(_captured, config)

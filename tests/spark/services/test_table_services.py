@@ -52,7 +52,9 @@ class History:
         self.number += 1
         keys = [f"k{key}" for key in range(self.number % 3, 8, 2)] + [f"n{self.number}"]
         self.expected |= dict.fromkeys(keys, self.number)
-        rows = [(key, self.number, str(sum(map(ord, key)) % 2)) for key in keys]
+        # Rows that may move do so with every batch.
+        moved = self.number if self.table.has_record_index else 0
+        rows = [(key, self.number, str((sum(map(ord, key)) + moved) % 2)) for key in keys]
         frame = self.spark.createDataFrame(rows, "id string, o bigint, dt string").coalesce(1)
         metadata = checkpoint.to_metadata(Position("s", {}), (), {}, BatchCounts().to_dict())
         self.writer.commit(frame, {"batch_id": str(self.number), **metadata})
@@ -79,16 +81,23 @@ class History:
         return sorted(planned - {path.name.split(".")[0] for path in meta.glob("*.commit")})
 
 
-def table(folder: Path, partition_by: tuple[str, ...] = (), **settings: object) -> HudiTable:
+def table(folder: Path, **settings: object) -> HudiTable:
     values = {"table_type": "MERGE_ON_READ", "options": ONE_BUCKET | EVERY_TIME, "served_by": "maintain", **settings}
-    return HudiTable(str(folder / "t"), "t", ("id",), "o", partition_by, is_fixed=True, **values)  # type: ignore[arg-type]
+    return HudiTable(str(folder / "t"), "t", ("id",), "o", **{"is_fixed": True, **values})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("partition_by", [(), ("dt",)], ids=["unpartitioned", "by_day"])
+LAYOUTS = {
+    "unpartitioned": {"partition_by": ()},
+    "by_day": {"partition_by": ("dt",)},
+    "by_day_and_rows_move": {"partition_by": ("dt",), "is_fixed": False},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_maintain_may_die_at_each_step_beside_a_job_that_goes_on(
-    spark: SparkSession, tmp_path: Path, partition_by: tuple[str, ...]
+    spark: SparkSession, tmp_path: Path, layout: dict[str, object]
 ) -> None:
-    history = History(spark, table(tmp_path, partition_by))
+    history = History(spark, table(tmp_path, **layout))
     maintained = Maintained(history.table)
     with TableLock(history.table.base_path, job="test"):
         for _ in range(3):
