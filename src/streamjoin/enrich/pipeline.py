@@ -119,7 +119,7 @@ def process_batch(
 
     with prepared.kept if prepared else nullcontext():
         counts, versions = isolating(batch.batch_id, attempt)
-    services = job.writer.serve(batch.records.sparkSession)  # 9
+    job.writer.serve(batch.records.sparkSession)  # 9
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -128,7 +128,7 @@ def process_batch(
         refresh_failures={name: snapshot.failures for name, snapshot in snapshots.items()},
         ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
-        services=services,
+        services=job.writer.service_seconds(),
         seconds=time.monotonic() - started + (prepared.seconds if prepared else 0.0),
         fetch_seconds=batch.fetch_seconds,
     )

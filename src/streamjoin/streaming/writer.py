@@ -120,14 +120,15 @@ class TableWriter:
         self._ledger.follow()
         self._is_open = True
 
-    def serve(self, spark: SparkSession) -> Mapping[str, float]:
-        """Plan the table's services that are due after a commit, which are carried out beside those that follow.
-
-        Returns:
-            How long services took since this was asked, by names such as `waited.planning`; the next commit says it
-            too.
-        """
+    def serve(self, spark: SparkSession) -> None:
+        """Plan the table's services that are due after a commit, which are carried out beside those that follow."""
         self._services.after_commit(spark)
+
+    def service_seconds(self) -> Mapping[str, float]:
+        """Return how long services took since this was asked, by names such as `waited.planning`.
+
+        The next commit says it too.
+        """
         self._service_seconds = self._services.take_seconds()
         return self._service_seconds
 

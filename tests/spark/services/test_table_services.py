@@ -59,7 +59,9 @@ class History:
         metadata = checkpoint.to_metadata(Position("s", {}), (), {}, BatchCounts().to_dict())
         self.writer.commit(frame, {"batch_id": str(self.number), **metadata})
         self.writer.record()
-        return dict(self.writer.serve(self.spark)) if serves else {}
+        if serves:
+            self.writer.serve(self.spark)
+        return dict(self.writer.service_seconds())
 
     def lose_the_last_commit(self) -> None:
         """Leave its last commit as a process does that dies right before it."""
