@@ -66,7 +66,7 @@ def test_changes_that_come_faster_than_they_are_read_are_a_failed_refresh_not_a_
 
     def come(operation: str, request: dict[str, Any]) -> None:
         if operation == "GetRecords":
-            world.clock.advance(0.5)
+            world.clock.advance(5)
             for code in "UVWXYZ":
                 world.stream.put(country(code, f"n{next(numbers)}"))
 
