@@ -4,14 +4,11 @@ UV := .uv/uv
 BIN := .venv/bin
 # Two at a time, each with a Spark and emulators of its own; the one that is done takes from the other's half.
 WORKERS ?= 2
-# Bytecode is kept, with that of the processes that tests start, also where Python is told to keep none: compiling all
-# that they import takes two test processes half a minute in each of the two calls.
-KEPT := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/d/start_up/bytecode
-PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit running spark integration e2e soak explore audit format commands bench bench-reference bench-long bench-replicate bench-capture bench-backfill build clean
+.PHONY: help setup demo test check unit running spark integration e2e soak explore audit format commands bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -31,8 +28,7 @@ demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARG
 	@$(BIN)/streamjoin demo $(ARGS)
 
 test: .venv/.jars ## everything that CI checks; says at the end how long each part took
-	@$(BIN)/python -m tests.services.ahead > /dev/null 2>&1 & \
-	begin=$$(date +%s); took=; for part in check unit running; do \
+	@begin=$$(date +%s); took=; for part in check unit running; do \
 	  since=$$(date +%s); $(MAKE) --no-print-directory $$part || exit 1; took="$$took $$part $$(($$(date +%s) - since)) s,"; \
 	done; echo "make test:$$took in all $$(($$(date +%s) - begin)) s"
 
@@ -74,14 +70,14 @@ format: setup ## let ruff format and sort
 commands: setup ## docs/commands.md, from the program's own help
 	@$(BIN)/python scripts/commands.py
 
-bench: setup ## today's way beside this one; writes benchmarks/results/
-	@$(BIN)/python -m benchmarks.micro_batches $(ARGS)
+bench: .venv/.jars ## every goal measured and checked (20 min); QUICK=1 (4 min); ARGS="--parts steady"; writes benchmarks/out/
+	@$(BIN)/python -m benchmarks.summary $(ARGS)
+
+bench-scale: .venv/.jars ## batches as rows, reference items, shards and commits grow (45 min); writes benchmarks/out/
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-reference: setup ## a changing reference of 500,000 items: cost, memory, rewriting; ARGS="--parts cost"
 	@$(BIN)/python -m benchmarks.changing_reference $(ARGS)
-
-bench-long: setup ## batch time after 1,000 commits, flat memory, a drained backlog; ARGS="--commits 200"
-	@$(BIN)/python -m benchmarks.long_run $(ARGS)
 
 bench-replicate: setup ## MariaDB to DynamoDB: load, time from commit to item, bulk, replay; ARGS="--rows 20000"
 	@$(BIN)/python -m benchmarks.replicate $(ARGS)

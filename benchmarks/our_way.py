@@ -48,12 +48,15 @@ class JobWay:
             message = f"'{self.base_path}': the stream was expected to be read to its tip between two batches"
             raise RuntimeError(message)
 
-    def run_batch(self, watch: Stopwatch, on_step: Callable[[str], None] = lambda step: None) -> int:
+    def run_batch(
+        self, watch: Stopwatch, on_step: Callable[[str], None] = lambda step: None, *, is_last: bool = False
+    ) -> int:
         """Take what is in the stream to a commit; return how many records.
 
         Args:
             watch: Times the steps.
             on_step: Called with the name of each step of the job's `process_batch` that has been done.
+            is_last: Whether others have their turn after it, so that nothing may go on in the background.
         """
 
         def done(step: str) -> None:
@@ -61,7 +64,8 @@ class JobWay:
             on_step(step)
 
         batch = self._reader.next(self._pace.limits)
-        if not self._reader.caught_up:
+        watch.lap("fetch")
+        if not self._reader.caught_up and not is_last:
             self._reader.fetch_ahead(self._pace.limits)
         self.last_report = report = self._process(batch, done)
         watch.lap("let go of the batch")

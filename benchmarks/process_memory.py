@@ -38,6 +38,26 @@ def memory_of(pid: int | None = None, proc: Path = PROC) -> dict[str, Any]:
     }
 
 
+def tree_bytes(pid: int, proc: Path = PROC) -> int:
+    """Return what a process and those below it have in memory now; a page that several share counts once.
+
+    A process that starts another program is there twice until that one begins, with one and the same memory.
+    """
+    processes = _running(proc)
+    found = 0
+    for number in (pid, *_below(pid, processes)):
+        own = processes.get(number)
+        above = processes.get(own.parent) if own else None
+        if own is None or (above and (above.name, above.peak_rss_bytes) == (own.name, own.peak_rss_bytes)):
+            continue
+        try:
+            lines = (proc / str(number) / "smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return found
+
+
 def cpu_seconds(pid: int | None = None, proc: Path = PROC) -> float:
     """Return the seconds that a driver and those below it have computed so far: a busy machine changes them less.
 

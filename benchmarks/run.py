@@ -39,10 +39,7 @@ def run(
         claims: Returns the bounds beside what was found.
         parts: Those that stay in the file as they were measured before if they are not measured now.
     """
-    # Both before anything is measured: a checkout may move on meanwhile.
-    head, now = commit(), datetime.now(UTC).isoformat(timespec="seconds")
-    result: Result = {"machine": machine(), "versions": {"streamjoin_commit": head}, "measured_at": now}
-    result |= {"parameters": args.parameters, "problems": []}
+    result = new_result(args.parameters)
     with tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory, LocalStack() as stack, stack.active():
         measure(args, directory, result)
     if parts:
@@ -54,6 +51,17 @@ def run(
     print("\n".join([*lines(result), *verdict(result)]))
     print(f"written to {args.output}")
     return 1 if result["problems"] else 0
+
+
+def new_result(parameters: dict[str, Any]) -> Result:
+    """Return what a result says of its run, before anything is measured: a checkout may move on meanwhile."""
+    return {
+        "machine": machine(),
+        "versions": {"streamjoin_commit": commit()},
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": parameters,
+        "problems": [],
+    }
 
 
 def stamp(result: Result) -> dict[str, str]:

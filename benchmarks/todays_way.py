@@ -5,6 +5,7 @@ scripts are wrong rather than slow this one is mended: all pages of the scan are
 for Spark 3.5, so the stream is read as every Spark source would do it: a task a shard.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -22,6 +23,7 @@ from streamjoin.local.samples.orders import COUNTRY_TABLE, orders
 RECORDS_PER_CALL = 10_000
 ORDER_SCHEMA = ", ".join(f"{field} string" for field in next(orders()))
 DROPPED = ("countryname", "country", "unitprice", "unitcost", "totalrevenue", "totalcost", "totalprofit")
+DAY = "dt"
 PAYLOAD = pa.schema([("data", pa.binary())])
 
 
@@ -51,6 +53,20 @@ def today_session(spark: SparkSession, shuffle_partitions: int | None = None) ->
     return session
 
 
+def todays_options(table_type: str, *, by_day: bool = False) -> dict[str, str]:
+    """Return what the script says to Hudi; all else is at Hudi's default."""
+    keys = "" if by_day else "org.apache.hudi.keygen.NonpartitionedKeyGenerator"
+    return {
+        "hoodie.table.name": "orders",
+        "hoodie.datasource.write.table.type": table_type,
+        "hoodie.datasource.write.operation": "upsert",
+        "hoodie.datasource.write.recordkey.field": "uuid",
+        "hoodie.datasource.write.precombine.field": "orderdate",
+        "hoodie.datasource.write.partitionpath.field": DAY if by_day else "",
+        **({"hoodie.datasource.write.keygenerator.class": keys} if keys else {}),
+    }
+
+
 class TodaysWay:
     """Today's script, a batch at a time.
 
@@ -61,9 +77,11 @@ class TodaysWay:
         table_type: COPY_ON_WRITE as in the script, or MERGE_ON_READ.
         counts: Whether each batch is counted first, as in the script, which reads the stream twice.
         table_name: The reference table.
+        by_day: Whether the table has a partition a day, that of `impressiontime`.
+        most_records: Of a batch, for a job that is behind; else it takes all that the stream has.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all but the first three have a default)
         self,
         spark: SparkSession,
         stream_name: str,
@@ -72,22 +90,17 @@ class TodaysWay:
         table_type: str = "COPY_ON_WRITE",
         counts: bool = True,
         table_name: str = COUNTRY_TABLE,
+        by_day: bool = False,
+        most_records: int | None = None,
     ) -> None:
         self.base_path = base_path
-        self._spark, self._stream_name, self._counts = spark, stream_name, counts
+        self._spark, self._stream_name, self._counts, self._by_day = spark, stream_name, counts, by_day
         shards = aws_client("kinesis").list_shards(StreamName=stream_name)["Shards"]
         self._shard_ids = [shard["ShardId"] for shard in shards]
+        self._most_of_shard = most_records and most_records // len(shards)
         self._position: dict[str, str] = {}
         self._countries = boto3.resource("dynamodb").Table(table_name)
-        self._options = {
-            "hoodie.table.name": "orders",
-            "hoodie.datasource.write.table.type": table_type,
-            "hoodie.datasource.write.operation": "upsert",
-            "hoodie.datasource.write.recordkey.field": "uuid",
-            "hoodie.datasource.write.precombine.field": "orderdate",
-            "hoodie.datasource.write.partitionpath.field": "",
-            "hoodie.datasource.write.keygenerator.class": "org.apache.hudi.keygen.NonpartitionedKeyGenerator",
-        }
+        self._options = todays_options(table_type, by_day=by_day)
 
     def idle(self) -> None:
         """Do nothing between two batches."""
@@ -104,6 +117,8 @@ class TodaysWay:
         countries = self._spark.createDataFrame(self._scan())
         watch.lap("reference")
         rows = events.join(countries, events.country == countries.countryname, "left").drop(*DROPPED)
+        if self._by_day:
+            rows = rows.withColumn(DAY, F.substring("impressiontime", 1, 10))
         rows.write.format("hudi").options(**self._options).mode("append").save(self.base_path)
         watch.lap("read, join, commit")
         self._position |= last_read.value
@@ -114,12 +129,13 @@ class TodaysWay:
 
     def _read(self, last_read: Any) -> DataFrame:
         shard_ids, position, name = self._shard_ids, dict(self._position), self._stream_name
+        most = self._most_of_shard
 
         def read_shards(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 indexes: list[Any] = batch.column("id").to_pylist()
                 for index in indexes:
-                    yield from read_shard(name, shard_ids[index], position, last_read)
+                    yield from read_shard(name, shard_ids[index], position, last_read, most)
 
         shards = self._spark.range(0, len(shard_ids), 1, len(shard_ids))
         return shards.mapInArrow(read_shards, "data binary")
@@ -134,9 +150,9 @@ class TodaysWay:
 
 
 def read_shard(
-    stream_name: str, shard_id: str, position: Mapping[str, str], last_read: Any
+    stream_name: str, shard_id: str, position: Mapping[str, str], last_read: Any, most: int | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the payloads after `position` up to the shard's tip."""
+    """Yield the payloads after `position` up to the shard's tip, at most so many if `most` says so."""
     kinesis = task_client()
     start = (
         {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position[shard_id]}
@@ -144,8 +160,10 @@ def read_shard(
         else {"ShardIteratorType": "TRIM_HORIZON"}
     )
     iterator = kinesis.get_shard_iterator(StreamName=stream_name, ShardId=shard_id, **start)["ShardIterator"]
-    while True:
-        answer = kinesis.get_records(ShardIterator=iterator, Limit=RECORDS_PER_CALL)
+    left = sys.maxsize if most is None else most
+    while left > 0:
+        answer = kinesis.get_records(ShardIterator=iterator, Limit=min(left, RECORDS_PER_CALL))
+        left -= len(answer["Records"])
         if answer["Records"]:
             last_read.add({shard_id: answer["Records"][-1]["SequenceNumber"]})
             yield pa.RecordBatch.from_pydict({"data": [r["Data"] for r in answer["Records"]]}, PAYLOAD)

@@ -40,6 +40,7 @@ class Workload:
         table_name: The reference table.
         all_items: Whether every event's country is drawn from all items; else it is one of the few of `orders`.
         changes: How many items change right before each batch; batches beyond the last are without a change.
+        shards: Of the stream.
     """
 
     stream_name: str
@@ -48,10 +49,11 @@ class Workload:
     table_name: str = COUNTRY_TABLE
     all_items: bool = False
     changes: Sequence[int] = ()
+    shards: int = SHARDS
 
     def create_stream(self) -> None:
         """Create the stream: one for each variant, since the emulator slows with the records that a stream holds."""
-        create_stream(aws_client("kinesis"), self.stream_name, SHARDS)
+        create_stream(aws_client("kinesis"), self.stream_name, self.shards)
 
     def send(self, batch: int) -> None:
         """Put the events of a batch into the stream, and the items that change before it into the table."""

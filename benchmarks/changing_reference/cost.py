@@ -46,7 +46,7 @@ class Plan(Variant):
     is_today: bool = False
     load: tuple[float, Reads] | None = None
 
-    def to_json(self, rows_checked: int) -> dict[str, Any]:
+    def to_json(self, rows_checked: int | None = None) -> dict[str, Any]:
         """Return what was measured."""
         seconds, load = self.load or (0.0, Reads())
         reads = [batch.more["reads"] for batch in self.batches]

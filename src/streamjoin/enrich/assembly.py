@@ -152,7 +152,6 @@ def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
         options=settings.options,
         is_fixed=settings.partitions == "fixed",
         expected_rows=settings.expected_rows,
-        served_by=settings.table_services,
     )
     return as_made(table)
 

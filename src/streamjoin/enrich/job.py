@@ -63,7 +63,7 @@ class EnrichJob(PositionedJob):
     @cached_property
     def writer(self) -> TableWriter:
         """What commits to the table."""
-        return TableWriter(self.table, self.lock, self.name)
+        return TableWriter(self.table, self.lock)
 
     @cached_property
     def case_watch(self) -> CaseWatch:

@@ -3,23 +3,19 @@
 import pyarrow as pa
 
 from benchmarks import expectation
-from benchmarks.expectation import batch_problems
-from benchmarks.long_run.growth import Grown
-from benchmarks.long_run.updates import VERSION_COLUMN, Updates
+from benchmarks.summary.updates import VERSION_COLUMN, Updates
 from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
 from streamjoin.query import read_table
 
 
-def table_problems(grown: Grown, updates: Updates) -> tuple[int, list[str]]:
-    """Compare rows, newest position and ledger of a table with its batches; return its rows, and what is wrong."""
-    batches = len(grown.all_batches)
-    table = read_table(grown.base_path, columns=["uuid", "combinedname", VERSION_COLUMN])
-    return table.num_rows, [
-        *batch_problems([batch.records for batch in grown.all_batches], updates.records),
+def table_problems(base_path: str, updates: Updates, batches: int) -> list[str]:
+    """Compare rows, newest position and ledger of a table with its batches; return what is wrong."""
+    table = read_table(base_path, columns=["uuid", "combinedname", VERSION_COLUMN])
+    return [
         *updates_problems(table, updates, batches),
-        *commit_problems(grown.base_path, updates, batches),
-        *ledger_problems(grown.base_path, batches, updates.records),
+        *commit_problems(base_path, updates, batches),
+        *ledger_problems(base_path, batches, updates.records),
     ]
 
 

@@ -10,7 +10,7 @@ from benchmarks.expectation import Row
 from benchmarks.workload import ARRIVED, SHARDS, payloads_of, records_of, shard_id
 from streamjoin.local.samples.orders import COUNTRY_ROWS, orders
 from streamjoin.shards.position import Position, ShardRange
-from streamjoin.spark.frames import frame_of
+from streamjoin.spark.frames import batch_frame
 from streamjoin.streaming.batch import Batch
 
 # The column of the table that says which batch wrote the row.
@@ -48,9 +48,10 @@ class Updates:
         records = records_of(self.stream_name, payloads, int(self._sequence_number(number, 0)))
         return Batch(
             batch_id=f"{number:012d}",
-            records=frame_of(spark, records),
+            records=batch_frame(spark, records),
             position=Position(self.stream_name, {}).advance(ranges),
             ranges=ranges,
+            table=records,
         )
 
     def payloads(self, number: int) -> list[bytes]:

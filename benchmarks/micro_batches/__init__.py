@@ -1,1 +1,0 @@
-"""What a steady micro-batch takes today's way, and streamjoin's."""

@@ -1,0 +1,1 @@
+"""`make bench-scale`: what a batch takes as one thing grows."""

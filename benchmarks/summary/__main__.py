@@ -1,0 +1,203 @@
+"""`python -m benchmarks.summary`: measures every goal, and writes `summary.json`, `bench.json` and a page.
+
+What is counted rather than timed, and what has to be there before, runs two at a time; what is timed runs alone.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from benchmarks.own_process import in_own_process, in_own_spark
+from benchmarks.run import Result, new_result
+from benchmarks.summary import behind, by_rows, commits, freshness, memory, references, requests, start, steady, tables
+from benchmarks.summary.figures import Found, all_entries, figures, is_whole
+from benchmarks.summary.html_page import page
+from benchmarks.summary.sizes import FULL, QUICK, Sizes
+from streamjoin.local.stack import LocalStack
+
+OUT = Path(__file__).resolve().parents[1] / "out"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, write, print; return the exit code: 1 if something has no value or is wrong, not if a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="smaller sizes (also: QUICK=1)")
+    parser.add_argument("--parts", help="some of them, with commas between (default: all)")
+    parser.add_argument("-o", "--output", type=Path, default=OUT, help=f"folder (default: {OUT.name})")
+    args = parser.parse_args(argv)
+    is_quick = args.quick or os.environ.get("QUICK", "") not in ("", "0")
+    sizes = QUICK if is_quick else FULL
+    wanted = figures(sizes)
+    chosen = args.parts.split(",") if args.parts else list(wanted)
+    if unknown := set(chosen) - wanted.keys():
+        parser.error(f"--parts: {min(unknown)!r} is no part; allowed: {', '.join(wanted)}")
+    result = new_result({**sizes.__dict__})
+    started = time.monotonic()
+    found = measure(sizes, chosen, result)
+    wanted = {part: wanted[part] for part in wanted if part in chosen}
+    entries = all_entries(wanted, found)
+    result |= {
+        "is_quick": is_quick,
+        "seconds": round(time.monotonic() - started),
+        "problems": [f"{part}: {problem}" for part, each in found.items() for problem in each.problems],
+        "summary": entries,
+        "parts": {part: each.details for part, each in found.items()},
+    }
+    write(args.output, result)
+    for entry in entries:
+        value = "none" if entry["value"] is None else f"{entry['value']:g} {entry['unit']}"
+        met = {True: "met", False: "MISSED", None: ""}[entry["met"]]
+        goal = f" ({entry['goal']})" if entry["goal"] else ""
+        print(f"{entry['figure']}: {value}{goal} {met}")
+        if "reason" in entry:
+            print(f"  {entry['reason']}")
+    for problem in result["problems"]:
+        print(f"WRONG: {problem}")
+    print(f"{result['seconds']} s; written to {args.output}")
+    return 0 if is_whole(found, entries) else 1
+
+
+def write(folder: Path, result: Result) -> None:
+    """Write the summary, all that was measured, and the page, on which the curves stay that are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps(result["summary"], indent=2, ensure_ascii=False) + "\n")
+    (folder / "bench.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+    scale = folder / "scale.json"
+    (folder / "index.html").write_text(page(result, json.loads(scale.read_text()) if scale.exists() else None))
+
+
+def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Found]:
+    """Return what each part has found; one that fails is an error of its own."""
+    found: dict[str, Found] = {}
+
+    def take(parts: Sequence[str], run: Callable[[], dict[str, Found]]) -> None:
+        """Run one process, and take what it found."""
+        begin = time.monotonic()
+        try:
+            found.update(run())
+        except Exception as error:
+            # A process that died, or a part that has nothing to show: the others go on.
+            traceback.print_exc()
+            found.update({part: Found(error=_said(error)) for part in parts if part not in found})
+        print(f"{', '.join(parts)}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory,
+        LocalStack() as items,
+        LocalStack() as objects,
+        LocalStack() as stack,
+        stack.active(),
+        ThreadPoolExecutor(2) as pool,
+    ):
+        chosen_of = {"tables": {"by_day", "rows", "requests"}, "commits": {"commits"}, "references": {"references"}}
+        needed = {name for name, parts in chosen_of.items() if parts & set(chosen)}
+        grown: dict[str, Any] = {}
+
+        def untimed() -> list[Callable[[], None]]:
+            spark_at = partial(in_own_spark, result, f"{directory}/spark")
+            wants_requests = "requests" in chosen
+            filled = partial(
+                spark_at,
+                fill_and_count,
+                sizes,
+                directory,
+                wants_requests,
+                s3=wants_requests,
+                environ=objects.environment,
+            )
+            large = (sizes.items, sizes.many_items)
+            return [
+                *([lambda: take(["requests"], filled)] if "tables" in needed else []),
+                *([lambda: take([], partial(_none, in_own_process, fill_items, items.endpoint, large))]
+                  if "references" in needed else []),
+                *([lambda: take([], partial(_into, grown, spark_at, commits.grow_old, sizes.commits, directory))]
+                  if "commits" in needed else []),
+                *([lambda: take(["memory"], lambda: {"memory": in_own_process(memory.measure, sizes, directory)})]
+                  if "memory" in chosen else []),
+            ]  # fmt: skip
+
+        waiting: list[Future[None]] = [pool.submit(each) for each in untimed()]
+        for each in waiting:
+            each.result()
+        timed = [part for part in TIMED if part in chosen]
+        if timed:
+            arguments = timed, sizes, directory, items.endpoint
+            take(timed, lambda: in_own_spark(result, f"{directory}/spark", run_timed, *arguments))
+        if "freshness" in chosen:
+            take(["freshness"], lambda: {"freshness": in_own_process(freshness.measure, sizes, directory)})
+        if "help" in chosen:
+            take(["help"], lambda: {"help": start.measure()})
+        if "commits" in found:
+            found["commits"].details["growing"] = grown
+    return found
+
+
+def _none(function: Callable[..., object], *arguments: object) -> dict[str, Found]:
+    function(*arguments)
+    return {}
+
+
+def _into(target: dict[str, Any], function: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Found]:
+    target |= function(*arguments)
+    return {}
+
+
+def fill_items(endpoint: str, items: tuple[int, ...]) -> None:
+    """Fill the large reference tables of other services than those of the streams."""
+    with references.references_at(endpoint):
+        references.fill_references(items)
+
+
+def fill_and_count(spark: SparkSession, sizes: Sizes, directory: str, counts: bool) -> dict[str, Found]:
+    """Fill the large tables, and count requests to copies of them on S3."""
+    tables.fill_tables(spark, sizes, directory)
+    return {"requests": requests.measure(spark, sizes, directory)} if counts else {}
+
+
+TIMED = ("steady", "behind", "backlog", "commits", "by_day", "rows", "references")
+
+
+def run_timed(
+    spark: SparkSession, parts: Sequence[str], sizes: Sizes, directory: str, endpoint: str
+) -> dict[str, Found]:
+    """Run what is timed, one part after the other in one process: its classes are loaded once."""
+    measures: dict[str, Callable[[], Found]] = {
+        "steady": partial(steady.measure, spark, sizes, directory),
+        "behind": partial(behind.measure, spark, sizes, directory),
+        "backlog": partial(behind.measure_backlog, spark, sizes, directory),
+        "commits": partial(commits.measure, spark, sizes, directory),
+        "by_day": partial(by_rows.measure_day, spark, sizes, directory),
+        "rows": partial(by_rows.measure_rows, spark, sizes, directory),
+        # Last: what it has in memory, Python's collector looks at in all that comes after it.
+        "references": partial(references.measure, spark, sizes, directory, endpoint),
+    }
+    found = {}
+    for part in parts:
+        begin = time.monotonic()
+        try:
+            found[part] = measures[part]()
+        except Exception as error:
+            # One part's failure loses no other's figures.
+            traceback.print_exc()
+            found[part] = Found(error=_said(error))
+        print(f"{part}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    return found
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Requests to S3 of a steady batch, of small tables and of large ones."""
+
+import os
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from benchmarks.expectation import named
+from benchmarks.our_way import OurWay
+from benchmarks.summary.by_rows import Wide, wide
+from benchmarks.summary.figures import REQUESTED, TYPES, Found
+from benchmarks.summary.request_count import RequestCount, counted_requests
+from benchmarks.summary.sizes import Sizes
+from benchmarks.summary.tables import path_of
+from benchmarks.summary.wide_orders import ITEMS, RECORDS, wide_config
+from benchmarks.variants import timed
+from benchmarks.workload import fill
+from streamjoin.aws.clients import aws_client
+
+BUCKET = "bench"
+# The first makes the record-level index.
+WARMUP, COUNTED = 1, 3
+_UPLOADS = 8
+_ENDPOINT = "AWS_ENDPOINT_URL_S3"
+
+
+def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
+    """Copy tables to S3, let each take batches, and count.
+
+    Args:
+        spark: A session that has S3.
+        sizes: Of the tables.
+        directory: Where they lie.
+    """
+    found = Found(details={"requests": {}})
+    with counted_requests(os.environ["AWS_ENDPOINT_URL"]) as (endpoint, count):
+        os.environ[_ENDPOINT] = endpoint
+        spark.sparkContext._jsc.hadoopConfiguration().set("fs.s3a.endpoint", endpoint)  # noqa: SLF001
+        fill(ITEMS)
+        aws_client("s3").create_bucket(Bucket=BUCKET)
+        for kind in TYPES:
+            for layout in REQUESTED:
+                counted = {}
+                for rows in (sizes.few_rows, sizes.many_rows):
+                    table = wide(kind, layout, rows)
+                    counted[rows], problems = _counted(spark, table, directory, count)
+                    found.problems += named(table.name, problems)
+                    by_kind = {name: round(number / COUNTED, 1) for name, number in counted[rows].most_common()}
+                    found.details["requests"][table.name] = by_kind
+                    print(f"{table.name}: {by_kind}", file=sys.stderr)
+                few, many = (counted[rows].total() for rows in (sizes.few_rows, sizes.many_rows))
+                found.values |= {f"ratio {kind} {layout}": many / few, f"number {kind} {layout}": many / COUNTED}
+    return found
+
+
+def _counted(spark: SparkSession, table: Wide, directory: str, count: RequestCount) -> tuple[Counter[str], list[str]]:
+    orders = table.orders
+    local = Path(path_of(directory, table.kind, table.layout, orders.rows))
+    base_path = f"s3://{BUCKET}/{local.name}"
+    _upload(local)
+    orders.create_stream()
+    counted = Counter[str]()
+    way = OurWay(spark, wide_config(orders.stream_name, base_path, table.kind, table.layout))
+    try:
+        for number in range(WARMUP + COUNTED):
+            way.idle()
+            orders.send(number)
+            count.take()
+            batch = timed(way)
+            requests = count.take()
+            if number >= WARMUP:
+                counted += requests
+            if batch.records != RECORDS:
+                return counted, [f"batch {number + 1}: expected {RECORDS:,} records, found {batch.records}"]
+    finally:
+        way.close()
+    problems = orders.problems(base_path, WARMUP + COUNTED, by_day=table.layout != "flat")
+    _delete(local.name)
+    return counted, problems
+
+
+def _upload(local: Path) -> None:
+    client = aws_client("s3")
+
+    def put(path: Path) -> None:
+        client.put_object(Bucket=BUCKET, Key=f"{local.name}/{path.relative_to(local)}", Body=path.read_bytes())
+
+    # Hadoop writes checksums on a local disk alone.
+    paths = [path for path in local.rglob("*") if path.is_file() and path.suffix != ".crc"]
+    with ThreadPoolExecutor(_UPLOADS) as pool:
+        list(pool.map(put, paths))
+
+
+def _delete(name: str) -> None:
+    """Delete a table: the emulator has all objects in memory."""
+    client = aws_client("s3")
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{name}/"):
+        keys = [{"Key": each["Key"]} for each in page["Contents"]]
+        client.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})

@@ -1,0 +1,326 @@
+"""`make bench`: the entries of the summary, the page, and what each part is checked with."""
+
+import json
+import re
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pyarrow as pa
+import pytest
+
+from benchmarks.scale import __main__ as scale
+from benchmarks.summary import __main__ as summary
+from benchmarks.summary import wide_orders
+from benchmarks.summary.aggregated import aggregate
+from benchmarks.summary.figures import Figure, Found, Goal, all_entries, at_least, entries, figures, is_whole
+from benchmarks.summary.html_page import page
+from benchmarks.summary.plots import bars, curves
+from benchmarks.summary.request_count import counted_requests, kind_of
+from benchmarks.summary.sizes import FULL, QUICK
+from benchmarks.summary.wide_orders import WideOrders, wide_config
+from streamjoin.enrich.assembly import hudi_table
+from streamjoin.entry import parse_config
+from streamjoin.kinesis.kpl import unpack
+
+FAST = Figure("fast", "script / streamjoin", at_least(5))
+FLAT = Figure("flat", "many / few", Goal(1.2))
+KNOWN = Figure("known", "for information", unit="s")
+
+# The summary
+
+
+@pytest.mark.parametrize(("value", "met"), [(4.99, False), (5.0, True), (6.0, True)])
+def test_a_figure_that_is_to_be_large_meets_its_goal_from_the_bound_on(value, met):
+    assert entries([FAST], Found({"fast": value})) == [
+        {"figure": "script / streamjoin", "value": value, "unit": "x", "goal": "≥ 5", "met": met}
+    ]
+
+
+@pytest.mark.parametrize(("value", "met"), [(1.21, False), (1.2, True), (0.7, True)])
+def test_a_figure_that_is_to_be_small_meets_its_goal_up_to_the_bound(value, met):
+    (entry,) = entries([FLAT], Found({"flat": value}))
+    assert (entry["goal"], entry["met"]) == ("≤ 1.2", met)
+
+
+def test_the_goal_is_judged_by_what_was_measured_not_by_what_is_shown():
+    (entry,) = entries([FLAT], Found({"flat": 1.20004}))
+    assert (entry["value"], entry["met"]) == (1.2, False)
+
+
+def test_a_figure_for_information_has_no_goal_and_meets_none():
+    (entry,) = entries([KNOWN], Found({"known": 2.0}))
+    assert entry == {"figure": "for information", "value": 2.0, "unit": "s", "goal": None, "met": None}
+
+
+def test_a_part_that_fails_has_an_entry_for_each_figure_with_the_reason_and_loses_no_others():
+    found = {"steady": Found(error="Py4JError: gone"), "rows": Found({"flat": 1.0})}
+    listed = all_entries({"steady": [FAST, KNOWN], "rows": [FLAT], "memory": [KNOWN]}, found)
+    assert [(e["value"], e["met"], e.get("reason")) for e in listed] == [
+        (None, False, "Py4JError: gone"),
+        (None, False, "Py4JError: gone"),
+        (1.0, True, None),
+        (None, False, "the part has not run"),
+    ]
+    assert not is_whole(found, listed)
+
+
+def test_a_part_that_was_wrong_meets_no_goal_however_fast_it_was():
+    found = {"steady": Found({"fast": 99.0, "known": 1.0}, problems=["row 7 is missing"])}
+    listed = all_entries({"steady": [FAST, KNOWN]}, found)
+    assert [(e["value"], e["met"]) for e in listed] == [(99.0, False), (1.0, None)]
+    assert {e["reason"] for e in listed} == {"WRONG: row 7 is missing"}
+    assert not is_whole(found, listed)
+
+
+def test_a_goal_that_is_missed_is_no_failure_of_the_run():
+    found = {"steady": Found({"fast": 1.0})}
+    assert is_whole(found, all_entries({"steady": [FAST]}, found))
+
+
+@pytest.mark.parametrize("sizes", [FULL, QUICK])
+def test_every_figure_has_a_key_and_a_text_of_its_own(sizes):
+    for listed in figures(sizes).values():
+        assert len({figure.key for figure in listed}) == len(listed)
+    texts = [figure.text for listed in figures(sizes).values() for figure in listed]
+    assert len(set(texts)) == len(texts)
+
+
+def test_the_goals_are_the_issues():
+    goals = [str(figure.goal) for listed in figures(FULL).values() for figure in listed if figure.goal]
+    assert goals == [
+        *("≥ 5", "≥ 3.5", "≤ 1.1", "≤ 1.1", "≥ 3", "≥ 4", "≤ 1.2", "≤ 1.2", "≤ 1.2", "≤ 1.5", "≤ 1.5", "≤ 1.5"),
+        *("≥ 10", "≥ 60", "≥ 3", "≥ 3", "≤ 1.2", "≤ 3", "≤ 1.2", "≤ 3", "≤ 12", "≤ 12", "≤ 1.3", "≤ 1.3", "≤ 1.1"),
+        *("≤ 1.2", "≤ 1.2", "≤ 1.2", "≤ 1.2", "≤ 0.3"),
+    ]
+    assert (FULL.day_rows, FULL.few_rows, FULL.many_rows) == (10**6, 10**5, 3 * 10**6)
+    assert (FULL.items, FULL.many_items, FULL.backlog_records) == (50_000, 500_000, 100_000)
+    assert 10 * FULL.memory_records == 2 * 10**6
+
+
+def test_a_run_writes_the_summary_all_it_measured_and_a_page_and_fails_if_a_figure_is_missing(tmp_path, monkeypatch):
+    found = {"help": Found({"help": 0.1}, details={"seconds": [0.1]}), "memory": Found(error="no /proc")}
+    monkeypatch.setattr(summary, "measure", lambda sizes, chosen, result: found)
+    assert summary.main(["--parts", "help", "-o", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "summary.json").read_text()) == [
+        {"figure": "`streamjoin --help`", "value": 0.1, "unit": "s", "goal": "≤ 0.3", "met": True}
+    ]
+    assert summary.main(["--parts", "help,memory", "-o", str(tmp_path)]) == 1
+    assert len(json.loads((tmp_path / "summary.json").read_text())) == 3
+    assert json.loads((tmp_path / "bench.json").read_text())["parameters"]["rounds"] == FULL.rounds
+    assert "no /proc" in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize(("value", "rounds"), [("1", QUICK.rounds), ("0", FULL.rounds), ("", FULL.rounds)])
+def test_the_variable_makes_a_run_quick(value, rounds, tmp_path, monkeypatch):
+    monkeypatch.setenv("QUICK", value)
+    monkeypatch.setattr(summary, "measure", lambda sizes, chosen, result: {"help": Found({"help": sizes.rounds})})
+    summary.main(["--parts", "help", "-o", str(tmp_path)])
+    assert json.loads((tmp_path / "summary.json").read_text())[0]["value"] == rounds
+
+
+@pytest.mark.parametrize("main", [summary.main, scale.main])
+def test_an_unknown_part_is_refused_with_those_that_there_are(main, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--parts", "speed"])
+    assert end.value.code == 2
+    assert "'speed' is no part; allowed: " in capsys.readouterr().err
+
+
+def test_a_part_that_raises_is_an_error_of_its_own(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("the emulator is gone")
+
+    monkeypatch.setattr(summary.steady, "measure", fail)
+    monkeypatch.setattr(summary.behind, "measure", lambda *_: Found({"floor": 1.0}))
+    found = summary.run_timed(None, ["steady", "behind"], QUICK, "/nowhere", "http://nowhere")
+    assert found["steady"].error == "RuntimeError: the emulator is gone"
+    assert found["behind"].values == {"floor": 1.0}
+
+
+def test_curves_are_written_beside_the_figures_that_are_there(tmp_path, monkeypatch):
+    curve = {
+        "title": "by shards",
+        "x": "shards",
+        "y": "s a batch",
+        "log_x": True,
+        "lines": {"ours": [(1, 0.5), (32, 0.6)]},
+    }
+    monkeypatch.setitem(scale.PARTS, "shards", lambda *_: ([curve], Found()))
+    assert scale.main(["--parts", "shards", "-o", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "scale.json").read_text())["curves"][0]["lines"] == {"ours": [[1, 0.5], [32, 0.6]]}
+    assert "by shards: s a batch" in (tmp_path / "index.html").read_text()
+    monkeypatch.setitem(scale.PARTS, "shards", lambda *_: ([curve], Found(problems=["row 7 is missing"])))
+    assert scale.main(["--parts", "shards", "-o", str(tmp_path)]) == 1
+
+
+# The page
+
+VARIANT = {"seconds": [1.0] * 12, "steps_median_seconds": {"fetch": 0.2, "committed": 0.8, "recorded": 0.001}}
+
+
+def result(**more):
+    machine = {"cpus": 2, "memory_bytes": 24e9, "load_average_before": [0.1]}
+    head = {"machine": machine, "versions": {"streamjoin_commit": "abc"}, "measured_at": "2026-11-30", "problems": []}
+    return head | more
+
+
+def test_the_page_has_every_entry_and_fetches_nothing():
+    found = {"steady": Found({"fast": 6.0}), "rows": Found(error="<gone>")}
+    listed = all_entries({"steady": [FAST], "rows": [FLAT]}, found)
+    parts = {
+        "steady": {"variants": {"script": VARIANT}},
+        "freshness": {"seconds": {"polled": [0.1, 0.2], "pushed": [0.1, 0.1]}},
+        "memory": {"memory": {"2,000 records": [10**9, 2 * 10**9]}},
+        "requests": {"requests": {"merge-on-read": {"LIST": 56.0, "HEAD": 61.0}}},
+    }
+    text = page(result(summary=listed, parts=parts))
+    for said in ("script / streamjoin", "6 x", "≥ 5", ">met<", "many / few", "&lt;gone&gt;", "missed"):
+        assert said in text
+    for said in ("commit: 0.8 s", "enhanced fan-out", "2,000 records", "LIST: 56 requests"):
+        assert said in text
+    assert 'name="viewport"' in text and "prefers-color-scheme: dark" in text
+    assert not re.search(r"https?:|<script|<link|<img|src=|@import|url\(", text)
+
+
+def test_a_wrong_run_says_so_on_the_page():
+    assert "WRONG: rows: row 7 is missing" in page(result(problems=["rows: row 7 is missing"]))
+
+
+def test_a_bar_has_a_part_for_each_step_that_can_be_seen():
+    text = bars("title", "s", {"ours": {"fetch": 0.2, "committed": 0.8, "recorded": 0.001}})
+    assert text.count("<rect") == 2
+    assert ">1<" in text
+
+
+def test_a_curve_begins_at_zero_and_has_a_point_for_each_value():
+    text = curves("by rows", "rows", "s", {"ours": [(10_000, 1.0), (3_000_000, 2.0)]}, log_x=True)
+    assert text.count("<circle") == 2
+    assert ">10k<" in text and ">3M<" in text
+    assert curves("by rows", "rows", "s", {}) == ""
+
+
+# What a large table must hold
+
+ORDERS = WideOrders("orders", 6_000, known=20, moves=True)
+
+
+def table_of(orders, batches, *, by_day=True):
+    rows = {}
+    for number in range(orders.rows):
+        event = orders._event(number, 0, orders._day(number))
+        rows[event["uuid"]] = (wide_orders._COMBINED[number % 6], "1/1/10", str(number), event["impressiontime"][:10])
+    for batch in range(batches):
+        for sent in orders._sent(batch):
+            rows[sent["uuid"]] = tuple(sent[name] for name in ("combinedname", "orderdate", "unitssold", "dt"))
+    names = ["combinedname", "orderdate", "unitssold", *(["dt"] if by_day else [])]
+    columns = {name: pa.array([row[i] for row in rows.values()], pa.string()) for i, name in enumerate(names)}
+    return pa.table({"uuid": list(rows), **columns})
+
+
+@pytest.mark.parametrize("by_day", [True, False])
+def test_a_large_table_that_has_all_its_rows_is_right_and_one_that_lacks_or_doubles_one_is_wrong(by_day, monkeypatch):
+    right = table_of(ORDERS, 2, by_day=by_day)
+    stale = right.set_column(2, "orderdate", pa.array(["1/1/10"] * right.num_rows))
+    found = {
+        "right": right,
+        "short": right.slice(1),
+        "stale": stale,
+        "doubled": pa.concat_tables([right, right.slice(9, 1)]),
+    }
+    monkeypatch.setattr(wide_orders, "read_table", lambda path, columns: found[path].select(columns))
+    assert ORDERS.problems("right", 2, by_day=by_day) == []
+    rows = 6_000 + 2 * 3_980
+    for name, count in (("short", rows - 1), ("stale", rows), ("doubled", rows + 1)):
+        (said,) = ORDERS.problems(name, 2, by_day=by_day)
+        assert said.startswith(f"'{name}': expected {rows:,} rows, found {count:,}")
+
+
+def test_the_scripts_rows_that_moved_are_expected_twice(monkeypatch):
+    ours = table_of(ORDERS, 1)
+    left = [(e["uuid"], n) for n in range(6_000) for e in [ORDERS._event(n, 0, ORDERS._day(n))]]
+    moved = {s["uuid"] for s in ORDERS._sent(0)}
+    stayed = {u: d for u, d in zip(ours["uuid"].to_pylist(), ours["dt"].to_pylist(), strict=True)}
+    again = [(u, n) for u, n in left if u in moved and f"2026-01-{ORDERS._day(n) + 1:02d}" != stayed[u]]
+    assert again
+    rows = [
+        {"uuid": u, "combinedname": wide_orders._COMBINED[n % 6], "orderdate": "1/1/10", "unitssold": str(n),
+         "dt": f"2026-01-{ORDERS._day(n) + 1:02d}"}
+        for u, n in again
+    ]  # fmt: skip
+    doubled = pa.concat_tables([ours, pa.Table.from_pylist(rows, ours.schema)])
+    monkeypatch.setattr(wide_orders, "read_table", lambda path, columns: doubled.select(columns))
+    assert ORDERS.problems("script", 1, by_day=True, keeps_moved=True) == []
+    assert ORDERS.problems("ours", 1, by_day=True) != []
+
+
+def test_a_batch_has_known_keys_of_the_newest_tenth_and_new_ones():
+    orders = WideOrders("orders", 100_000)
+    known = {f"{event['uuid']}" for event in (orders._event(n, 0, 0) for n in range(90_000, 100_000))}
+    for batch in (0, 5):
+        events = list(orders.events(batch))
+        assert len({event["uuid"] for event in events}) == len(events) == 4_000
+        assert sum(event["uuid"] in known for event in events) == 400
+
+
+@pytest.mark.parametrize(("layout", "moves"), [("flat", False), ("fixed", False), ("may_move", True)])
+def test_a_layout_is_what_its_name_says(layout, moves):
+    table = hudi_table(parse_config(wide_config("orders", "/nowhere", "MERGE_ON_READ", layout)))
+    assert (bool(table.partition_by), table.has_record_index) == (layout != "flat", moves)
+
+
+# What is counted and packed
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "kind"),
+    [
+        ("GET", "/bench?list-type=2&prefix=a%2F", "LIST"),
+        ("GET", "/bench/a/b.parquet", "GET"),
+        ("HEAD", "/bench/a", "HEAD"),
+        ("POST", "/bench?delete", "DELETE many"),
+        ("POST", "/bench/a?uploads", "POST"),
+        ("PUT", "/bench/a", "PUT"),
+    ],
+)
+def test_a_request_of_s3_is_counted_as_what_it_is(method, target, kind):
+    assert kind_of(method, target) == kind
+
+
+def test_requests_are_passed_on_as_they_are_and_counted():
+    seen = []
+
+    class Behind(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            seen.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(201)
+            self.send_header("ETag", "x")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Behind)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with counted_requests(f"http://127.0.0.1:{server.server_port}") as (endpoint, count):
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            for data in (b"known length", iter([b"in ", b"chunks"])):
+                request = urllib.request.Request(f"{endpoint}/bench/a", data=data, method="PUT")  # noqa: S310
+                with opener.open(request) as answer:
+                    assert (answer.status, answer.headers["ETag"], answer.read()) == (201, "x", b"ok")
+            assert count.take() == {"PUT": 2}
+            assert count.take() == {}
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert seen == [("/bench/a", b"known length"), ("/bench/a", b"in chunks")]
+
+
+def test_packed_records_are_unpacked_as_they_were():
+    payloads = [b"one", b"", b"x" * 300]
+    assert [(r.partition_key, r.data) for r in unpack("key", aggregate("key", payloads))] == [
+        ("key", payload) for payload in payloads
+    ]
