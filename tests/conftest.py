@@ -3,6 +3,7 @@
 import fcntl
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,12 +35,12 @@ def class_archive(quick_processes: None, pytestconfig: pytest.Config) -> Iterato
     """Let Java take its classes from an archive, which the first run makes; without one it is slower."""
     cache = pytestconfig.cache.mkdir("start_up")
     archive = archive_path(cache)
-    # Of two test processes one makes it, the other waits for it.
-    with (cache / "archive.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # Of two test processes one makes it; the Javas that the other starts take it from when it is there.
+    with (cache / "archive.lock").open("w") as lock, suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if archive is not None and not archive.exists():
             make_archive(archive)
-    with variables(reading_archive(archive) if archive is not None and archive.exists() else {}):
+    with variables({} if archive is None else reading_archive(archive)):
         yield
 
 

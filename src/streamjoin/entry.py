@@ -191,6 +191,8 @@ def run_job(
         "job=%s ended batches=%d records=%d caught_up=%s",
         *(settings.name, ended.batches, ended.records, ended.caught_up),
     )
+    if ended.batches and settings.job != "replicate":
+        import_module("streamjoin.spark.class_archive").keep()
 
 
 def run_script(job: str | None = None, arguments: Sequence[str] | None = None) -> None:

@@ -26,6 +26,8 @@ class Gate:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Else what follows the headers waits 40 ms for the acknowledgement of them.
+            disable_nagle_algorithm = True
 
             def handle(self) -> None:
                 # Who asked may be killed meanwhile.

@@ -36,10 +36,10 @@ def events(count: int, seed: int) -> list[tuple[str, bytes]]:
 
 
 def committed_counts(base_path: str) -> list[dict[str, int]]:
-    """Return the counts of every commit, as they stand in the timeline's own files."""
+    """Return the counts of every commit of rows, as they stand in the timeline's own files."""
     commits = sorted(Path(base_path, ".hoodie").glob("*commit"))
     extra = [json.loads(commit.read_text())["extraMetadata"] for commit in commits]
-    return [json.loads(metadata["streamjoin.counts"]) for metadata in extra]
+    return [json.loads(metadata["streamjoin.counts"]) for metadata in extra if "streamjoin.counts" in metadata]
 
 
 @dataclass

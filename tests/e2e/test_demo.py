@@ -44,25 +44,3 @@ def test_a_captured_table_is_equal_to_its_source_after_updates_and_deletes(tmp_p
     config = ".demo/capture/capture.yaml"
     (counts,) = query(tmp_path / config, "SELECT count(*) AS n, count(DISTINCT orderid) AS ids FROM orders").to_pylist()
     assert counts == {"n": 479, "ids": 479}
-
-
-def test_flights_are_joined_with_four_references_and_stay_queryable(tmp_path):
-    told = run_demo(tmp_path, "--dataset", "flights")
-    config = ".demo/flights/enrich.yaml"
-    assert f"streamjoin query {config}" in told
-    (counts,) = query(
-        tmp_path / config,
-        "SELECT count(*) AS n, count(DISTINCT id) AS keys, count(airline_name) AS airlines, "
-        "count(origin_name) AS origins, count(dest_name) > 400 AS most_dests, count(seats) > 300 AS most_planes "
-        "FROM flights",
-    ).to_pylist()
-    assert counts == {
-        "n": 500,
-        "keys": 500,
-        "airlines": 500,
-        "origins": 500,
-        "most_dests": True,
-        "most_planes": True,
-    }
-    names = query(tmp_path / config, "SELECT DISTINCT airline_name AS name FROM t WHERE carrier = 'UA'")
-    assert names.to_pylist() == [{"name": "United Airlines, Inc."}]

@@ -17,20 +17,20 @@ from tests.e2e.job_file import wait_for
 from tests.e2e.replica import Replica
 from tests.e2e.row_changes import RowChanges, fill
 
-ROWS, CHANGES, KILLS, SEED = 30_000, 6_000, 4, 38
+ROWS, CHANGES, KILLS, SEED = 9_000, 3_000, 4, 38
 # Of a batch, or a chunk of the load: each has a line in the log. After each line the next changes come, and after some
 # chunks and batches the job is killed.
-LIMIT, CHANGES_A_LINE, MOST_LINES = 1_200, 120, 20
+LIMIT, CHANGES_A_LINE, MOST_LINES = 360, 60, 20
 STATEMENTS = {
-    1_800: "ALTER TABLE notes ADD COLUMN mood VARCHAR(10) DEFAULT 'fine'",
-    4_200: "TRUNCATE TABLE notes",
+    900: "ALTER TABLE notes ADD COLUMN mood VARCHAR(10) DEFAULT 'fine'",
+    2_100: "TRUNCATE TABLE notes",
 }
 
 
 @pytest.fixture(scope="module")
 def mariadb() -> Iterator[MariaDb]:
     # The binlog goes on in another file now and then.
-    with MariaDb(["--max-binlog-size=1048576"]) as running:
+    with MariaDb(["--max-binlog-size=262144"]) as running:
         yield running
 
 
@@ -40,7 +40,7 @@ def lines(replica: Replica) -> int:
 
 @pytest.mark.parametrize(
     ("server", "rows", "count", "kills"),
-    [("mariadb", ROWS, CHANGES, KILLS), ("mysql57", 4_000, 1_500, 3), ("mysql80", 4_000, 1_500, 3)],
+    [("mariadb", ROWS, CHANGES, KILLS), ("mysql57", 3_000, 1_000, 3), ("mysql80", 3_000, 1_000, 3)],
 )
 def test_killed_at_random_instants_while_rows_change_the_items_end_equal_to_the_rows(
     stack: LocalStack, request: pytest.FixtureRequest, tmp_path: Path, server: str, rows: int, count: int, kills: int

@@ -149,6 +149,8 @@ def _handler(proxy: S3Proxy) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Else what follows the headers waits 40 ms for the acknowledgement of them.
+        disable_nagle_algorithm = True
 
         def relay(self) -> None:
             chunked = "chunked" in self.headers.get("Transfer-Encoding", "")

@@ -15,6 +15,8 @@ from tests.faults.lookup import FakeItemTable, Refused
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Else what follows the headers waits 40 ms for the acknowledgement of them.
+    disable_nagle_algorithm = True
     tables: Mapping[str, FakeItemTable]
 
     def do_POST(self) -> None:

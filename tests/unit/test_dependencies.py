@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def declared(requirements: Iterable[str]) -> set[str]:
     return {re.split(r"[\[<>=]", each)[0] for each in requirements} - {"streamjoin"}
 
 
+@cache
 def imported() -> dict[str, set[Path]]:
     """Package -> the modules that import it, wherever they do."""
     found: dict[str, set[Path]] = {}

@@ -53,5 +53,6 @@ def hudi_table(settings: CaptureTableSettings, layout: ChangeLayout) -> HudiTabl
         # The partition of a change follows from the change itself, so that its row can't move to another.
         is_fixed=layout.is_fixed or not layout.is_current,
         expected_rows=hudi.expected_rows,
+        served_by=hudi.table_services,
     )
     return as_made(table)

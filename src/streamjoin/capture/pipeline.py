@@ -113,6 +113,7 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
         job=job.name,
         batch_id=batch.batch_id,
         counts=counts,
+        services=job.tables.service_seconds(),
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
         seconds=time.monotonic() - started,
         fetch_seconds=batch.fetch_seconds,
@@ -228,12 +229,14 @@ def run(
             process=lambda batch: process_batch(job, batch, on_step=on_step),
             interval_seconds=config.trigger.interval_seconds,
         )
-        return run_stream(
+        summary = run_stream(
             stream_job,
             Pace(BatchLimits.of(config.limits), config.limits.target_batch_seconds),
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )
+        job.tables.finish()
+        return summary
 
 
 def starting_point(job: CaptureJob, source: ChangeSource, spark: SparkSession) -> Callable[[], Position]:

@@ -33,6 +33,7 @@ from streamjoin.records.change_columns import IS_DELETED, ITEM_KEY, ORDER
 from streamjoin.records.events import Events
 from streamjoin.schema.ddl import type_text
 from streamjoin.schema.widening import as_stored
+from streamjoin.services.table_services import TableServices
 from streamjoin.spark.schema import to_arrow, to_spark
 
 # How long the other writer of a table may take for its commit: a backfill's first one has all items of the table.
@@ -59,6 +60,7 @@ class CapturedTable:
         layout: What its rows are; with `undeclared: evolve` it gets more columns as they are found.
         table: The Hudi table.
         tombstones: Its removed items; None in layout changelog.
+        services: What compacts and cleans it.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class CapturedTable:
         self.tombstones = tombstones(base_path, settings.tombstone_hours) if self.layout.is_current else None
         self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
         self._index = RecordIndex.of(self.table)
+        self.services = TableServices(self.table, job=job)
         self._columns: pa.Schema | None = None
         self._newest = ""
         self._refused: set[tuple[str, str]] = set()
@@ -93,6 +96,7 @@ class CapturedTable:
             self._take_ownership()
             repair(self.table.base_path)
             remove_scratch(self.table.base_path)
+            self.services.open(spark)
             self._learn(spark)
         if self.tombstones is not None:
             self.tombstones.open()
@@ -164,7 +168,7 @@ class CapturedTable:
             target = self.fitting(rows)
             if self._columns is not None and differs(self._columns, target):
                 lock.check()
-                evolution.widen(spark, self.table, to_spark(target), commit_metadata=metadata)
+                self._replace(spark, target, metadata)
             if removed is not None and self.tombstones is not None:
                 self.tombstones.add(removed, metadata["batch_id"])
             on_step("tombstones_written")
@@ -174,6 +178,7 @@ class CapturedTable:
             )
             self._take_ownership()
             self._columns, self._newest = target, self._newest_instant()
+            self.services.after_commit(spark)
 
     def fitting(self, rows: DataFrame) -> pa.Schema:
         """Return the table's columns, once `rows` are in it.
@@ -220,13 +225,16 @@ class CapturedTable:
                 if self._columns is None or column not in self._columns.names:
                     return True
                 target = widened(self._columns, pa.schema([pa.field(column, field.type)]))
-                evolution.widen(spark, self.table, to_spark(target), commit_metadata={"batch_id": batch_id})
+                self._replace(spark, target, {"batch_id": batch_id})
                 self._learn(spark)
         except SchemaError as error:
             log.warning("%s What does not fit into the column as it is becomes a dead letter.", error)
             self._refused.add(growth)
             return False
         return True
+
+    def _replace(self, spark: SparkSession, columns: pa.Schema, metadata: Mapping[str, str]) -> None:
+        evolution.widen(spark, self.table, to_spark(columns), commit_metadata=metadata, settle=self.services.settle)
 
     def _without_late(self, rows: Events) -> Events:
         if self.tombstones is None:

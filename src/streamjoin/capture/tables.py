@@ -13,6 +13,7 @@ from streamjoin.capture.owner import Owner
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import ConfigError
 from streamjoin.hudi.conflict import conflicts
+from streamjoin.hudi.table import HudiTable
 from streamjoin.hudi.tombstones import Tombstones
 from streamjoin.hudi.write import has_commit
 from streamjoin.letters.table import DeadLetters
@@ -49,6 +50,30 @@ class CapturedTables:
     def forget(self) -> None:
         """Open each table again when it is met next: what was known of it may not have been committed."""
         self._open = {}
+
+    def hudi_tables(self) -> Iterator[HudiTable]:
+        """Yield the tables that the configuration names, then those that the template has made already.
+
+        Raises:
+            SinkError: What is there can't be read.
+        """
+        names = [*self._listed, *self._made()]
+        for settings in map(self._claim, names):
+            if settings is not None:
+                yield hudi_table(settings, capture_layout(settings))
+
+    def service_seconds(self) -> dict[str, float]:
+        """Return how long services of the open tables took since this was asked: `waited.planning.<table>`, say."""
+        return {
+            f"{service}.{name}": seconds
+            for name, table in sorted(self._open.items())
+            for service, seconds in table.services.take_seconds().items()
+        }
+
+    def finish(self) -> None:
+        """Wait for what is carried out of the tables' services."""
+        for table in self._open.values():
+            table.services.finish()
 
     def check_owner(self) -> None:
         """Make sure that no other capture job owns a table that is there already.
@@ -107,6 +132,11 @@ class CapturedTables:
         except ConfigError as error:
             return error.problems[0]
         return None
+
+    def _made(self) -> Iterator[str]:
+        for table in self._config.tables:
+            if table.table_name == ALL_OTHERS:
+                yield from made_by(table.sink.hudi.base_path)
 
     def base_paths(self) -> Iterator[str]:
         """Yield where the tables lie: those listed, then those that the template has made already.

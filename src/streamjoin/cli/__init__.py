@@ -137,6 +137,24 @@ def _report_of(config: str) -> "VerifyReport | ReplicationReport":
 
 
 @app.command()
+def maintain(
+    config: Config,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
+    every: Annotated[
+        float, typer.Option(min=1.0, help="Seconds from one look at the tables to the next.", metavar="SECONDS")
+    ] = 10.0,
+) -> None:
+    """Compact and clean the tables of the job of CONFIG, beside the running job or without it.
+
+    Joins small files where the index allows it. May be killed at any time. Ctrl-C and SIGTERM finish the step in hand.
+    """
+    from streamjoin.cli.maintain import maintain_job  # noqa: PLC0415
+
+    for line in maintain_job(str(config), every_seconds=None if once else every):
+        typer.echo(line)
+
+
+@app.command()
 def schema(job: Annotated[JobKind, typer.Option(help="Of which job.")] = JobKind.ENRICH) -> None:
     """Print the JSON Schema of a job's configuration, for editors."""
     from streamjoin.entry import json_schema  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Hudi's own options: which of them streamjoin sets itself, and which would reach beyond the table."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -15,17 +15,27 @@ _PARTITION: Final = "set sink.hudi.partition_by instead"
 _KEY_GENERATOR: Final = "it follows from sink.hudi.record_key and sink.hudi.partition_by"
 _TABLE_NAME: Final = "set sink.hudi.table_name instead"
 _TABLE_TYPE: Final = "set sink.hudi.table_type instead"
+_SERVICES: Final = "sink.hudi.table_services says who sees to the table"
 _INSTEAD: Final = {
     "hoodie.allow.empty.commit": _ALWAYS,
     "hoodie.auto.commit": _ALWAYS,
+    "hoodie.archive.async": _SERVICES,
     "hoodie.base.path": "set sink.hudi.base_path instead",
+    "hoodie.clean.async": _SERVICES,
+    "hoodie.clean.async.enabled": _SERVICES,
     "hoodie.clean.failed.writes.policy": _ALWAYS,
     "hoodie.cleaner.policy.failed.writes": _ALWAYS,
+    "hoodie.clustering.async.enabled": _SERVICES,
+    "hoodie.clustering.schedule.inline": _SERVICES,
     "hoodie.combine.before.insert": _ALWAYS,
     "hoodie.combine.before.upsert": _ALWAYS,
+    "hoodie.compact.schedule.inline": _SERVICES,
     "hoodie.compaction.payload.class": _ALWAYS,
     "hoodie.compaction.record.merger.strategy": _ALWAYS,
     "hoodie.database.name": "set sink.hudi.database instead",
+    "hoodie.datasource.clustering.async.enable": _SERVICES,
+    "hoodie.datasource.clustering.inline.enable": _SERVICES,
+    "hoodie.datasource.compaction.async.enable": _SERVICES,
     "hoodie.datasource.insert.dup.policy": _ALWAYS,
     "hoodie.datasource.write.commitmeta.key.prefix": _ALWAYS,
     "hoodie.datasource.write.hive_style_partitioning": _ALWAYS,
@@ -46,7 +56,9 @@ _INSTEAD: Final = {
     "hoodie.datasource.write.table.name": _TABLE_NAME,
     "hoodie.datasource.write.table.type": _TABLE_TYPE,
     "hoodie.file.group.reader.enabled": _ALWAYS,
+    "hoodie.log.compaction.inline": _SERVICES,
     "hoodie.metadata.enable": _ALWAYS,
+    "hoodie.partition.ttl.inline": _SERVICES,
     "hoodie.payload.ordering.field": _ORDERING,
     "hoodie.populate.meta.fields": _ALWAYS,
     "hoodie.record.merge.mode": _ALWAYS,
@@ -59,6 +71,7 @@ _INSTEAD: Final = {
     "hoodie.table.partition.fields": _PARTITION,
     "hoodie.table.precombine.field": _ORDERING,
     "hoodie.table.recordkey.fields": _RECORD_KEY,
+    "hoodie.table.services.enabled": _SERVICES,
     "hoodie.table.timeline.timezone": _ALWAYS,
     "hoodie.table.type": _TABLE_TYPE,
     "hoodie.table.version": _ALWAYS,
@@ -162,6 +175,48 @@ def _reaches_out(name: str) -> str | None:
     if _HARMLESS.fullmatch(name):
         return None
     return next((_WORDS[word] for word in re.split(r"[._-]", name) if word in _WORDS), None)
+
+
+_COUNTS: Final = (
+    "hoodie.compact.inline.max.delta.commits",
+    "hoodie.clean.max.commits",
+    "hoodie.keep.max.commits",
+    "hoodie.compaction.target.io",
+)
+_SWITCHES: Final = ("hoodie.compact.inline", "hoodie.clean.automatic", "hoodie.archive.automatic")
+_JOINING: Final = "hoodie.clustering.inline"
+
+
+def service_problems(options: Mapping[str, str] | None, table_services: str | None, at: str) -> Iterator[str]:
+    """Yield what of the options about services can't be, or contradicts who sees to them.
+
+    Args:
+        options: Those of a table, or of a draft.
+        table_services: Who does.
+        at: The key of the table's settings.
+    """
+    given = options or {}
+    for name in _COUNTS:
+        if name in given and not re.fullmatch(r"0*[1-9][0-9]{0,8}", given[name]):
+            yield f"{at}.options['{name}']: found '{given[name]}'; allowed: a whole number from 1 on"
+    for name in _SWITCHES:
+        if table_services == "maintain" and given.get(name, "true").lower() == "false":
+            yield (
+                f"{at}.options['{name}']: found '{given[name]}' with table_services: maintain, so that nothing would "
+                "do it; leave one of the two out"
+            )
+    if given.get(_JOINING, "false").lower() != "true":
+        return
+    if table_services == "maintain":
+        yield (
+            f"{at}.options['{_JOINING}']: found '{given[_JOINING]}' with table_services: maintain, which joins small "
+            "files without it; leave it out"
+        )
+    elif given.get("hoodie.index.type", "BUCKET").upper() == "BUCKET":
+        yield (
+            f"{at}.options['{_JOINING}']: found '{given[_JOINING]}'; under a bucket index each bucket is one file, and "
+            "none can be joined with another; leave it out"
+        )
 
 
 HudiOptionName = Annotated[str, AfterValidator(_option_name)]

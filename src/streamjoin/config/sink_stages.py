@@ -36,6 +36,13 @@ Partitions = Annotated[
         fixed="A promise: a record key never changes its partition. Nothing is looked up; broken, it leaves two rows.",
     ),
 ]
+TableServices = Annotated[
+    Literal["job", "maintain"],
+    Choice(
+        job="The job itself, beside its batches.",
+        maintain="streamjoin maintain CONFIG, a process of its own; the job only plans.",
+    ),
+]
 ExpectedRows = Annotated[int, Field(ge=1)]
 Catalog = Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")]
 
@@ -97,6 +104,8 @@ class HudiSettings(Stage):
     """How many rows the table will have; decides its buckets when it is made. Default: 4 buckets, 1 a partition."""
     table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
+    table_services: TableServices = "job"
+    """Who compacts the table and deletes files that no reader needs any more."""
     options: dict[HudiOptionName, OptionValue] = Field(default_factory=dict)
     """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
     catalog: Catalog = "none"

@@ -152,6 +152,7 @@ def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
         options=settings.options,
         is_fixed=settings.partitions == "fixed",
         expected_rows=settings.expected_rows,
+        served_by=settings.table_services,
     )
     return as_made(table)
 

@@ -63,7 +63,7 @@ class EnrichJob(PositionedJob):
     @cached_property
     def writer(self) -> TableWriter:
         """What commits to the table."""
-        return TableWriter(self.table, self.lock)
+        return TableWriter(self.table, self.lock, self.name)
 
     @cached_property
     def case_watch(self) -> CaseWatch:

@@ -65,6 +65,7 @@ def process_batch(
     6. tombstones of the rows that are deleted.
     7. upsert: rows, position, ranges, reference versions and counts in one commit, the only one that counts.
     8. ledger: what the commit says, kept beside the table for as long as the table is.
+    9. services of the table that are due are planned; they are carried out beside the batches that follow.
 
     A record by which step 3, 4 or 7 fails is found, rejected, and all but it goes through them again.
 
@@ -118,6 +119,7 @@ def process_batch(
 
     with prepared.kept if prepared else nullcontext():
         counts, versions = isolating(batch.batch_id, attempt)
+    job.writer.serve(batch.records.sparkSession)  # 9
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
@@ -126,6 +128,7 @@ def process_batch(
         refresh_failures={name: snapshot.failures for name, snapshot in snapshots.items()},
         ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
+        services=job.writer.service_seconds(),
         seconds=time.monotonic() - started + (prepared.seconds if prepared else 0.0),
         fetch_seconds=batch.fetch_seconds,
     )
@@ -184,12 +187,14 @@ def run(
             interval_seconds=config.trigger.interval_seconds,
             settle=lambda: rewrite(job, spark, on_step=on_step).is_complete,
         )
-        return run_stream(
+        summary = run_stream(
             stream_job,
             Pace(BatchLimits.of(config.limits), config.limits.target_batch_seconds),
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )
+        job.writer.finish()
+        return summary
 
 
 def open_reader(job: EnrichJob, reader: StreamReader) -> PreparingReader[Batch, Prepared]:

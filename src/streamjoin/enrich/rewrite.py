@@ -131,6 +131,7 @@ def rewrite(
                 }
                 _commit(job, batch_id, chosen, metadata, tasks_for(spark, count))  # 4
                 job.writer.record()
+                job.writer.serve(spark)
             on_step("rewritten")
         if left_from is None:
             job.unwritable.clear()

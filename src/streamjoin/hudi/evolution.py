@@ -6,7 +6,7 @@ That is as rare as a number that is larger than all before it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from py4j.protocol import Py4JError
@@ -38,6 +38,7 @@ def widen(
     new: T.StructType,
     *,
     commit_metadata: Mapping[str, str],
+    settle: Callable[[SparkSession], None] = lambda spark: None,
 ) -> None:
     """Give the table's columns the types that they have in `new`, so that rows of both can be in it.
 
@@ -50,6 +51,7 @@ def widen(
         table: The table; no other process may be writing it.
         new: Its columns as they are to be; those that it lacks are added by the upsert that has them.
         commit_metadata: Of the batch that needs it: its `batch_id`.
+        settle: Called before all files are replaced: carries out what services have planned for them.
 
     Raises:
         SchemaError: A value has no place in the wider type. Nothing was written.
@@ -62,6 +64,8 @@ def widen(
         wanted = _changed(stored.schema, new)
         if not wanted:
             return
+        settle(spark)
+        stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
         _check_values(stored, wanted, table)
         partitions = stored.rdd.getNumPartitions()
     except (PySparkException, Py4JError) as error:

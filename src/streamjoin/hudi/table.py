@@ -3,8 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
+
+ServedBy: TypeAlias = Literal["commit", "job", "maintain"]
 
 DEFAULT_BUCKETS = 4
 """Of a table without partitions. Each partition of another one has a bucket: fewer files a commit."""
@@ -85,6 +88,7 @@ class HudiTable:
         options: More `hoodie.*` options.
         is_fixed: Whether the partition of a record key never changes, though it doesn't follow from the key.
         expected_rows: How many rows it will have; None: not known.
+        served_by: Who compacts and cleans: Hudi within its commits, the job beside them, or `streamjoin maintain`.
     """
 
     base_path: str
@@ -97,6 +101,7 @@ class HudiTable:
     options: Mapping[str, str] = field(default_factory=dict)
     is_fixed: bool = False
     expected_rows: int | None = None
+    served_by: ServedBy = "commit"
 
     def writer_options(self, parallelism: int) -> dict[str, str]:
         """Return the options of one write.
@@ -117,6 +122,7 @@ class HudiTable:
             "hoodie.parquet.bloom.filter.enabled": str("BLOOM" in self.index_type.upper()).lower(),
             **self.options,
             **_TABLE_SETTINGS,
+            "hoodie.table.services.enabled": str(self.served_by == "commit").lower(),
             **self._form_of_rows(),
             **names,
             "hoodie.table.name": self.table_name,
@@ -141,6 +147,14 @@ class HudiTable:
         """Whether rows may move and Hudi's index knows its own partition alone: then ours tells where they are."""
         may_move = not self.is_fixed and not set(self.partition_by) <= set(self.record_key)
         return may_move and not is_global(self.index_type)
+
+    @property
+    def has_free_files(self) -> bool:
+        """Whether rows may go to any file of their partition, so that small files can be joined.
+
+        A bucket index has decided on each row's file, and our own index knows it.
+        """
+        return self.index_type.upper() != "BUCKET" and not self.has_record_index
 
     @property
     def keeps_avro_rows(self) -> bool:

@@ -82,6 +82,18 @@ class Timeline:
         """
         return (self._content(instant) or {}).get("operationType")
 
+    def schema(self) -> str:
+        """Return the table's schema as its newest commit that has one says it, in Avro's JSON; empty: none has.
+
+        Raises:
+            SinkError: A commit can't be read.
+        """
+        for instant in sorted(self.commits, reverse=True):
+            schema = (self._content(instant) or {}).get("extraMetadata", {}).get("schema")
+            if schema:
+                return str(schema)
+        return ""
+
     def _content(self, instant: str) -> dict[str, Any] | None:
         name = self.commits.get(instant)
         if name is None:

@@ -64,6 +64,16 @@ class Place:
             instead="wait until it has ended",
         )
 
+    @classmethod
+    def of_services(cls, base_path: str) -> Self:
+        """Return the services of the table at a base path."""
+        return cls(
+            name=f"services of the table at '{base_path}'",
+            use="carries them out",
+            rule="Two processes can't carry out one plan",
+            instead="wait until it is done",
+        )
+
 
 class HeldError(SinkError):
     """Another process has the lock. Not raised for a lock that can't be read or written."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from streamjoin.aws.storage import bucket_and_key, bucket_region, s3_endpoint
 from streamjoin.errors import SinkError
+from streamjoin.query.planned import plans, read_beside_plans
 
 _READ_ATTEMPTS = 5
 _READ_PAUSE_SECONDS = 0.2
@@ -26,7 +27,7 @@ def read_table(base_path: str, columns: list[str] | None = None) -> pa.Table:
     """
     for attempt in range(1, _READ_ATTEMPTS + 1):
         try:
-            return _read(_as_uri(base_path), columns)
+            return _read(base_path, columns)
         except Exception as error:
             # hudi-rs exports no class for its errors; this is the name of all of them.
             if type(error).__name__ != "HudiCoreError":
@@ -38,11 +39,16 @@ def read_table(base_path: str, columns: list[str] | None = None) -> pa.Table:
     raise AssertionError
 
 
-def _read(location: str, columns: list[str] | None) -> pa.Table:
+def _read(base_path: str, columns: list[str] | None) -> pa.Table:
     from hudi import HudiReadOptions, HudiTableBuilder  # noqa: PLC0415  (0.1 s that `import streamjoin.query` shouldn't cost)
 
+    location, options = _as_uri(base_path), HudiReadOptions(projection=columns)
+    # Looked up twice: while the table is opened a compaction may end, and another one be planned.
+    planned = plans(base_path)
     table = HudiTableBuilder.from_base_uri(location).with_options(storage_options(location)).build()
-    batches = table.read(HudiReadOptions(projection=columns))
+    if table.is_mor:
+        planned = {**planned, **plans(base_path)}
+    batches = list(read_beside_plans(table, base_path, planned, options)) if planned else table.read(options)
     if not batches:
         return pa.schema(table.get_schema_with_meta_fields()).empty_table()
     # Files written before a column was added lack it; the newest schema has it.

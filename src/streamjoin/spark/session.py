@@ -24,6 +24,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import s3_endpoint
 from streamjoin.errors import StreamJoinError
+from streamjoin.spark import class_archive
 from streamjoin.spark.parquet import PARQUET_SETTINGS
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def local_session(
     Raises:
         StreamJoinError: There is no Java that Spark can use.
     """
-    os.environ["JAVA_HOME"] = java_home()
+    home = os.environ["JAVA_HOME"] = java_home()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     packages = [HUDI_PACKAGE.format(version=hudi_version), *(S3A_PACKAGES if s3 else [])]
@@ -90,6 +91,7 @@ def local_session(
     jars = fetched_jars(packages, ivy)
     if not jars:
         log.info("Spark fetches what it needs for Hudi%s to '%s', once: %s", " and S3" * s3, ivy, ", ".join(packages))
+    archive = class_archive.archive_path(Path(home), jars, os.environ)
     laptop = {
         "spark.app.name": app_name,
         "spark.master": f"local[{cores or '*'}]",
@@ -98,9 +100,11 @@ def local_session(
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "2g",
-        "spark.driver.extraJavaOptions": " ".join(java_options()),
+        "spark.driver.extraJavaOptions": " ".join([*java_options(), *class_archive.java_options(archive)]),
         # What an expression ends by for one record (a regular expression that overflows the stack) is no end of Java.
         "spark.executor.killOnFatalError.depth": "0",
+        # Table services have a pool of their own, so that a batch's tasks don't queue behind theirs.
+        "spark.scheduler.mode": "FAIR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # Kept in memory also without a user interface.

@@ -19,6 +19,8 @@ class BatchReport:
         references: What the commit says of each reference's snapshot, by name.
         refresh_failures: By reference, how many refreshes have failed in a row; an older snapshot was used.
         ages_seconds: By reference, how long before the batch ended its snapshot was true of the table.
+        services: How long table services took that ended since the batch before, by names such as `waited.archiving`
+            (within the batch) and `beside.compaction` (beside batches).
         millis_behind_latest: Lag of the slowest shard when the batch had been read.
         seconds: From the start of the batch's processing to its commit.
         fetch_seconds: Time spent reading it, which may have been in the background.
@@ -30,6 +32,7 @@ class BatchReport:
     references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     refresh_failures: Mapping[str, int] = field(default_factory=dict)
     ages_seconds: Mapping[str, float] = field(default_factory=dict)
+    services: Mapping[str, float] = field(default_factory=dict)
     millis_behind_latest: int
     seconds: float
     fetch_seconds: float
@@ -59,8 +62,14 @@ class BatchReport:
             },
             **{f"age_seconds.{name}": f"{age:.1f}" for name, age in sorted(self.ages_seconds.items())},
             **{f"refresh_failures.{name}": n for name, n in sorted(self.refresh_failures.items()) if n},
+            **{_service_key(name): f"{seconds:.2f}" for name, seconds in sorted(self.services.items())},
             "lag_ms": self.millis_behind_latest,
             "seconds": f"{self.seconds:.2f}",
             "fetch_seconds": f"{self.fetch_seconds:.2f}",
         }
         return line_of(values)
+
+
+def _service_key(name: str) -> str:
+    kind, _, service = name.partition(".")
+    return f"{kind}_seconds.{service}"

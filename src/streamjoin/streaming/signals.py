@@ -44,8 +44,8 @@ class _Ending:
     Whatever the batch had done by the time it is abandoned is either committed or will be done again: docs/delivery.md.
     """
 
-    def __init__(self, request: StopRequest, grace_seconds: float, clock: Callable[[], float]) -> None:
-        self._request, self._grace_seconds, self._clock = request, grace_seconds, clock
+    def __init__(self, request: StopRequest, grace_seconds: float, clock: Callable[[], float], work: str) -> None:
+        self._request, self._grace_seconds, self._clock, self._work = request, grace_seconds, clock, work
         self._asked_at = 0.0
         self._number = signal.SIGTERM
         self.is_abandoned = False
@@ -60,8 +60,8 @@ class _Ending:
             return
         self._asked_at = self._clock()
         _warn(
-            f"{self._number.name}: stopping after the batch in hand, in {self._grace_seconds:g} s at most; once more "
-            "stops at once"
+            f"{self._number.name}: stopping after the {self._work} in hand, in {self._grace_seconds:g} s at most; once "
+            "more stops at once"
         )
         self._request.make()
         signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
@@ -78,7 +78,7 @@ class _Ending:
             os._exit(code)
         self.is_abandoned = True
         signal.setitimer(signal.ITIMER_REAL, _CLEAN_UP_SECONDS)
-        _warn(f"abandoning the batch in hand, {why}; the next start goes on from the last commit")
+        _warn(f"abandoning the {self._work} in hand, {why}; the next start goes on from the last commit")
         raise SystemExit(code)
 
 
@@ -89,7 +89,7 @@ def _warn(said: str) -> None:
 
 @contextmanager
 def stop_on_signals(
-    grace_seconds: float = 60.0, *, clock: Callable[[], float] = time.monotonic
+    grace_seconds: float = 60.0, *, clock: Callable[[], float] = time.monotonic, work: str = "batch"
 ) -> Iterator[StopRequest]:
     """Give a stop request that SIGINT and SIGTERM make; a second signal, or the end of the grace time, stops at once.
 
@@ -98,12 +98,13 @@ def stop_on_signals(
     Args:
         grace_seconds: How long the batch in hand may take after the first signal.
         clock: Seconds that never go back: what comes within half a second is one wish.
+        work: What is finished first, in a word.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # a notebook's or a test's thread: signals belong to the main one
         return
-    ending = _Ending(request, grace_seconds, clock)
+    ending = _Ending(request, grace_seconds, clock, work)
     handlers = {signal.SIGINT: ending.on_signal, signal.SIGTERM: ending.on_signal, signal.SIGALRM: ending.on_alarm}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:

@@ -1,7 +1,9 @@
 """The one way in which a job commits: under its lock, after the commit it knows of, and into the ledger."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -16,6 +18,10 @@ from streamjoin.hudi.scratch import remove_scratch
 from streamjoin.hudi.write import HudiTable
 from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED
+from streamjoin.services.table_services import TableServices
+
+SERVICES: Final = "services"
+"""Under this key a commit says how long services of the table took since the one before; JSON."""
 
 
 @dataclass
@@ -28,18 +34,24 @@ class TableWriter:
     Args:
         table: Where rows go.
         lock: The right to write it; None if no other process can (a test, a notebook).
+        job: The job's name. Default: the table's.
     """
 
     table: HudiTable
     lock: TableLock | None = None
+    job: str = ""
     _ledger: Ledger = field(init=False, repr=False)
     _is_open: bool = field(init=False, default=False, repr=False)
     _fitting: str | None = field(init=False, default=None, repr=False)
     _index: RecordIndex | None = field(init=False, default=None, repr=False)
+    _services: TableServices = field(init=False, repr=False)
+    _are_services_open: bool = field(init=False, default=False, repr=False)
+    _service_seconds: Mapping[str, float] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.table.base_path)
         self._index = RecordIndex.of(self.table)
+        self._services = TableServices(self.table, job=self.job or self.table.table_name)
 
     def open(self) -> None:
         """Make the table ready for this process: mend what a dead one left, and bring the ledger up to date.
@@ -50,6 +62,7 @@ class TableWriter:
         self._check_lock()
         repair(self.table.base_path)
         remove_scratch(self.table.base_path)
+        self._are_services_open = False
         self.record()
 
     def fit(self, spark: SparkSession, columns: T.StructType) -> None:
@@ -66,7 +79,9 @@ class TableWriter:
         if (wanted := columns.simpleString()) == self._fitting:
             return
         evolution.check_columns(self.table, hudi.table_schema(spark, self.table), columns)
-        evolution.widen(spark, self.table, columns, commit_metadata={"batch_id": "columns"})
+        evolution.widen(
+            spark, self.table, columns, commit_metadata={"batch_id": "columns"}, settle=self._services.settle
+        )
         self._fitting = wanted
 
     def commit(self, rows: DataFrame, metadata: Mapping[str, str], *, parallelism: int = 2) -> None:
@@ -85,7 +100,13 @@ class TableWriter:
                 "the batch in hand was written. Two jobs must not write one table: stop one of them."
             )
             raise SinkError(message, retryable=True)
+        if not self._are_services_open:
+            self._services.open(rows.sparkSession)
+            self._are_services_open = True
         self.fit(rows.sparkSession, rows.schema)
+        if self._service_seconds:
+            seconds = {name: round(seconds, 3) for name, seconds in self._service_seconds.items()}
+            metadata = {**metadata, SERVICES: json.dumps(seconds, sort_keys=True)}
         hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism, index=self._index)
 
     def record(self) -> None:
@@ -98,6 +119,22 @@ class TableWriter:
         """
         self._ledger.follow()
         self._is_open = True
+
+    def serve(self, spark: SparkSession) -> None:
+        """Plan the table's services that are due after a commit, which are carried out beside those that follow."""
+        self._services.after_commit(spark)
+
+    def service_seconds(self) -> Mapping[str, float]:
+        """Return how long services took since this was asked, by names such as `waited.planning`.
+
+        The next commit says it too.
+        """
+        self._service_seconds = self._services.take_seconds()
+        return self._service_seconds
+
+    def finish(self) -> None:
+        """Wait for what is carried out of the table's services."""
+        self._services.finish()
 
     def _check_lock(self) -> None:
         if self.lock is not None:

@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
 from streamjoin.capture.redrive import run_redrive
+from streamjoin.cli.maintain import tables_of
 from streamjoin.query import query
+from streamjoin.services.maintain import maintain
+from streamjoin.streaming.signals import StopRequest
 from tests.change_samples import pipe_record
 from tests.integration.capture.capturing import Capture, Captured, entry, live, told
+from tests.small_tables import MAINTAINED
 from tests.spark.harness import CrashError, crash_at
 
 pytestmark = pytest.mark.usefixtures("spark")
@@ -23,17 +28,18 @@ ORDER = ("read", "counted", "dead_letters_written", "recorded", "tombstones_writ
 
 
 def test_dying_at_each_step_and_starting_again_leaves_the_tables_of_an_undisturbed_run(
-    tmp_path: Path, make_stream: Callable[[int], str], make_table: Callable[..., str]
+    spark: SparkSession, tmp_path: Path, make_stream: Callable[[int], str], make_table: Callable[..., str]
 ) -> None:
     stream, base = make_stream(2), str(tmp_path)
     current, log = (Captured(make_table({"id": "S"})) for _ in range(2))
     job = Capture(
         base,
         {"kinesis": {"stream_name": stream}},
-        [entry(current.name, base), entry(log.name, base, layout="changelog")],
+        [entry(current.name, base, hudi=MAINTAINED), entry(log.name, base, layout="changelog")],
     )
     for each in (current, log):
         each.forward_to(stream)
+    compacted = 0
     assert set(ORDER) == set(STEPS)
     for number, step in enumerate(ORDER):
         for each in (current, log):
@@ -45,7 +51,10 @@ def test_dying_at_each_step_and_starting_again_leaves_the_tables_of_an_undisturb
         with pytest.raises(CrashError):
             job.run(on_step=crash_at(step))
         live(current, seed=100 + number, changes=2)
+        done = maintain(spark, tables_of(job.config), StopRequest(), job="test", every_seconds=None)
+        compacted += sum(each.compacted for each in done.values())
     job.run()
+    assert compacted
     assert job.items(current.name) == current.scan()
     assert job.changes(log.name) == told(log.source)
     letters = query(f"{base}/dead", "select reason from t").to_pylist()

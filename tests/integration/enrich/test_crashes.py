@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.cli.maintain import maintain_job
 from streamjoin.enrich import rewrite
 from streamjoin.enrich.pipeline import STEPS, run
 from streamjoin.entry import load_config
 from streamjoin.query import query
 from tests.e2e.scenario import COUNTRIES, Scenario, committed_counts, events
+from tests.small_tables import MAINTAINED
 from tests.spark.harness import CrashError, crash_at
 
 pytestmark = pytest.mark.usefixtures("spark")
@@ -24,13 +26,17 @@ def dies(scenario: Scenario, step: str, time: int = 1) -> None:
 def test_killing_the_job_at_each_step_leaves_the_table_of_an_undisturbed_run(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    scenario = Scenario(tmp_path, "crashes", changes={"limits.max_records_per_batch": 60})
+    settings = {f"sink.hudi.{key}": value for key, value in MAINTAINED.items()}
+    scenario = Scenario(tmp_path, "crashes", changes={"limits.max_records_per_batch": 60, **settings})
+    said = list[str]()
     scenario.put(events(240, seed=1))
     # The first after a batch that was committed, the others at what that one left.
     for time, step in zip((2, *(1 for _ in STEPS[1:])), STEPS, strict=True):
         dies(scenario, step, time)
+        said += maintain_job(str(scenario.config), every_seconds=None)
     run(load_config(scenario.config), until_caught_up=True)
     scenario.check()
+    assert any("compacted" in line for line in said), said
     counts = committed_counts(f"{scenario.base}/t")
     assert sum(c["read"] for c in counts) == 240
     assert all(c["read"] == c["kept"] + c["superseded"] + c["rejected"] for c in counts)

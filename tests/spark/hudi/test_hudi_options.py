@@ -84,4 +84,10 @@ def test_an_older_name_of_an_option_that_is_refused_is_refused_too(options: dict
 def test_most_options_stay_allowed(options: dict[str, tuple[str, list[str]]]) -> None:
     stay = r"hoodie\.(clean|keep|archive|compact|bucket\.index|bloom\.index|simple\.index|parquet)\..*"
     refused = {name for name in options if re.fullmatch(stay, name) and not is_allowed(name)}
-    assert refused == {"hoodie.clean.failed.writes.policy", "hoodie.parquet.spark.row.write.support.class"}
+    assert refused == {
+        "hoodie.archive.async",
+        "hoodie.clean.async.enabled",
+        "hoodie.clean.failed.writes.policy",
+        "hoodie.compact.schedule.inline",
+        "hoodie.parquet.spark.row.write.support.class",
+    }

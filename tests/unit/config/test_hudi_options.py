@@ -60,3 +60,33 @@ def test_an_option_in_upper_case_can_not_take_the_place_of_another(problems):
 def test_the_older_name_of_an_option_is_refused_as_the_newer_is(problems):
     (line,) = problems({"sink.hudi.options": {"hoodie.datasource.write.storage.type": "MERGE_ON_READ"}})
     assert line.endswith("set sink.hudi.table_type instead")
+
+
+SERVICES = [
+    ({"hoodie.compact.inline.max.delta.commits": "often"}, "job", "allowed: a whole number from 1 on"),
+    ({"hoodie.clean.max.commits": "0"}, "job", "allowed: a whole number from 1 on"),
+    ({"hoodie.compact.inline": "false"}, "maintain", "nothing would do it"),
+    ({"hoodie.clean.automatic": "false"}, "maintain", "nothing would do it"),
+    ({"hoodie.clustering.inline": "true", "hoodie.index.type": "SIMPLE"}, "maintain", "joins small files without it"),
+    ({"hoodie.clustering.inline": "true"}, "job", "under a bucket index each bucket is one file"),
+]
+
+
+@pytest.mark.parametrize(("options", "by", "reason"), SERVICES)
+def test_options_of_services_that_contradict_who_sees_to_the_table_are_refused(problems, options, by, reason):
+    (line,) = problems({"sink.hudi.options": options, "sink.hudi.table_services": by})
+    assert line.startswith(f"sink.hudi.options['{next(iter(options))}']: found ")
+    assert reason in line
+
+
+def test_options_of_services_that_go_together_are_allowed(problems):
+    switched_off = {"hoodie.compact.inline": "false", "hoodie.clean.automatic": "false"}
+    assert problems({"sink.hudi.options": switched_off}) == []
+    joined = {"hoodie.clustering.inline": "true", "hoodie.index.type": "SIMPLE"}
+    assert problems({"sink.hudi.options": joined, "sink.hudi.table_services": "job"}) == []
+    assert problems({"sink.hudi.table_services": "maintain"}) == []
+
+
+def test_what_says_that_services_run_elsewhere_is_refused_by_the_key_that_does(problems):
+    (line,) = problems({"sink.hudi.options": {"hoodie.compact.schedule.inline": "true"}})
+    assert "sink.hudi.table_services says who sees to the table" in line

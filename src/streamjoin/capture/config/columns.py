@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureTableSettings
+from streamjoin.config.hudi_options import service_problems
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.values import did_you_mean, reserved_problem
@@ -36,6 +37,7 @@ def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
         *_record_key(table, at, columns),
         *_partitions(table, at, columns),
         *_expired(table, at),
+        *service_problems(table.sink.hudi.options, table.sink.hudi.table_services, f"{at}.sink.hudi"),
         *_moving(table, at),
     ]
 

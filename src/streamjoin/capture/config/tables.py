@@ -9,7 +9,15 @@ from pydantic import AfterValidator, Field
 from streamjoin.config.hudi_options import CaptureOptionName
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.schema_forms import SchemaForms, Stage
-from streamjoin.config.sink_stages import Catalog, CatalogName, ExpectedRows, Partitions, PartitionSettings, TableType
+from streamjoin.config.sink_stages import (
+    Catalog,
+    CatalogName,
+    ExpectedRows,
+    Partitions,
+    PartitionSettings,
+    TableServices,
+    TableType,
+)
 from streamjoin.config.values import (
     Choice,
     ColumnName,
@@ -78,6 +86,8 @@ class CaptureHudiSettings(Stage):
     """How many rows the table will have; decides its buckets when it is made. Default: 4 buckets, 1 a partition."""
     table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
+    table_services: TableServices = "job"
+    """Who compacts the table and deletes files that no reader needs any more."""
     options: dict[CaptureOptionName, OptionValue] = Field(default_factory=dict)
     """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
     catalog: Catalog = "none"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from streamjoin.config.hudi_options import service_problems
 from streamjoin.config.paths import overlap
 from streamjoin.config.problems import shown
 from streamjoin.config.stages import ReferenceSettings, kinesis_problems
@@ -31,6 +32,7 @@ def problems(config: EnrichConfig, payload_schema: pa.Schema | None = None) -> l
         *_paths(config),
         *column_problems(config, payload_schema),
         *delete_problems(config),
+        *service_problems(config.sink.hudi.options, config.sink.hudi.table_services, "sink.hudi"),
     ]
 
 

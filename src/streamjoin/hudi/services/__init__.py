@@ -1,0 +1,1 @@
+"""Table services of Hudi: which are due, and each of them done, by whoever may."""
