@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, fetched_jars, java_home
+from streamjoin.spark.java import java_home
+from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, fetched_jars
 
 # A test ends before the second compiler has earned what it takes; one collector thread is enough for a small heap.
 # Read by Spark for the Java that it starts as driver, and by nothing else.

@@ -16,7 +16,7 @@ import pyspark
 
 from streamjoin.local.processes import stop_process
 from streamjoin.local.stack import HOST, free_port
-from streamjoin.spark.session import java_home
+from streamjoin.spark.java import java_home
 from tests.e2e.job_file import wait_for
 
 SPARK_HOME = Path(pyspark.__file__).parent

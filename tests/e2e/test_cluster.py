@@ -17,7 +17,8 @@ from streamjoin.enrich.pipeline import run
 from streamjoin.entry import load_config
 from streamjoin.local.processes import signal_group
 from streamjoin.local.stack import LocalStack
-from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, java_home
+from streamjoin.spark.java import java_home
+from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
 from tests.e2e.job_file import ROOT, wait_for

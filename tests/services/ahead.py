@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from streamjoin.local import mariadb_program
-from streamjoin.spark.session import java_home
+from streamjoin.spark.java import java_home
 from tests.services import dynamodb_local, kinesis_local, mysql_programs
 
 

