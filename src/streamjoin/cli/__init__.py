@@ -148,7 +148,7 @@ def maintain(
 
     Joins small files where the index allows it. May be killed at any time. Ctrl-C and SIGTERM finish the step in hand.
     """
-    from streamjoin.cli.maintain import maintain_job  # noqa: PLC0415
+    from streamjoin.cli.maintenance import maintain_job  # noqa: PLC0415
 
     for line in maintain_job(str(config), every_seconds=None if once else every):
         typer.echo(line)

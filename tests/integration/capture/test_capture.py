@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
 from streamjoin.capture.redrive import run_redrive
-from streamjoin.cli.maintain import tables_of
+from streamjoin.cli.maintenance import tables_of
 from streamjoin.query import query
 from streamjoin.services.maintain import maintain
 from streamjoin.streaming.signals import StopRequest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from streamjoin.cli.maintain import maintain_job
+from streamjoin.cli.maintenance import maintain_job
 from streamjoin.enrich import rewrite
 from streamjoin.enrich.pipeline import STEPS, run
 from streamjoin.entry import load_config
