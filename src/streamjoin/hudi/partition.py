@@ -57,6 +57,10 @@ def with_partitions(events: Events, columns: list[PartitionColumn], *, is_global
                 value = F.when(to_instant(found, data_type).isNotNull(), found)
             if column.source is not None:
                 value = value.cast("string")
+        if column.name not in events.frame.columns:
+            # A step of its own: it is judged several times, and Spark would compile and compute each of them.
+            events = events.with_columns({column.name: value})
+            value = F.col(f"`{column.name}`")
         found_text = F.coalesce(found.cast("string"), F.lit("null"))
         expected = F.lit(f"partition column '{column.name}': no value from column '{source}', found ")
         empty = (value.isNull() | (value.cast("string") == "")) & ~needs_none

@@ -30,6 +30,13 @@ def test_a_partition_is_derived_from_a_time_or_the_event_is_rejected(
     assert reasons == ["INVALID_PARTITION"] * (len(expected) - len(kept))
 
 
+def test_a_derived_partition_is_computed_once_however_often_it_is_judged(spark: SparkSession) -> None:
+    events = Events.of(spark.range(1).selectExpr("cast(id as string) as createdat"))
+    judged = with_partitions(events, [PartitionColumn("dt", "createdat", "yyyyMMdd")])
+    plan: Any = judged.frame._jdf.queryExecution().optimizedPlan()
+    assert plan.toString().count("date_format(") == 1
+
+
 def test_a_column_of_the_event_can_be_the_partition_itself(spark: SparkSession) -> None:
     events = Events.of(spark.createDataFrame([("DE",), ("",)], "country string"))
     judged = with_partitions(events, [PartitionColumn("country")])
