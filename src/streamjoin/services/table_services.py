@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # How long a commit that replaces every file waits for a process that carries out a plan.
 _SETTLE_SECONDS: Final = 3600.0
+_FINISH_SECONDS: Final = 30.0
 # A plan that is older waits for a process that isn't there; said so often.
 _WARN_SECONDS: Final = 300.0
 _LATE_CLEANINGS: Final = 10
@@ -90,10 +91,12 @@ class TableServices:
                 self._waited.add(carry_out(spark, self._table, lock.check))
 
     def finish(self) -> None:
-        """Wait for what is being carried out by this process."""
+        """Wait for what is being carried out by this process, but not so long that a job that ends would be killed.
+
+        What is left half-done then is done again.
+        """
         if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+            self._thread.join(_FINISH_SECONDS)
 
     def take_seconds(self) -> Mapping[str, float]:
         """Return how long services took since this was asked, by names such as `waited.archiving`.
