@@ -109,6 +109,11 @@ class OurWay(JobWay):
             Pace(limits, config.limits.target_batch_seconds),
         )
 
+    def close(self) -> None:
+        """End the background thread, and wait for what is carried out of the table's services."""
+        super().close()
+        self.job.writer.finish()
+
 
 def job_config(
     stream_name: str,

@@ -1,6 +1,7 @@
 """`python -m benchmarks.summary`: measures every goal, and writes `summary.json`, `bench.json` and a page.
 
-What is counted rather than timed, and what has to be there before, runs two at a time; what is timed runs alone.
+What is counted rather than timed, and what has to be there before, runs two at a time; what is timed runs alone, but
+not in a quick run.
 """
 
 import argparse
@@ -81,17 +82,18 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
     """Return what each part has found; one that fails is an error of its own."""
     found: dict[str, Found] = {}
 
-    def take(parts: Sequence[str], run: Callable[[], dict[str, Found]]) -> None:
+    def take(parts: Sequence[str], function: Callable[..., dict[str, Found]], *arguments: object, **more: Any) -> None:
         """Run one process, and take what it found."""
         begin = time.monotonic()
         try:
-            found.update(run())
+            found.update(function(*arguments, **more))
         except Exception as error:
-            # A process that died, or a part that has nothing to show: the others go on.
+            # A process that died, or that has nothing to show: the others go on.
             traceback.print_exc()
             found.update({part: Found(error=_said(error)) for part in parts if part not in found})
-        print(f"{', '.join(parts)}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+        print(f"{', '.join(parts) or 'prepared'}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
 
+    timed = [part for part in TIMED if part in chosen]
     with (
         tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory,
         LocalStack() as items,
@@ -100,57 +102,58 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         stack.active(),
         ThreadPoolExecutor(2) as pool,
     ):
-        chosen_of = {"tables": {"by_day", "rows", "requests"}, "commits": {"commits"}, "references": {"references"}}
-        needed = {name for name, parts in chosen_of.items() if parts & set(chosen)}
-        grown: dict[str, Any] = {}
 
-        def untimed() -> list[Callable[[], None]]:
-            spark_at = partial(in_own_spark, result, f"{directory}/spark")
-            wants_requests = "requests" in chosen
-            filled = partial(
-                spark_at,
-                fill_and_count,
-                sizes,
-                directory,
-                wants_requests,
-                s3=wants_requests,
-                environ=objects.environment,
-            )
-            large = (sizes.items, sizes.many_items)
-            return [
-                *([lambda: take(["requests"], filled)] if "tables" in needed else []),
-                *([lambda: take([], partial(_none, in_own_process, fill_items, items.endpoint, large))]
-                  if "references" in needed else []),
-                *([lambda: take([], partial(_into, grown, spark_at, commits.grow_old, sizes.commits, directory))]
-                  if "commits" in needed else []),
-                *([lambda: take(["memory"], lambda: {"memory": in_own_process(memory.measure, sizes, directory)})]
-                  if "memory" in chosen else []),
-            ]  # fmt: skip
+        def in_spark(
+            parts: Sequence[str], function: Callable[..., Any], *arguments: object, **more: Any
+        ) -> Future[None]:
+            folder, given = f"{directory}/spark-{function.__name__}", (sizes, directory, items.endpoint, *arguments)
+            return pool.submit(take, parts, in_own_spark, result, folder, function, *given, **more)
 
-        waiting: list[Future[None]] = [pool.submit(each) for each in untimed()]
-        for each in waiting:
-            each.result()
-        timed = [part for part in TIMED if part in chosen]
-        if timed:
-            arguments = timed, sizes, directory, items.endpoint
-            take(timed, lambda: in_own_spark(result, f"{directory}/spark", run_timed, *arguments))
+        def alone(part: str, function: Callable[..., Found], *arguments: object) -> Future[None]:
+            return pool.submit(take, [part], _one, part, function, *arguments)
+
+        counted = [part for part in ("requests",) if part in chosen]
+        on_tables = [part for part in timed if part in OF_TABLES]
+        others = [part for part in timed if part not in OF_TABLES]
+        # In a quick run what is timed is not alone either.
+        first: list[Sequence[str]] = [on_tables, others] if sizes.is_shared else [[], []]
+        waiting: list[Future[None]] = []
+        if "references" in chosen:
+            waiting.append(pool.submit(take, [], _none, fill_items, items.endpoint, (sizes.items, sizes.many_items)))
+        if counted or on_tables:
+            more = {"s3": bool(counted), "environ": objects.environment}
+            waiting.append(in_spark([*counted, *first[0]], on_filled_tables, counted, first[0], **more))
+        if "commits" in chosen or first[1]:
+            waiting.append(in_spark(first[1], on_grown_tables, "commits" in chosen, first[1]))
+        if "memory" in chosen:
+            waiting.append(alone("memory", memory.measure, sizes, directory))
+        if not sizes.is_shared:
+            _wait(waiting)
+            if timed:
+                _wait([in_spark(timed, run_timed, timed)])
         if "freshness" in chosen:
-            take(["freshness"], lambda: {"freshness": in_own_process(freshness.measure, sizes, directory)})
+            waiting.append(alone("freshness", freshness.measure, sizes, directory))
+        _wait(waiting)
         if "help" in chosen:
             take(["help"], lambda: {"help": start.measure()})
-        if "commits" in found:
-            found["commits"].details["growing"] = grown
+    grown = found.pop(GROWN, Found()).details
+    if "commits" in found:
+        found["commits"].details["growing"] = grown
     return found
 
 
+def _wait(waiting: Sequence[Future[None]]) -> None:
+    for each in waiting:
+        each.result()
+
+
 def _none(function: Callable[..., object], *arguments: object) -> dict[str, Found]:
-    function(*arguments)
+    in_own_process(function, *arguments)
     return {}
 
 
-def _into(target: dict[str, Any], function: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Found]:
-    target |= function(*arguments)
-    return {}
+def _one(part: str, function: Callable[..., Found], *arguments: object) -> dict[str, Found]:
+    return {part: in_own_process(function, *arguments)}
 
 
 def fill_items(endpoint: str, items: tuple[int, ...]) -> None:
@@ -159,17 +162,30 @@ def fill_items(endpoint: str, items: tuple[int, ...]) -> None:
         references.fill_references(items)
 
 
-def fill_and_count(spark: SparkSession, sizes: Sizes, directory: str, counts: bool) -> dict[str, Found]:
-    """Fill the large tables, and count requests to copies of them on S3."""
+def on_filled_tables(
+    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, counted: Sequence[str], timed: Sequence[str]
+) -> dict[str, Found]:
+    """Fill the large tables, count requests to copies of them on S3, and run what is timed on them."""
     tables.fill_tables(spark, sizes, directory)
-    return {"requests": requests.measure(spark, sizes, directory)} if counts else {}
+    found = {part: requests.measure(spark, sizes, directory) for part in counted}
+    return found | run_timed(spark, sizes, directory, endpoint, timed)
 
 
+def on_grown_tables(
+    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grows: bool, timed: Sequence[str]
+) -> dict[str, Found]:
+    """Give the old tables their commits, and run what is timed."""
+    grown = commits.grow_old(spark, sizes.commits, directory) if grows else {}
+    return {GROWN: Found(details=grown)} | run_timed(spark, sizes, directory, endpoint, timed)
+
+
+GROWN = "grown"
+OF_TABLES = ("by_day", "rows")
 TIMED = ("steady", "behind", "backlog", "commits", "by_day", "rows", "references")
 
 
 def run_timed(
-    spark: SparkSession, parts: Sequence[str], sizes: Sizes, directory: str, endpoint: str
+    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, parts: Sequence[str]
 ) -> dict[str, Found]:
     """Run what is timed, one part after the other in one process: its classes are loaded once."""
     measures: dict[str, Callable[[], Found]] = {

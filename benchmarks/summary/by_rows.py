@@ -17,9 +17,6 @@ from benchmarks.todays_way import TodaysWay, today_session
 from benchmarks.variants import Steady, Variant
 from benchmarks.workload import fill
 
-# The first batch into a table makes its record-level index, and classes load.
-WARMUP = 2
-
 
 @dataclass(frozen=True)
 class Wide:
@@ -53,7 +50,7 @@ def measure_rows(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
     """Measure seconds a batch of each table type and layout at few rows and at many."""
     both = sizes.few_rows, sizes.many_rows
     tables = [wide(kind, layout, rows) for kind in TYPES for layout in LAYOUTS for rows in both]
-    seconds, found = measured(spark, tables, sizes.table_rounds, directory)
+    seconds, found = measured(spark, tables, (sizes.table_warmup, sizes.table_rounds), directory)
     for few, many in zip(tables[::2], tables[1::2], strict=True):
         found.values[f"{few.kind} {few.layout}"] = seconds[many.name] / seconds[few.name]
     return found
@@ -62,7 +59,7 @@ def measure_rows(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
 def measure_day(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
     """Measure batches into a table by day whose rows may move, beside the script's."""
     script, *ours = tables = [wide(kind, "may_move", sizes.day_rows) for kind in (SCRIPT, *TYPES)]
-    seconds, found = measured(spark, tables, sizes.table_rounds, directory)
+    seconds, found = measured(spark, tables, (sizes.table_warmup, sizes.table_rounds), directory)
     found.values = {f"day {each.kind}": seconds[script.name] / seconds[each.name] for each in ours}
     return found
 
@@ -72,12 +69,22 @@ def wide(kind: str, layout: str, rows: int) -> Wide:
     return Wide(WideOrders(f"{kind}-{layout}-{rows}", rows, moves=layout == "may_move"), kind, layout)
 
 
-def measured(spark: SparkSession, tables: list[Wide], rounds: int, directory: str) -> tuple[dict[str, float], Found]:
-    """Let tables take batches in turns; return the median seconds of each, and what was found but for the values."""
+def measured(
+    spark: SparkSession, tables: list[Wide], rounds: tuple[int, int], directory: str
+) -> tuple[dict[str, float], Found]:
+    """Let tables take batches in turns; return the median seconds of each, and what was found but for the values.
+
+    Args:
+        spark: The session.
+        tables: They.
+        rounds: How many don't count, and how many do.
+        directory: Where they lie.
+    """
     fill(ITEMS)
-    batches = range(WARMUP + rounds)
+    warmup, counted = rounds
+    batches = range(warmup + counted)
     ways = {each.name: each.steady(spark, directory, len(batches)) for each in tables}
-    variants = [Variant(each.name, batches, WARMUP) for each in tables]
+    variants = [Variant(each.name, batches, warmup) for each in tables]
     problems = take_turns(variants, ways, RECORDS)
     seconds = {variant.name: statistics.median(variant.seconds) for variant in variants}
     return seconds, Found(problems=problems, details=details(variants))

@@ -3,6 +3,7 @@
 import os
 import statistics
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -73,7 +74,7 @@ def _grown(spark: SparkSession, commits: int, directory: str, kind: str) -> list
 def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
     """Compare batches of the old tables, which are there, with those of fresh ones, in turns."""
     fill(ITEMS)
-    found, variants = Found(details={"files": {}}), []
+    found, variants = Found(details={"files": {}, "services": {}}), []
     for kind, name in TYPES.items():
         updates = updates_of(kind)
         paths = {"old": old_path(directory, kind), "fresh": f"{directory}/fresh-{kind}"}
@@ -99,6 +100,13 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
         # Slow batches, those with table services, count for what they took.
         old, fresh = (statistics.mean(variant.seconds) for variant in pair)
         found.values[f"commits {kind}"] = old / fresh
+        for variant in pair:
+            services = Counter[str]()
+            for taken in variant.batches:
+                services.update(taken.more["services"])
+            found.details["services"][variant.name] = {
+                what: round(seconds / len(variant.batches), 4) for what, seconds in services.items()
+            }
         found.details["files"] |= {f"{each}, {name}": files_of(path) for each, path in paths.items()}
         variants += pair
     found.details |= details(variants)
@@ -119,7 +127,7 @@ def run_batch(spark: SparkSession, updates: Updates, way: OurWay, number: int) -
     if report.counts.read != updates.records:
         message = f"batch {number}: expected {updates.records} records, found {report.counts.read}"
         raise RuntimeError(message)
-    return Batch(watch.seconds, watch.laps, report.counts.read)
+    return Batch(watch.seconds, watch.laps, report.counts.read, {"services": report.services})
 
 
 def _open(spark: SparkSession, updates: Updates, base_path: str, kind: str) -> OurWay:

@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import cast
 
-from hudi import HudiReadOptions, HudiTableBuilder
-
 from benchmarks.expectation import table_problems
 from benchmarks.our_way import job_config
 from benchmarks.run import ROOT
@@ -50,31 +48,23 @@ class Watched:
 
     base_path: str
     seen: dict[str, float] = field(default_factory=dict)
-    _commits: int = 0
+    _newest: str = ""
 
     def look(self) -> bool:
         """Ask the table if it has a commit that wasn't there before; return whether it had.
 
-        A row is visible when the table was opened, not when its last row was read: whatever that query takes.
+        A row is visible to the query that has it from when that began, however long it takes.
         """
-        commits = len(list(Path(self.base_path, ".hoodie").glob("[0-9]*commit")))
-        if commits == self._commits:
+        newest = max((path.name for path in Path(self.base_path, ".hoodie").glob("[0-9]*commit")), default="")
+        if newest == self._newest:
             return False
-        try:
-            table = HudiTableBuilder.from_base_uri(self.base_path).build()
-            now = time.time()
-            batches = table.read(HudiReadOptions(projection=["uuid", PUT_AT]))
-        except Exception as error:
-            # hudi-rs exports no class for its errors; on a local disk a commit appears a moment before its content.
-            if type(error).__name__ != "HudiCoreError":
-                raise
-            return False
-        self._commits = commits
-        for batch in batches:
-            uuids, stamps = (cast("list[str]", batch[name].to_pylist()) for name in ("uuid", PUT_AT))
-            for uuid, put_at in zip(uuids, stamps, strict=True):
-                if uuid not in self.seen:
-                    self.seen[uuid] = now - float(put_at)
+        began = time.time()
+        found = read_table(self.base_path, columns=["uuid", PUT_AT])
+        self._newest = newest
+        uuids, stamps = (cast("list[str]", found[name].to_pylist()) for name in ("uuid", PUT_AT))
+        for uuid, put_at in zip(uuids, stamps, strict=True):
+            if uuid not in self.seen:
+                self.seen[uuid] = began - float(put_at)
         return True
 
     def until(self, rows: int, seconds: float, is_going: Callable[[], bool] = lambda: True) -> None:

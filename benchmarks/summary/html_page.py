@@ -22,6 +22,8 @@ _STEPS = {
     "count": "read and count",
     "read, join, commit": "read again, join, commit",
 }
+# Those of every job have their colour in every plot.
+_KNOWN = ("fetch", "decode to count", "commit", "read and count", "reference", "read again, join, commit")
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b2430; --soft: #5d6b7a; --line: #d9dfe5; --paper: #fff; --good: #17733a;
   --bad: #b3261e; --c0: #2b6cb0; --c1: #e08a1e; --c2: #2f9e77; --c3: #b4477f; --c4: #7a63c7; --c5: #8f7a2b;
@@ -110,7 +112,9 @@ def _goals(summary: Sequence[Entry]) -> str:
 def _section(title: str, details: Mapping[str, Any]) -> str:
     plots = []
     if variants := details.get("variants"):
-        plots.append(bars("median of each step", "s", {name: _by_step(found) for name, found in variants.items()}))
+        plots.append(
+            bars("median of each step", "s", {name: _by_step(found) for name, found in variants.items()}, known=_KNOWN)
+        )
         seconds = {
             name: list(enumerate(found["seconds"], start=1))
             for name, found in variants.items()
@@ -118,6 +122,8 @@ def _section(title: str, details: Mapping[str, Any]) -> str:
         }
         if seconds:
             plots.append(curves("batch by batch", "batch", "s", seconds))
+    if services := {name: each for name, each in details.get("services", {}).items() if each}:
+        plots.append(bars("table services, mean of a batch", "s", services))
     if growing := details.get("growing"):
         plots += _growing(growing)
     files = _files(details["files"]) if "files" in details else ""

@@ -15,17 +15,18 @@ _OTHER = "other"
 Points = Sequence[tuple[float, float]]
 
 
-def bars(title: str, unit: str, rows: Mapping[str, Mapping[str, float]]) -> str:
+def bars(title: str, unit: str, rows: Mapping[str, Mapping[str, float]], *, known: Sequence[str] = ()) -> str:
     """Return a horizontal bar for each row, made of its parts, with what they come to.
 
     Args:
         title: Of the plot.
         unit: Of the values.
         rows: By name the values by part.
+        known: Parts that have the same colour in every plot.
     """
     longest = max((sum(parts.values()) for parts in rows.values()), default=0.0) or 1.0
     shown = {name: _without_slivers(parts, longest) for name, parts in rows.items()}
-    parts = list(dict.fromkeys(part for each in shown.values() for part in each if part != _OTHER))
+    parts = list(dict.fromkeys([*known, *(part for each in shown.values() for part in each if part != _OTHER)]))
     parts += [_OTHER] if any(_OTHER in each for each in shown.values()) else []
     lines = []
     for number, (name, values) in enumerate(shown.items()):
@@ -43,7 +44,8 @@ def bars(title: str, unit: str, rows: Mapping[str, Mapping[str, float]]) -> str:
             )
             left += width
         lines.append(f'<text class="value" x="{left + 5:.1f}" y="{top + 27}">{total:.3g}</text>')
-    return _figure(f"{title}, {unit}", len(shown) * _ROW + 4, lines, parts)
+    used = [part if any(part in each for each in shown.values()) else "" for part in parts]
+    return _figure(f"{title}, {unit}", len(shown) * _ROW + 4, lines, used)
 
 
 def curves(title: str, x_name: str, y_name: str, lines: Mapping[str, Points], *, log_x: bool = False) -> str:
@@ -114,7 +116,7 @@ def _short(value: float) -> str:
 
 def _figure(title: str, height: int, lines: Sequence[str], legend: Sequence[str]) -> str:
     keys = "".join(
-        f'<span><i class="c{number % COLOURS}"></i>{escape(name)}</span>' for number, name in enumerate(legend)
+        f'<span><i class="c{number % COLOURS}"></i>{escape(name)}</span>' for number, name in enumerate(legend) if name
     )
     svg = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{"".join(lines)}</svg>'
     return f"<figure><figcaption>{escape(title)}</figcaption>{svg}<p class='legend'>{keys}</p></figure>"

@@ -22,8 +22,8 @@ from streamjoin.aws.clients import aws_client
 # The batches are the shortest, and don't grow with the table.
 TABLE_TYPE = "MERGE_ON_READ"
 # Of the script: each takes as long as a scan on the emulator.
-SCRIPT_BATCHES, SCRIPT_BATCHES_OF_MANY = 3, 1
-WARMUP = 2
+SCRIPT_BATCHES_OF_MANY = 1
+WARMUP = 1
 # Reads of the reference go to other services than those of the stream: what they hold slows the emulator.
 _ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS")
 
@@ -77,14 +77,14 @@ class Large:
 def measure(spark: SparkSession, sizes: Sizes, directory: str, endpoint: str) -> Found:
     """Measure batches with both large references; `endpoint` is of the services that have them."""
     items = sizes.items, sizes.many_items
-    seconds, found = measured(spark, plan(items, script_of=items), directory, endpoint)
+    seconds, found = measured(spark, plan(items, items, sizes.script_batches), directory, endpoint)
     found.values = {f"items {each}": seconds[each, True] / seconds[each, False] for each in items}
     return found
 
 
-def plan(items: Sequence[int], *, script_of: Sequence[int]) -> list[Large]:
+def plan(items: Sequence[int], script_of: Sequence[int], batches: int) -> list[Large]:
     """Return our job with each number of items, and the script with some: with many it takes one batch, the last."""
-    rounds = range(WARMUP + SCRIPT_BATCHES)
+    rounds = range(WARMUP + batches)
     ours = [Large(each, False, rounds, WARMUP) for each in items]
     # Classes are loaded, and data frames made of items, by those with fewer.
     *fewer, many = script_of

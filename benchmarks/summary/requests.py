@@ -4,6 +4,7 @@ import os
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -22,7 +23,7 @@ from streamjoin.aws.clients import aws_client
 
 BUCKET = "bench"
 # The first makes the record-level index.
-WARMUP, COUNTED = 1, 3
+WARMUP = 1
 _UPLOADS = 8
 _ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
@@ -35,7 +36,7 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
         sizes: Of the tables.
         directory: Where they lie.
     """
-    found = Found(details={"requests": {}})
+    found, batches = Found(details={"requests": {}}), sizes.counted_batches
     with counted_requests(os.environ["AWS_ENDPOINT_URL"]) as (endpoint, count):
         os.environ[_ENDPOINT] = endpoint
         spark.sparkContext._jsc.hadoopConfiguration().set("fs.s3a.endpoint", endpoint)  # noqa: SLF001
@@ -46,26 +47,32 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
                 counted = {}
                 for rows in (sizes.few_rows, sizes.many_rows):
                     table = wide(kind, layout, rows)
-                    counted[rows], problems = _counted(spark, table, directory, count)
+                    table = replace(table, orders=replace(table.orders, stream_name=f"{table.orders.stream_name}-s3"))
+                    counted[rows], problems = _counted(spark, table, batches, directory, count)
                     found.problems += named(table.name, problems)
-                    by_kind = {name: round(number / COUNTED, 1) for name, number in counted[rows].most_common()}
+                    by_kind = {name: round(number / batches, 1) for name, number in counted[rows].most_common()}
                     found.details["requests"][table.name] = by_kind
                     print(f"{table.name}: {by_kind}", file=sys.stderr)
                 few, many = (counted[rows].total() for rows in (sizes.few_rows, sizes.many_rows))
-                found.values |= {f"ratio {kind} {layout}": many / few, f"number {kind} {layout}": many / COUNTED}
+                found.values |= {
+                    f"ratio {kind} {layout}": many / few,
+                    f"number {kind} {layout}": many / batches,
+                }
     return found
 
 
-def _counted(spark: SparkSession, table: Wide, directory: str, count: RequestCount) -> tuple[Counter[str], list[str]]:
+def _counted(
+    spark: SparkSession, table: Wide, batches: int, directory: str, count: RequestCount
+) -> tuple[Counter[str], list[str]]:
     orders = table.orders
     local = Path(path_of(directory, table.kind, table.layout, orders.rows))
     base_path = f"s3://{BUCKET}/{local.name}"
-    _upload(local)
+    _upload(local, orders.stream_name)
     orders.create_stream()
     counted = Counter[str]()
     way = OurWay(spark, wide_config(orders.stream_name, base_path, table.kind, table.layout))
     try:
-        for number in range(WARMUP + COUNTED):
+        for number in range(WARMUP + batches):
             way.idle()
             orders.send(number)
             count.take()
@@ -77,16 +84,20 @@ def _counted(spark: SparkSession, table: Wide, directory: str, count: RequestCou
                 return counted, [f"batch {number + 1}: expected {RECORDS:,} records, found {batch.records}"]
     finally:
         way.close()
-    problems = orders.problems(base_path, WARMUP + COUNTED, by_day=table.layout != "flat")
+    problems = orders.problems(base_path, WARMUP + batches, by_day=table.layout != "flat")
     _delete(local.name)
     return counted, problems
 
 
-def _upload(local: Path) -> None:
+def _upload(local: Path, stream_name: str) -> None:
     client = aws_client("s3")
 
     def put(path: Path) -> None:
-        client.put_object(Bucket=BUCKET, Key=f"{local.name}/{path.relative_to(local)}", Body=path.read_bytes())
+        content = path.read_bytes()
+        if path.name.endswith("commit"):
+            # The first one says that the job reads another stream, which has the table's name.
+            content = content.replace(local.name.encode(), stream_name.encode())
+        client.put_object(Bucket=BUCKET, Key=f"{local.name}/{path.relative_to(local)}", Body=content)
 
     # Hadoop writes checksums on a local disk alone.
     paths = [path for path in local.rglob("*") if path.is_file() and path.suffix != ".crc"]

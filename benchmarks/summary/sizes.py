@@ -26,6 +26,10 @@ class Sizes:
         commit_rounds: Batches of both that count.
         memory_records: Of the small backlog; the large one has ten times as many.
         memory_limit: Records of a batch of them at most.
+        table_warmup: Batches of each large table that don't count: the first makes its record-level index.
+        script_batches: Of the script with a large reference that count; with the largest it takes one.
+        counted_batches: Batches of each table whose requests are counted.
+        is_shared: Whether what is timed runs two at a time too, for a run that says only whether all works.
     """
 
     warmup: int
@@ -46,6 +50,10 @@ class Sizes:
     commit_rounds: int
     memory_records: int
     memory_limit: int
+    table_warmup: int = 2
+    script_batches: int = 3
+    counted_batches: int = 3
+    is_shared: bool = False
 
 
 FULL = Sizes(
@@ -69,22 +77,26 @@ FULL = Sizes(
     memory_limit=50_000,
 )
 QUICK = Sizes(
-    warmup=3,
-    rounds=4,
+    warmup=1,
+    rounds=2,
     slow_rounds=1,
-    behind=6,
+    behind=4,
     behind_rounds=1,
-    backlog_records=20_000,
+    backlog_records=10_000,
     day_rows=100_000,
     few_rows=30_000,
     many_rows=300_000,
-    table_rounds=2,
-    items=5_000,
-    many_items=20_000,
-    fresh_seconds=12.0,
-    commits=40,
+    table_rounds=1,
+    table_warmup=1,
+    items=2_000,
+    many_items=10_000,
+    script_batches=1,
+    counted_batches=1,
+    fresh_seconds=10.0,
+    commits=20,
     fresh_commits=10,
-    commit_rounds=10,
+    commit_rounds=5,
     memory_records=20_000,
     memory_limit=5_000,
+    is_shared=True,
 )

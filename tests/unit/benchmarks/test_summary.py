@@ -133,7 +133,7 @@ def test_a_part_that_raises_is_an_error_of_its_own(monkeypatch):
 
     monkeypatch.setattr(summary.steady, "measure", fail)
     monkeypatch.setattr(summary.behind, "measure", lambda *_: Found({"floor": 1.0}))
-    found = summary.run_timed(None, ["steady", "behind"], QUICK, "/nowhere", "http://nowhere")
+    found = summary.run_timed(None, QUICK, "/nowhere", "http://nowhere", ["steady", "behind"])
     assert found["steady"].error == "RuntimeError: the emulator is gone"
     assert found["behind"].values == {"floor": 1.0}
 
