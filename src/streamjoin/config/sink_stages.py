@@ -101,7 +101,7 @@ class HudiSettings(Stage):
     partitions: Partitions | None = None
     """Whether rows may move to another partition. Default: may_move, unless nothing can move them."""
     expected_rows: ExpectedRows | None = None
-    """How many rows the table will have; decides its buckets when it is made. Default: 4 buckets, 1 a partition."""
+    """How many rows the table will have; decides its buckets when it is made, or how large its files become."""
     table_type: TableType = "COPY_ON_WRITE"
     """How Hudi keeps changes."""
     table_services: TableServices = "job"

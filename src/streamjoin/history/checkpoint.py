@@ -13,6 +13,7 @@ from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
 from streamjoin.history.ledger import Ledger
+from streamjoin.hudi.record_index.open_files import OPENED
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.shards.position import Position, ShardRange
 
@@ -58,8 +59,8 @@ class TableCommits:
 def read(base_path: str) -> Entry | None:
     """Return what the newest commit that has a position says; None if there is no table yet.
 
-    Compaction, clustering, rollback and commits of others have none: they are passed over. If archival took the
-    last one that has, the ledger's newest entry counts.
+    Compaction, clustering, rollback, commits that open files and those of others have none: they are passed over. If
+    archival took the last one that has, the ledger's newest entry counts.
 
     Raises:
         SinkError: The table has commits but neither they nor the ledger have a position, or the ledger knows commits
@@ -72,7 +73,7 @@ def read(base_path: str) -> Entry | None:
         metadata = timeline.metadata(instant)
         if metadata is not None and "position" in metadata:
             return Entry.of(instant, metadata)
-        commits += metadata is not None
+        commits += metadata is not None and OPENED not in metadata
     # What is newer than the oldest commit of the timeline isn't on it: it was taken back.
     archived = Ledger(base_path).newest(older_than=timeline.oldest)
     if archived is not None and commits:

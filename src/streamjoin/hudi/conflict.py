@@ -18,7 +18,12 @@ from streamjoin.hudi.table import HudiTable
 from streamjoin.hudi.table_folder import properties_of
 from streamjoin.hudi.timeline import Timeline
 
+INDEX: Final = "index"
+"""Under this key a commit says how the rows of the table are found; JSON, as in the note."""
+
 _INDEX_NOTE: Final = ".hoodie/.streamjoin/index.json"
+# Tables that have a note. Should one be removed, the commits tell.
+_noted: Final[set[str]] = set()
 _INDEX_TYPE: Final = "hoodie.index.type"
 _COMMITS_SEEN: Final = 10
 _BUCKETS: Final = ("hoodie.bucket.index.num.buckets", "hoodie.bucket.index.hash.field", "hoodie.index.bucket.engine")
@@ -60,22 +65,32 @@ def as_made(table: HudiTable) -> HudiTable:
     try:
         filesystem, root = open_path(table.base_path)
         noted = get_object(filesystem, f"{root}/{_INDEX_NOTE}")
-        theirs = json.loads(noted) if noted is not None else _default_before(filesystem, root, table)
+        theirs = json.loads(noted) if noted is not None else _said(filesystem, root)
+        if theirs is None:
+            theirs = _before_notes(filesystem, root)
     except (OSError, ValueError) as error:
         message = f"table '{table.table_name}' at {table.base_path}: its index can't be read: {error}"
         raise SinkError(message, retryable=isinstance(error, OSError)) from error
     return replace(table, options={**theirs, **table.options})
 
 
+def index_of(table: HudiTable) -> str:
+    """Return how the rows of a table are found; JSON."""
+    return json.dumps(_index_of(table))
+
+
 def note_index(table: HudiTable) -> None:
-    """Write down how the rows of a table are found, unless that is done.
+    """Write down how the rows of a table are found, unless that is done; asks once a process.
 
     Raises:
         OSError: It can't be read or written.
     """
+    if table.base_path in _noted:
+        return
     filesystem, root = open_path(table.base_path)
     if get_object(filesystem, f"{root}/{_INDEX_NOTE}") is None:
-        put_object(filesystem, f"{root}/{_INDEX_NOTE}", json.dumps(_index_of(table)).encode())
+        put_object(filesystem, f"{root}/{_INDEX_NOTE}", index_of(table).encode())
+    _noted.add(table.base_path)
 
 
 def _differing(table: HudiTable, there: Mapping[str, str], at: str, rows: str) -> Iterator[str]:
@@ -107,16 +122,36 @@ def _differing(table: HudiTable, there: Mapping[str, str], at: str, rows: str) -
 def _other_index(table: HudiTable, at: str) -> Iterator[str]:
     filesystem, root = open_path(table.base_path)
     noted, ours = get_object(filesystem, f"{root}/{_INDEX_NOTE}"), _index_of(table)
-    theirs = json.loads(noted) if noted is not None else _index_seen(filesystem, root, ours)
-    if "BUCKET" in (theirs.get(_INDEX_TYPE), ours[_INDEX_TYPE]):
+    theirs = json.loads(noted) if noted is not None else _said(filesystem, root)
+    if theirs is None:
+        theirs = _index_seen(filesystem, root, ours)
+    if "BUCKET" in (theirs.get(_INDEX_TYPE), ours.get(_INDEX_TYPE)):
         for name in dict.fromkeys((*theirs, *ours)):
             if theirs.get(name) != ours.get(name):
                 yield _line(f"{at}.options.{name}", ours.get(name, ""), theirs.get(name, ""), table)
 
 
+def _said(filesystem: fs.FileSystem, root: str) -> Mapping[str, str] | None:
+    """Return what the newest commit says that tells of the index; None if none does."""
+    timeline = Timeline.read(filesystem, root)
+    for instant in sorted(timeline.commits, reverse=True):
+        if said := (timeline.metadata(instant) or {}).get(INDEX):
+            found: Mapping[str, str] = json.loads(said)
+            return found
+    return None
+
+
+def _before_notes(filesystem: fs.FileSystem, root: str) -> Mapping[str, str]:
+    """Return the default index of tables that were made before there were notes; nothing if there is no commit."""
+    if not Timeline.read(filesystem, root).commits:
+        return {}
+    buckets = {_INDEX_TYPE: "BUCKET", _BUCKETS[0]: "4"}
+    return {_INDEX_TYPE: "GLOBAL_SIMPLE"} if _index_seen(filesystem, root, buckets) != buckets else buckets
+
+
 def _index_seen(filesystem: fs.FileSystem, root: str, ours: Mapping[str, str]) -> Mapping[str, str]:
     """Return what the newest commits tell of the index, of a table without a note: a bucket's files have its number."""
-    if ours[_INDEX_TYPE] != "BUCKET":
+    if ours.get(_INDEX_TYPE) != "BUCKET":
         return ours
     buckets = int(ours[_BUCKETS[0]])
     for name in list(Timeline.read(filesystem, root).commits.values())[-_COMMITS_SEEN:]:
@@ -129,15 +164,9 @@ def _index_seen(filesystem: fs.FileSystem, root: str, ours: Mapping[str, str]) -
     return {**ours, _BUCKETS[0]: str(buckets)}
 
 
-def _default_before(filesystem: fs.FileSystem, root: str, table: HudiTable) -> Mapping[str, str]:
-    """Return the default index of tables that were made before any had a note; nothing if the table isn't there."""
-    if properties_of(table.base_path) is None:
-        return {}
-    buckets = {_INDEX_TYPE: "BUCKET", _BUCKETS[0]: "4"}
-    return {_INDEX_TYPE: "GLOBAL_SIMPLE"} if _index_seen(filesystem, root, buckets) != buckets else buckets
-
-
 def _index_of(table: HudiTable) -> dict[str, str]:
+    if table.tells_files:
+        return {}
     options = table.writer_options(1)
     names = [name for name in _BUCKETS if name in options] if table.index_type == "BUCKET" else []
     return {_INDEX_TYPE: table.index_type, **{name: options[name] for name in names}}
@@ -145,7 +174,8 @@ def _index_of(table: HudiTable) -> dict[str, str]:
 
 def _line(key: str, ours: str, theirs: str, table: HudiTable) -> str:
     said = [f"'{each}'" if each else "nothing" for each in (ours, theirs)]
+    remedy = "set that" if theirs else "leave it out"
     return (
-        f"{key}: found {said[0]}, but the table at {table.base_path} was made with {said[1]}; set that, or give "
+        f"{key}: found {said[0]}, but the table at {table.base_path} was made with {said[1]}; {remedy}, or give "
         "another base_path, where a new table begins"
     )

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from streamjoin.hudi.record_index.entries import collected, entry_columns, key_hash, partition_values
+from streamjoin.hudi.record_index.entries import KEY_HASH, collected, entry_columns, partition_values, with_hash
 from streamjoin.hudi.record_index.index import Found, RecordIndex
 from streamjoin.hudi.record_index.segment import COLUMNS, HIGH, LOW, ORDER, PARTITION, Flags
 from streamjoin.hudi.table import HudiTable
@@ -88,10 +88,7 @@ class _Decided:
 def _decide(batch: pa.Table, found: Found) -> _Decided:
     is_known, deletes = found.is_known, batch[IS_DELETED].to_numpy()
     known = batch.filter(pa.array(is_known))
-    is_late, is_elsewhere = np.zeros(len(is_known), dtype=bool), np.zeros(len(is_known), dtype=bool)
-    older: Any = pc.less(known[ORDER], found.order.cast(known[ORDER].type))
-    # A row of an earlier version may have no order: then it is the older one.
-    is_late[is_known] = older.fill_null(False).to_numpy()
+    is_late, is_elsewhere = is_older(batch[ORDER], found), np.zeros(len(is_known), dtype=bool)
     other: Any = pc.not_equal(known[PARTITION], found.partition)
     is_elsewhere[is_known] = other.to_numpy()
     # With a row of its own partition Hudi compares it, but for deletions.
@@ -103,15 +100,24 @@ def _decide(batch: pa.Table, found: Found) -> _Decided:
     return _Decided(is_late, is_left_out, moves, pa.array(list(origins), pa.string()))
 
 
+def is_older(order: "pa.ChunkedArray[Any]", found: Found) -> Flags:
+    """Tell of each row whether the table's row is newer than it; one of an earlier version without an order isn't."""
+    flags = np.zeros(len(found.is_known), dtype=bool)
+    known = order.filter(pa.array(found.is_known))
+    older: Any = pc.less(known, found.order.cast(known.type))
+    flags[found.is_known] = older.fill_null(False).to_numpy()
+    return flags
+
+
 def _as_decided(rows: DataFrame, table: HudiTable, batch: pa.Table, decided: _Decided) -> DataFrame:
     told: dict[str, Any] = {
-        **{name: batch[name].combine_chunks() for name in (HIGH, LOW)},
+        **dict(zip(KEY_HASH, (batch[name].combine_chunks() for name in (HIGH, LOW)), strict=True)),
         _IS_LEFT_OUT: pa.array(decided.is_left_out),
         _FROM: decided.origin,
     }
     few = pa.table(told).filter(pa.array(decided.is_left_out | decided.moves))
-    hashed = rows.withColumns(key_hash(table.record_key))
-    joined = hashed.join(F.broadcast(frame_of(rows.sparkSession, few)), [HIGH, LOW], "left")
+    hashed = with_hash(rows, table)
+    joined = hashed.join(F.broadcast(frame_of(rows.sparkSession, few)), list(KEY_HASH), "left")
     is_deleted, moves = F.coalesce(F.col(IS_DELETED), F.lit(False)), F.col(_FROM).isNotNull()
     # What deletes its row goes where that is; what moves is a row here and a deletion there.
     stays = joined.where(~F.coalesce(F.col(_IS_LEFT_OUT), F.lit(False)) & ~(is_deleted & moves))

@@ -10,11 +10,18 @@ from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
 ServedBy: TypeAlias = Literal["commit", "job", "maintain"]
 
 DEFAULT_BUCKETS = 4
-"""Of a table without partitions. Each partition of another one has a bucket: fewer files a commit."""
+"""Of a merge-on-read table without partitions. Each partition of another one has a bucket: fewer files a commit."""
 # A file of so many rows is written, and compacted, in seconds.
 _ROWS_PER_BUCKET = 2_000_000
 # A batch of a few thousand rows writes into nearly every bucket.
 _MOST_BUCKETS = 256
+# What a commit writes again of a table without partitions, at most, for each file that it touches: the larger, the
+# fewer files readers open, and the more a batch of a few thousand rows costs.
+_FILE_BYTES = 32 * 1024 * 1024
+_MOST_FILE_BYTES = 128 * 1024 * 1024
+# Of a row of a dozen columns; so large are files that such a table has about a thousand.
+_BYTES_PER_ROW = 100
+_EXPECTED_FILES = 1_000
 # A year of days.
 _EXPECTED_PARTITIONS = 365
 
@@ -62,6 +69,8 @@ _AVRO_ROWS = {
     "hoodie.datasource.write.row.writer.enable": "false",
     "hoodie.file.group.reader.enabled": "false",
 }
+# By either a user says how Hudi is to find rows.
+_INDEX_OPTIONS = frozenset({"hoodie.index.type", "hoodie.bucket.index.num.buckets"})
 _MERGE_ON_READ_SETTINGS = {
     "hoodie.compact.inline": "true",
     "hoodie.compact.inline.max.delta.commits": "20",
@@ -138,13 +147,30 @@ class HudiTable:
         return self.table_type == "MERGE_ON_READ"
 
     @property
+    def tells_files(self) -> bool:
+        """Whether our index tells Hudi in which file each row is: that of a copy-on-write table without partitions.
+
+        See docs/adr/0038-told-files.md.
+        """
+        return not self.merges_on_read and not self.partition_by and not _INDEX_OPTIONS & self.options.keys()
+
+    @property
+    def file_bytes(self) -> int:
+        """How large a file may be that is to take more rows, of a table that `tells_files`."""
+        rows = self.expected_rows or 0
+        default = max(_FILE_BYTES, min(_MOST_FILE_BYTES, rows * _BYTES_PER_ROW // _EXPECTED_FILES))
+        return int(self.options.get("hoodie.parquet.max.file.size", default))
+
+    @property
     def moves_rows(self) -> bool:
         """Whether a row that has got another partition is deleted from its old one."""
         return self.has_record_index or is_global(self.index_type)
 
     @property
     def has_record_index(self) -> bool:
-        """Whether rows may move and Hudi's index knows its own partition alone: then ours tells where they are."""
+        """Whether our index tells where rows are: in which file, or in which partition if they may move."""
+        if self.tells_files:
+            return True
         may_move = not self.is_fixed and not set(self.partition_by) <= set(self.record_key)
         return may_move and not is_global(self.index_type)
 
@@ -193,6 +219,13 @@ class HudiTable:
         It finds a key in its own partition only. A row that may move is found by our own record-level index, or by a
         global one of Hudi's if the user wants that. See docs/adr/0034-a-record-level-index-of-our-own.md.
         """
+        if self.tells_files:
+            # Hudi doesn't ask it. By its sizes of files Hudi would look into old commits for those of rows.
+            return {
+                "hoodie.index.type": "SIMPLE",
+                "hoodie.parquet.small.file.limit": "0",
+                "hoodie.parquet.max.file.size": str(self.file_bytes),
+            }
         return {
             "hoodie.index.type": "BUCKET",
             "hoodie.bucket.index.num.buckets": str(self._buckets),

@@ -20,6 +20,58 @@ _SAVEPOINT = ".savepoint"
 
 
 @dataclass(frozen=True)
+class WrittenFile:
+    """A file that a commit wrote, or wrote again.
+
+    Args:
+        file_id: What its versions have in common.
+        size: In bytes.
+        new_rows: How many of its rows were not in the version before.
+    """
+
+    file_id: str
+    size: int
+    new_rows: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a completed commit says of itself.
+
+    Args:
+        metadata: What stands in it under `streamjoin.`.
+        operation: What Hudi calls its operation, such as UPSERT or COMPACT.
+        schema: The table's, as of this commit, as JSON of Avro; empty if it doesn't say.
+        files: What it wrote.
+    """
+
+    metadata: Mapping[str, str]
+    operation: str | None
+    schema: str
+    files: tuple[WrittenFile, ...]
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Commit":
+        """Return what the JSON of a commit's file says."""
+        prefix, extra = COMMIT_METADATA_PREFIX, content.get("extraMetadata") or {}
+        stats = [stat for stats in (content.get("partitionToWriteStats") or {}).values() for stat in stats]
+        return cls(
+            {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)},
+            content.get("operationType"),
+            extra.get("schema") or "",
+            tuple(
+                WrittenFile(str(s["fileId"]), int(s.get("fileSizeInBytes", 0)), int(s.get("numInserts", 0)))
+                for s in stats
+            ),
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's, as of this commit; none if it doesn't say."""
+        return tuple(field["name"] for field in json.loads(self.schema)["fields"]) if self.schema else ()
+
+
+@dataclass(frozen=True)
 class Timeline:
     """One listing of `.hoodie/`.
 
@@ -67,20 +119,17 @@ class Timeline:
         Raises:
             SinkError: The commit can't be read.
         """
-        content = self._content(instant)
-        if content is None:
-            return None
-        prefix = COMMIT_METADATA_PREFIX
-        extra = content.get("extraMetadata", {})
-        return {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)}
+        commit = self.commit(instant)
+        return None if commit is None else commit.metadata
 
-    def operation(self, instant: str) -> str | None:
-        """Return what Hudi calls the commit's operation, such as UPSERT or COMPACT; None as for `metadata`.
+    def commit(self, instant: str) -> Commit | None:
+        """Return what the commit says; None as for `metadata`.
 
         Raises:
             SinkError: The commit can't be read.
         """
-        return (self._content(instant) or {}).get("operationType")
+        content = self._content(instant)
+        return None if content is None else Commit.of(content)
 
     def schema(self) -> str:
         """Return the table's schema as its newest commit that has one says it, in Avro's JSON; empty: none has.

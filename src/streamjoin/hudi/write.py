@@ -10,13 +10,15 @@ from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SinkError
-from streamjoin.hudi.conflict import note_index
+from streamjoin.hudi.conflict import INDEX, index_of, note_index
 from streamjoin.hudi.late_deletes import NEWEST_ORDER, leave_out_late_deletes
-from streamjoin.hudi.placing import place
+from streamjoin.hudi.placing import Placed, place
 from streamjoin.hudi.record_index.index import SEGMENT, RecordIndex
+from streamjoin.hudi.record_index.open_files import OPENED
 from streamjoin.hudi.repair import repair
 from streamjoin.hudi.table import DEFAULT_BUCKETS, HudiTable
 from streamjoin.hudi.table_folder import clear_unborn, give_properties, is_begun, is_table
+from streamjoin.hudi.telling import FIRST_ROWS, HUDI_COLUMNS, TOLD, Telling, files_wanted, opening_rows
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX, Timeline
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.spark.parquet import set_parquet
@@ -33,7 +35,7 @@ __all__ = [
     "write",
 ]
 
-_HUDI_COLUMNS = "_hoodie_"
+_OF_HUDI = "_hoodie_"
 
 # Fixed when a table is created; Hudi refuses another value later. Instants are times of day: by a local clock they go
 # back when summer ends, and when the job moves to a machine in another zone. Then the newest commit would not be the
@@ -73,7 +75,13 @@ def upsert(
         if table.has_record_index:
             index = index or RecordIndex(table)
             index.follow(rows.sparkSession)
-            placed = place(rows, table, index)
+        if index is not None and table.tells_files and index.is_empty:
+            # There is nothing to look for. From these rows the index is made.
+            rows = rows.where(~F.coalesce(F.col(IS_DELETED), F.lit(False))) if IS_DELETED in rows.columns else rows
+            options |= FIRST_ROWS
+        elif index is not None:
+            placed = _told(rows, table, index, parallelism) if table.tells_files else place(rows, table, index)
+            options |= TOLD if table.tells_files else {}
             rows, deletions = placed.rows, placed.deletions
             metadata[SEGMENT] = index.write(placed.entries)
         elif IS_DELETED in rows.columns:
@@ -87,6 +95,19 @@ def upsert(
     except (PySparkException, Py4JError, OSError) as error:
         raise _failed(table, "upsert", error) from error
     write(rows, table, options, metadata)
+
+
+def _told(rows: DataFrame, table: HudiTable, index: RecordIndex, parallelism: int) -> Placed:
+    missing = [name for name in index.columns if name not in {*rows.columns, *HUDI_COLUMNS}]
+    if missing and (stored := _stored_schema(rows.sparkSession, table)) is not None:
+        rows = rows.withColumns({name: F.lit(None).cast(stored[name].dataType) for name in missing})
+    telling = Telling(rows, table, index)
+    wanted = files_wanted(telling.new_rows, parallelism)
+    if len(index.open_files.fullest(wanted)) < wanted:
+        opening, options = opening_rows(rows, table, wanted)
+        write(opening, table, {**table.writer_options(1), **options}, {OPENED: str(wanted), SEGMENT: ""})
+        index.follow(rows.sparkSession)
+    return telling.placed(index.open_files.fullest(wanted))
 
 
 def bulk_insert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, str], parallelism: int) -> None:
@@ -132,7 +153,8 @@ def write(rows: DataFrame, table: HudiTable, options: Mapping[str, str], commit_
     Raises:
         SinkError: The write failed. Whether the commit happened is known only from the timeline: read it again.
     """
-    metadata = {f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in commit_metadata.items()}
+    said = {**commit_metadata, INDEX: index_of(table)}
+    metadata = {f"{COMMIT_METADATA_PREFIX}{key}": value for key, value in said.items()}
     # A column that can't be null could never be added to a table that has rows.
     nullable = [
         F.when(F.lit(True), F.col(f"`{f.name}`")).alias(f.name) if not f.nullable else F.col(f"`{f.name}`")
@@ -140,18 +162,23 @@ def write(rows: DataFrame, table: HudiTable, options: Mapping[str, str], commit_
     ]
     rows = rows.select(*nullable)
     try:
-        if is_begun(table.base_path):
-            give_properties(table, lambda pattern: _save(rows.limit(0), pattern, pattern.writer_options(1)))
-        _save(rows, table, {**options, **metadata})
+        is_new = not is_table(table.base_path)
+        if is_new and is_begun(table.base_path):
+            give_properties(table, lambda pattern: _create(rows.limit(0), pattern, pattern.writer_options(1)))
+            is_new = False
+        (_create if is_new else _save)(rows, table, {**options, **metadata})
         note_index(table)
     except (PySparkException, Py4JError, OSError) as error:
         raise _failed(table, options["hoodie.datasource.write.operation"].replace("_", " "), error) from error
 
 
+def _create(rows: DataFrame, table: HudiTable, options: Mapping[str, str]) -> None:
+    _save(rows, table, {**options, **_CREATION_SETTINGS})
+
+
 def _save(rows: DataFrame, table: HudiTable, options: Mapping[str, str]) -> None:
-    created = {} if is_table(table.base_path) else _CREATION_SETTINGS
     set_parquet(rows.sparkSession)
-    rows.write.format("hudi").options(**{**options, **created}).mode("append").save(as_hadoop_path(table.base_path))
+    rows.write.format("hudi").options(**options).mode("append").save(as_hadoop_path(table.base_path))
 
 
 def has_commit(base_path: str) -> bool:
@@ -169,14 +196,18 @@ def table_schema(spark: SparkSession, table: HudiTable) -> T.StructType | None:
     Raises:
         SinkError: It can't be read.
     """
+    stored = _stored_schema(spark, table)
+    return stored and T.StructType([field for field in stored.fields if not field.name.startswith(_OF_HUDI)])
+
+
+def _stored_schema(spark: SparkSession, table: HudiTable) -> T.StructType | None:
     if not has_commit(table.base_path):
         return None
     try:
-        stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path)).schema
+        return spark.read.format("hudi").load(as_hadoop_path(table.base_path)).schema
     except (PySparkException, Py4JError) as error:
         message = f"table '{table.table_name}' at {table.base_path}: its columns can't be read: {root_cause(error)}"
         raise SinkError(message, retryable=True) from error
-    return T.StructType([field for field in stored.fields if not field.name.startswith(_HUDI_COLUMNS)])
 
 
 def _failed(table: HudiTable, action: str, error: Exception) -> SinkError:

@@ -51,11 +51,12 @@ def test_upserts_find_each_row_that_was_inserted_in_bulk(
     bulk_insert(rows(spark), target, commit_metadata={"batch_id": "all"}, parallelism=2)
     expected = {row["_item_key"]: (row["v"], row["dt"]) for row in rows(spark).collect()}
     assert found(target) == expected
-    if not partition_by:
+    if not partition_by and not target.tells_files:
         buckets = Counter(path.name[:8] for path in Path(target.base_path).rglob("*.parquet"))
         assert buckets == {f"0000000{bucket}": 1 for bucket in range(4)}
     timeline = Timeline.read(*open_path(target.base_path))
-    assert [timeline.metadata(instant) for instant in timeline.commits] == [{"batch_id": "all"}]
+    said = [timeline.metadata(instant) or {} for instant in timeline.commits]
+    assert [metadata["batch_id"] for metadata in said] == ["all"]
     columns = table_schema(spark, target)
     assert columns is not None
     assert {f.name: f.dataType.simpleString() for f in columns} == {

@@ -53,12 +53,15 @@ def test_an_array_of_structs_called_list_is_refused_where_hudi_moves_rows_that_a
     ({"partition_by": ("day",)}, True),
     ({"partition_by": ("day", "id")}, True),
     ({"partition_by": ("id",)}, False),
-    ({"partition_by": ()}, False),
+    ({"partition_by": ()}, True),
+    ({"partition_by": (), "table_type": "MERGE_ON_READ"}, False),
+    ({"partition_by": (), "options": {"hoodie.index.type": "BUCKET"}}, False),
+    ({"partition_by": (), "options": {"hoodie.bucket.index.num.buckets": "8"}}, False),
     ({"partition_by": ("day",), "is_fixed": True}, False),
     ({"partition_by": ("day",), "options": {"hoodie.index.type": "GLOBAL_BLOOM"}}, False),
     ({"partition_by": ("day",), "options": {"hoodie.index.type": "SIMPLE"}}, True),
 ])  # fmt: skip
-def test_a_table_has_a_record_level_index_if_rows_may_move_and_hudis_own_is_not_global(
+def test_a_table_has_a_record_level_index_if_rows_may_move_or_files_are_told_and_hudis_own_does_not_find_them(
     settings: dict[str, Any], is_there: bool
 ) -> None:
     assert HudiTable("/t", "t", ("id",), "o", **settings).has_record_index == is_there
@@ -75,5 +78,21 @@ def test_a_table_has_a_record_level_index_if_rows_may_move_and_hudis_own_is_not_
 def test_buckets_follow_from_the_rows_that_are_expected(
     partition_by: tuple[str, ...], expected_rows: int | None, buckets: str
 ) -> None:
-    table = HudiTable("/t", "t", ("id",), "o", partition_by, expected_rows=expected_rows)
+    table = HudiTable("/t", "t", ("id",), "o", partition_by, "MERGE_ON_READ", expected_rows=expected_rows)
     assert table.writer_options(1)["hoodie.bucket.index.num.buckets"] == buckets
+
+
+@pytest.mark.parametrize(("expected_rows", "options", "mebibytes"), [
+    (None, {}, 32),
+    (10**6, {}, 32),
+    (10**9, {}, 95),
+    (10**12, {}, 128),
+    (10**12, {"hoodie.parquet.max.file.size": str(4 * 1024**2)}, 4),
+])  # fmt: skip
+def test_the_size_of_a_copy_on_write_tables_files_follows_from_the_rows_that_are_expected(
+    expected_rows: int | None, options: dict[str, str], mebibytes: int
+) -> None:
+    table = HudiTable("/t", "t", ("id",), "o", options=options, expected_rows=expected_rows)
+    assert table.tells_files
+    assert table.file_bytes // 1024**2 == mebibytes
+    assert int(table.writer_options(1)["hoodie.parquet.max.file.size"]) == table.file_bytes

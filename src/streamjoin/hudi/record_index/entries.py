@@ -1,6 +1,7 @@
 """What an index says of a row, computed from its columns: of a batch's rows and of a table's alike."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -12,10 +13,19 @@ from streamjoin.hudi.record_index.segment import HIGH, LOW, ORDER, PARTITION, Se
 from streamjoin.hudi.table import HudiTable
 from streamjoin.spark.frames import persisted, quoted
 
+# A table may have columns that are called `high` and `low`.
+KEY_HASH: Final = ("_streamjoin_high", "_streamjoin_low")
+
 
 def entry_columns(table: HudiTable) -> dict[str, Column]:
     """Return the columns of an entry, of a frame with the table's columns: `high`, `low`, `order`, `partition`."""
     return {**key_hash(table.record_key), ORDER: F.col(quoted(table.ordering)), PARTITION: partition_of(table)}
+
+
+def with_hash(rows: DataFrame, table: HudiTable) -> DataFrame:
+    """Add `KEY_HASH`, the two halves of the hash, whose names are no columns of a table's."""
+    halves = key_hash(table.record_key)
+    return rows.withColumns(dict(zip(KEY_HASH, (halves[HIGH], halves[LOW]), strict=True)))
 
 
 def key_hash(record_key: Sequence[str]) -> dict[str, Column]:
@@ -55,7 +65,10 @@ def collected(frame: DataFrame) -> pa.Table:
 def stored_entries(spark: SparkSession, table: HudiTable) -> Iterator[pa.Table]:
     """Yield the entries of all rows of a table, sorted, in slices that fit the driver's memory."""
     stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
-    columns = [column.alias(name) for name, column in entry_columns(table).items()]
+    found = entry_columns(table)
+    if table.tells_files:
+        found[PARTITION] = F.substring_index("_hoodie_file_name", "_", 1)
+    columns = [column.alias(name) for name, column in found.items()]
     with persisted(stored.select(*columns)) as entries:
         for first, last in hash_ranges(entries.count()):
             yield Segment.of(collected(entries.where(F.col(HIGH).between(first, last)))).entries

@@ -12,9 +12,10 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.storage import open_path
 from streamjoin.hudi.record_index.entries import stored_entries
 from streamjoin.hudi.record_index.files import IndexFiles, Manifest
+from streamjoin.hudi.record_index.open_files import OpenFiles
 from streamjoin.hudi.record_index.segment import ORDER, PARTITION, Flags, Hashes, Segment, merged
 from streamjoin.hudi.table import HudiTable
-from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.timeline import Commit, Timeline
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Found:
     Args:
         is_known: Of each key whether there is a row.
         order: Of those that are known the row's ordering value.
-        partition: Of those that are known the row's partition columns, as JSON text.
+        partition: Of those that are known the row's partition columns, as JSON text, or its file.
     """
 
     is_known: Flags
@@ -45,7 +46,7 @@ class Found:
 
 
 class RecordIndex:
-    """Of each record key the partition and the ordering value of its row.
+    """Of each record key the ordering value of its row, and its partition, or, if the table `tells_files`, its file.
 
     It follows from the table: each commit names the segment that tells of its rows, so that commit and entries happen
     together or not at all. If a commit is there that names none, or a segment is missing, the index is made again from
@@ -58,6 +59,10 @@ class RecordIndex:
     Args:
         table: The table.
 
+    Attributes:
+        open_files: Where new rows go, if the table `tells_files`.
+        columns: The table's, as of the newest commit that names them.
+
     Raises:
         SinkError: Its path is neither local nor on S3.
     """
@@ -66,6 +71,8 @@ class RecordIndex:
         self._table = table
         self._files = IndexFiles(table.base_path)
         self._through: str | None = None
+        self.open_files = OpenFiles(table.file_bytes)
+        self.columns: tuple[str, ...] = ()
         self._segments: list[tuple[str, Segment]] = []
         # Written, and not known to be committed.
         self._pending: dict[str, Segment] = {}
@@ -95,6 +102,11 @@ class RecordIndex:
         if self._through is None or self._through not in {"", *timeline.commits} or not self._add_new(timeline):
             self._make_again(spark, timeline)
         self._put_together()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the table has no row, and never had one that a commit of it tells of."""
+        return not any(segment.rows for _, segment in self._segments)
 
     def find(self, high: Hashes, low: Hashes) -> Found:
         """Return where the rows of keys are.
@@ -149,20 +161,19 @@ class RecordIndex:
         if segments is not None:
             self._segments = list(zip(manifest.names, segments, strict=True))
             self._through = manifest.through
+            self._begin(timeline)
 
     def _add_new(self, timeline: Timeline) -> bool:
         """Add what the commits since `_through` say; tell whether all of them say it."""
         for instant in timeline.commits:
             if instant <= (self._through or ""):
                 continue
-            metadata = timeline.metadata(instant)
-            if metadata is None:
+            commit = timeline.commit(instant)
+            if commit is None:
                 # It has not happened yet: its file is still being written, or was left torn.
                 return instant == max(timeline.commits)
-            if not metadata and timeline.operation(instant) in _TABLE_SERVICES:
-                self._through = instant
-                continue
-            name = metadata.get(SEGMENT)
+            stays = not commit.metadata and commit.operation in _TABLE_SERVICES and not self._table.tells_files
+            name = "" if stays else commit.metadata.get(SEGMENT)
             if name is None:
                 return False
             if name:
@@ -170,6 +181,7 @@ class RecordIndex:
                 if segment is None:
                     return False
                 self._segments.append((name, segment))
+            self._see(commit)
             self._through = instant
         self._pending.clear()
         return True
@@ -184,6 +196,19 @@ class RecordIndex:
             self._say(newest)
         self._through = newest
         self._pending.clear()
+        self._begin(timeline)
+
+    def _begin(self, timeline: Timeline) -> None:
+        """Learn of the commits up to `_through` what no segment says."""
+        self.columns = ()
+        for instant in sorted(timeline.commits, reverse=True):
+            if not self.columns and (commit := timeline.commit(instant)) is not None:
+                self.columns = commit.columns
+        self.open_files.begin(timeline)
+
+    def _see(self, commit: Commit) -> None:
+        self.columns = commit.columns or self.columns
+        self.open_files.see(commit)
 
     def _say(self, through: str) -> None:
         names = tuple(name for name, _ in self._segments)

@@ -27,7 +27,8 @@ class Segment:
     """Entries of an index, one a record key.
 
     Columns: `high`, `low` (int64): the hash, by which they are sorted; `order`: the row's ordering value; `partition`
-        (JSON text, in a file by a dictionary): the values of its partition columns, null if the row was deleted.
+        (text, in a file by a dictionary): the values of its partition columns as JSON, or, if the table
+        `tells_files`, the id of its file; null if the row was deleted.
 
     Args:
         entries: The table, each of its chunks behind the one before.
