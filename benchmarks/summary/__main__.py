@@ -8,24 +8,15 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pyspark.sql import SparkSession
-
-from benchmarks.own_process import in_own_process, in_own_spark
 from benchmarks.run import Result, new_result
-from benchmarks.summary import behind, by_rows, commits, freshness, memory, references, requests, start, steady, tables
-from benchmarks.summary.figures import Found, all_entries, figures, is_whole
+from benchmarks.summary.figures import all_entries, figures, is_whole
 from benchmarks.summary.html_page import page
-from benchmarks.summary.sizes import FULL, QUICK, Sizes
-from streamjoin.local.stack import LocalStack
+from benchmarks.summary.running import measure
+from benchmarks.summary.sizes import FULL, QUICK
 
 OUT = Path(__file__).resolve().parents[1] / "out"
 
@@ -76,143 +67,6 @@ def write(folder: Path, result: Result) -> None:
     (folder / "bench.json").write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     scale = folder / "scale.json"
     (folder / "index.html").write_text(page(result, json.loads(scale.read_text()) if scale.exists() else None))
-
-
-def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Found]:
-    """Return what each part has found; one that fails is an error of its own."""
-    found: dict[str, Found] = {}
-
-    def take(parts: Sequence[str], function: Callable[..., dict[str, Found]], *arguments: object, **more: Any) -> None:
-        """Run one process, and take what it found."""
-        begin = time.monotonic()
-        try:
-            found.update(function(*arguments, **more))
-        except Exception as error:
-            # A process that died, or that has nothing to show: the others go on.
-            traceback.print_exc()
-            found.update({part: Found(error=_said(error)) for part in parts if part not in found})
-        print(f"{', '.join(parts) or 'prepared'}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-
-    timed = [part for part in TIMED if part in chosen]
-    with (
-        tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory,
-        LocalStack() as items,
-        LocalStack() as objects,
-        LocalStack() as stack,
-        stack.active(),
-        ThreadPoolExecutor(2) as pool,
-    ):
-
-        def in_spark(
-            parts: Sequence[str], function: Callable[..., Any], *arguments: object, **more: Any
-        ) -> Future[None]:
-            folder, given = f"{directory}/spark-{function.__name__}", (sizes, directory, items.endpoint, *arguments)
-            return pool.submit(take, parts, in_own_spark, result, folder, function, *given, **more)
-
-        def alone(part: str, function: Callable[..., Found], *arguments: object) -> Future[None]:
-            return pool.submit(take, [part], _one, part, function, *arguments)
-
-        counted = [part for part in ("requests",) if part in chosen]
-        on_tables = [part for part in timed if part in OF_TABLES]
-        others = [part for part in timed if part not in OF_TABLES]
-        # In a quick run what is timed is not alone either.
-        first: list[Sequence[str]] = [on_tables, others] if sizes.is_shared else [[], []]
-        waiting: list[Future[None]] = []
-        if "references" in chosen:
-            waiting.append(pool.submit(take, [], _none, fill_items, items.endpoint, (sizes.items, sizes.many_items)))
-        if counted or on_tables:
-            more = {"s3": bool(counted), "environ": objects.environment}
-            waiting.append(in_spark([*counted, *first[0]], on_filled_tables, counted, first[0], **more))
-        if "commits" in chosen or first[1]:
-            waiting.append(in_spark(first[1], on_grown_tables, "commits" in chosen, first[1]))
-        if "memory" in chosen:
-            waiting.append(alone("memory", memory.measure, sizes, directory))
-        if not sizes.is_shared:
-            _wait(waiting)
-            if timed:
-                _wait([in_spark(timed, run_timed, timed)])
-        if "freshness" in chosen:
-            waiting.append(alone("freshness", freshness.measure, sizes, directory))
-        _wait(waiting)
-        if "help" in chosen:
-            take(["help"], lambda: {"help": start.measure()})
-    grown = found.pop(GROWN, Found()).details
-    if "commits" in found:
-        found["commits"].details["growing"] = grown
-    return found
-
-
-def _wait(waiting: Sequence[Future[None]]) -> None:
-    for each in waiting:
-        each.result()
-
-
-def _none(function: Callable[..., object], *arguments: object) -> dict[str, Found]:
-    in_own_process(function, *arguments)
-    return {}
-
-
-def _one(part: str, function: Callable[..., Found], *arguments: object) -> dict[str, Found]:
-    return {part: in_own_process(function, *arguments)}
-
-
-def fill_items(endpoint: str, items: tuple[int, ...]) -> None:
-    """Fill the large reference tables of other services than those of the streams."""
-    with references.references_at(endpoint):
-        references.fill_references(items)
-
-
-def on_filled_tables(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, counted: Sequence[str], timed: Sequence[str]
-) -> dict[str, Found]:
-    """Fill the large tables, count requests to copies of them on S3, and run what is timed on them."""
-    tables.fill_tables(spark, sizes, directory)
-    found = {part: requests.measure(spark, sizes, directory) for part in counted}
-    return found | run_timed(spark, sizes, directory, endpoint, timed)
-
-
-def on_grown_tables(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grows: bool, timed: Sequence[str]
-) -> dict[str, Found]:
-    """Give the old tables their commits, and run what is timed."""
-    grown = commits.grow_old(spark, sizes.commits, directory) if grows else {}
-    return {GROWN: Found(details=grown)} | run_timed(spark, sizes, directory, endpoint, timed)
-
-
-GROWN = "grown"
-OF_TABLES = ("by_day", "rows")
-TIMED = ("steady", "behind", "backlog", "commits", "by_day", "rows", "references")
-
-
-def run_timed(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, parts: Sequence[str]
-) -> dict[str, Found]:
-    """Run what is timed, one part after the other in one process: its classes are loaded once."""
-    measures: dict[str, Callable[[], Found]] = {
-        "steady": partial(steady.measure, spark, sizes, directory),
-        "behind": partial(behind.measure, spark, sizes, directory),
-        "backlog": partial(behind.measure_backlog, spark, sizes, directory),
-        "commits": partial(commits.measure, spark, sizes, directory),
-        "by_day": partial(by_rows.measure_day, spark, sizes, directory),
-        "rows": partial(by_rows.measure_rows, spark, sizes, directory),
-        # Last: what it has in memory, Python's collector looks at in all that comes after it.
-        "references": partial(references.measure, spark, sizes, directory, endpoint),
-    }
-    found = {}
-    for part in parts:
-        begin = time.monotonic()
-        try:
-            found[part] = measures[part]()
-        except Exception as error:
-            # One part's failure loses no other's figures.
-            traceback.print_exc()
-            found[part] = Found(error=_said(error))
-        print(f"{part}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-    return found
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.scale import __main__ as scale
 from benchmarks.summary import __main__ as summary
-from benchmarks.summary import wide_orders
+from benchmarks.summary import running, wide_orders
 from benchmarks.summary.aggregated import aggregate
 from benchmarks.summary.figures import Figure, Found, Goal, all_entries, at_least, entries, figures, is_whole
 from benchmarks.summary.html_page import page
@@ -131,11 +131,18 @@ def test_a_part_that_raises_is_an_error_of_its_own(monkeypatch):
     def fail(*_):
         raise RuntimeError("the emulator is gone")
 
-    monkeypatch.setattr(summary.steady, "measure", fail)
-    monkeypatch.setattr(summary.behind, "measure", lambda *_: Found({"floor": 1.0}))
-    found = summary.run_timed(None, QUICK, "/nowhere", "http://nowhere", ["steady", "behind"])
+    monkeypatch.setattr(running.steady, "measure", fail)
+    monkeypatch.setattr(running.behind, "measure", lambda *_: Found({"floor": 1.0}))
+    found = running.run_timed(None, QUICK, "/nowhere", "http://nowhere", ["steady", "behind"])
     assert found["steady"].error == "RuntimeError: the emulator is gone"
     assert found["behind"].values == {"floor": 1.0}
+
+
+def test_what_runs_in_a_process_of_its_own_is_not_of_the_program_that_was_started():
+    """A new process would look for it there under another name."""
+    for program in (summary, scale):
+        own = [f for f in vars(program).values() if getattr(f, "__module__", "") == program.__name__]
+        assert sorted(f.__name__ for f in own) == ["main", "write"]
 
 
 def test_curves_are_written_beside_the_figures_that_are_there(tmp_path, monkeypatch):
