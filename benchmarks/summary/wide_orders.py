@@ -119,6 +119,15 @@ class WideOrders:
             F.format_string("%020d", number).alias(SEQUENCE_COLUMN),
         )
 
+    def rows_of(self, batch: int) -> pa.Table:
+        """Return the rows of a batch, as the job writes them."""
+        rows = []
+        for event, sent in zip(self.events(batch), self._sent(batch), strict=True):
+            own = {name: event[name] for name in (*_TEXTS, "impressiontime")}
+            place = {ORDERING_COLUMN: _FIRST_US + 1 + batch, SEQUENCE_COLUMN: f"{batch:020d}"}
+            rows.append({"code": _CODES[_COUNTRIES.index(event["country"])], **own, **sent, **place})
+        return pa.Table.from_pylist(rows, _ROWS)
+
     def problems(self, base_path: str, batches: int, *, by_day: bool, keeps_moved: bool = False) -> list[str]:
         """Compare every row of a table with what it must hold after so many batches.
 
@@ -161,6 +170,13 @@ class WideOrders:
 _TEXT_COLUMNS = ("uuid", "combinedname", "orderdate", "unitssold", DAY)
 _SENT = pa.schema(dict.fromkeys(_TEXT_COLUMNS, pa.string()) | {"batch": pa.int64()})
 
+
+_ROWS = pa.schema(
+    dict.fromkeys(
+        ("uuid", *_TEXTS, "orderdate", "unitssold", "impressiontime", "code", "combinedname", DAY), pa.string()
+    )
+    | {ORDERING_COLUMN: pa.int64(), SEQUENCE_COLUMN: pa.string()}
+)
 
 # Days are compared where rows have one; where rows that moved are kept, the day belongs to the key.
 _COMPARISON = """

@@ -331,3 +331,11 @@ def test_packed_records_are_unpacked_as_they_were():
     assert [(r.partition_key, r.data) for r in unpack("key", aggregate("key", payloads))] == [
         ("key", payload) for payload in payloads
     ]
+
+
+def test_the_rows_of_a_batch_are_those_that_its_events_come_to():
+    rows = ORDERS.rows_of(1).to_pylist()
+    for row, event, sent in zip(rows, ORDERS.events(1), ORDERS._sent(1), strict=True):
+        assert row.items() >= {name: sent[name] for name in ("uuid", "combinedname", "orderdate", "dt")}.items()
+        assert {row[name] for name in ("itemtype", "unitssold")} == {event[name] for name in ("itemtype", "unitssold")}
+        assert (row["code"], row["combinedname"]) in {*zip(wide_orders._CODES, wide_orders._COMBINED, strict=True)}
