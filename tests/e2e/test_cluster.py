@@ -31,7 +31,8 @@ EXECUTORS, SHARDS = [1, 2], 4
 # holds a part that the other needs.
 FIRST_RECORDS, RECORDS, LATE_RECORDS = 120, 10_500, 300
 # Hudi looks for what a dead task left behind with 200 tasks, however few files there are.
-FEW_TASKS = {"hoodie.finalize.write.parallelism": "2"}
+# Four buckets: each executor writes files, so that the one that is killed leaves some undone.
+FEW_TASKS = {"hoodie.finalize.write.parallelism": "2", "hoodie.bucket.index.num.buckets": "4"}
 
 
 @pytest.fixture

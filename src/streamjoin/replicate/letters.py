@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
+from pyarrow import fs
+
 from streamjoin.aws.storage import open_path
 from streamjoin.dms import SourceTable, Value
 from streamjoin.dms.rejected import RowRejected
@@ -95,7 +97,8 @@ class LetterFolder:
             folder = f"{self._base_path}/{quote(str(row.table), safe='')}"
             try:
                 files, path = open_path(folder)
-                files.create_dir(path, recursive=True)
+                if isinstance(files, fs.LocalFileSystem):
+                    files.create_dir(path, recursive=True)
                 with files.open_output_stream(f"{path}/{row.name}.json") as file:
                     file.write(json.dumps(row.to_dict(), ensure_ascii=False, indent=1).encode())
             except OSError as error:

@@ -91,7 +91,8 @@ class IndexFiles:
             OSError: It can't be written.
         """
         name = f"{uuid4().hex}{_ENDING}"
-        self._filesystem.create_dir(self._folder, recursive=True)
+        if not self._is_remote:  # on S3 it would write an object for each folder, up to the bucket's root
+            self._filesystem.create_dir(self._folder, recursive=True)
         path, copy = f"{self._folder}/{name}", self._copy_of(name)
         unfinished = copy.with_name(f"{name}.unfinished")
         with unfinished.open("wb") as file:
