@@ -109,7 +109,7 @@ class Telling:
             rows = with_hash(rows, self._table)
         if count > 1:
             number = F.pmod(F.col(KEY_HASH[0]), F.lit(count)).cast("int")
-            file = F.array(*map(F.lit, open_files)).getItem(number)
+            file = F.get(F.array(*map(F.lit, open_files)), number)
         if is_given.any():
             columns = {**dict(zip(KEY_HASH, (high, low), strict=True)), _FILE: file_ids, _STAYS: pa.array(stays)}
             given = frame_of(rows.sparkSession, pa.table(columns).filter(pa.array(is_given)))
