@@ -64,10 +64,9 @@ def as_made(table: HudiTable) -> HudiTable:
         return table
     try:
         filesystem, root = open_path(table.base_path)
-        noted = get_object(filesystem, f"{root}/{_INDEX_NOTE}")
-        theirs = json.loads(noted) if noted is not None else _said(filesystem, root)
+        theirs = _noted_or_said(filesystem, root)
         if theirs is None:
-            theirs = _before_notes(filesystem, root)
+            theirs = _before_notes(Timeline.read(filesystem, root))
     except (OSError, ValueError) as error:
         message = f"table '{table.table_name}' at {table.base_path}: its index can't be read: {error}"
         raise SinkError(message, retryable=isinstance(error, OSError)) from error
@@ -121,43 +120,41 @@ def _differing(table: HudiTable, there: Mapping[str, str], at: str, rows: str) -
 
 def _other_index(table: HudiTable, at: str) -> Iterator[str]:
     filesystem, root = open_path(table.base_path)
-    noted, ours = get_object(filesystem, f"{root}/{_INDEX_NOTE}"), _index_of(table)
-    theirs = json.loads(noted) if noted is not None else _said(filesystem, root)
+    theirs, ours = _noted_or_said(filesystem, root), _index_of(table)
     if theirs is None:
-        theirs = _index_seen(filesystem, root, ours)
+        theirs = _index_seen(Timeline.read(filesystem, root), ours)
     if "BUCKET" in (theirs.get(_INDEX_TYPE), ours.get(_INDEX_TYPE)):
         for name in dict.fromkeys((*theirs, *ours)):
             if theirs.get(name) != ours.get(name):
                 yield _line(f"{at}.options.{name}", ours.get(name, ""), theirs.get(name, ""), table)
 
 
-def _said(filesystem: fs.FileSystem, root: str) -> Mapping[str, str] | None:
-    """Return what the newest commit says that tells of the index; None if none does."""
-    timeline = Timeline.read(filesystem, root)
-    for instant in sorted(timeline.commits, reverse=True):
-        if said := (timeline.metadata(instant) or {}).get(INDEX):
-            found: Mapping[str, str] = json.loads(said)
-            return found
-    return None
+def _noted_or_said(filesystem: fs.FileSystem, root: str) -> Mapping[str, str] | None:
+    """Return what the note, else the newest commit that tells of the index, says of it; None if none does."""
+    found = get_object(filesystem, f"{root}/{_INDEX_NOTE}")
+    if found is None:
+        timeline = Timeline.read(filesystem, root)
+        said = ((timeline.metadata(i) or {}).get(INDEX) for i in sorted(timeline.commits, reverse=True))
+        found = next((text.encode() for text in said if text), None)
+    told: Mapping[str, str] | None = None if found is None else json.loads(found)
+    return told
 
 
-def _before_notes(filesystem: fs.FileSystem, root: str) -> Mapping[str, str]:
+def _before_notes(timeline: Timeline) -> Mapping[str, str]:
     """Return the default index of tables that were made before there were notes; nothing if there is no commit."""
-    if not Timeline.read(filesystem, root).commits:
+    if not timeline.commits:
         return {}
     buckets = {_INDEX_TYPE: "BUCKET", _BUCKETS[0]: "4"}
-    return {_INDEX_TYPE: "GLOBAL_SIMPLE"} if _index_seen(filesystem, root, buckets) != buckets else buckets
+    return {_INDEX_TYPE: "GLOBAL_SIMPLE"} if _index_seen(timeline, buckets) != buckets else buckets
 
 
-def _index_seen(filesystem: fs.FileSystem, root: str, ours: Mapping[str, str]) -> Mapping[str, str]:
+def _index_seen(timeline: Timeline, ours: Mapping[str, str]) -> Mapping[str, str]:
     """Return what the newest commits tell of the index, of a table without a note: a bucket's files have its number."""
     if ours.get(_INDEX_TYPE) != "BUCKET":
         return ours
     buckets = int(ours[_BUCKETS[0]])
-    for name in list(Timeline.read(filesystem, root).commits.values())[-_COMMITS_SEEN:]:
-        content = get_object(filesystem, f"{root}/.hoodie/{name}") or b"{}"
-        written = json.loads(content).get("partitionToWriteStats", {}) if content.rstrip().endswith(b"}") else {}
-        for number in (str(stat["fileId"])[:8] for stats in written.values() for stat in stats):
+    for commit in map(timeline.commit, list(timeline.commits)[-_COMMITS_SEEN:]):
+        for number in (file.file_id[:8] for file in (commit.files if commit else ())):
             if not number.isdigit():
                 return {_INDEX_TYPE: "another index"}
             buckets = max(buckets, int(number) + 1)

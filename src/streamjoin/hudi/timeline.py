@@ -19,6 +19,24 @@ _COMPLETED = (".commit", ".deltacommit", ".replacecommit")
 _SAVEPOINT = ".savepoint"
 
 
+def names_in(filesystem: fs.FileSystem, root: str) -> list[str]:
+    """Return the names of a timeline's files, sorted; none if there is no table.
+
+    Raises:
+        SinkError: It can't be listed.
+    """
+    selector = fs.FileSelector(f"{root}/.hoodie", allow_not_found=True)
+    try:
+        return sorted(f.base_name for f in filesystem.get_file_info(selector))
+    except OSError as error:
+        raise _unreadable(root, error) from error
+
+
+def columns_of(schema: str) -> tuple[str, ...]:
+    """Return the columns of a schema in Avro's JSON; none if it is empty."""
+    return tuple(field["name"] for field in json.loads(schema)["fields"]) if schema else ()
+
+
 @dataclass(frozen=True)
 class WrittenFile:
     """A file that a commit wrote, or wrote again.
@@ -68,7 +86,7 @@ class Commit:
     @property
     def columns(self) -> tuple[str, ...]:
         """The table's, as of this commit; none if it doesn't say."""
-        return tuple(field["name"] for field in json.loads(self.schema)["fields"]) if self.schema else ()
+        return columns_of(self.schema)
 
 
 @dataclass(frozen=True)
@@ -94,11 +112,7 @@ class Timeline:
         Raises:
             SinkError: It can't be listed.
         """
-        selector = fs.FileSelector(f"{root}/.hoodie", allow_not_found=True)
-        try:
-            names = sorted(f.base_name for f in filesystem.get_file_info(selector))
-        except OSError as error:
-            raise _unreadable(root, error) from error
+        names = names_in(filesystem, root)
         commits = {name.split(".")[0]: name for name in names if name.endswith(_COMPLETED)}
         savepoints = frozenset(name.split(".")[0] for name in names if name.endswith(_SAVEPOINT))
         return cls(filesystem, root, commits, savepoints)
@@ -138,9 +152,8 @@ class Timeline:
             SinkError: A commit can't be read.
         """
         for instant in sorted(self.commits, reverse=True):
-            schema = (self._content(instant) or {}).get("extraMetadata", {}).get("schema")
-            if schema:
-                return str(schema)
+            if (commit := self.commit(instant)) is not None and commit.schema:
+                return commit.schema
         return ""
 
     def _content(self, instant: str) -> dict[str, Any] | None:

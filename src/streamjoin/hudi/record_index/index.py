@@ -15,7 +15,7 @@ from streamjoin.hudi.record_index.files import IndexFiles, Manifest
 from streamjoin.hudi.record_index.open_files import OpenFiles
 from streamjoin.hudi.record_index.segment import ORDER, PARTITION, Flags, Hashes, Segment, merged
 from streamjoin.hudi.table import HudiTable
-from streamjoin.hudi.timeline import Commit, Timeline
+from streamjoin.hudi.timeline import Commit, Timeline, columns_of
 
 log = logging.getLogger(__name__)
 
@@ -200,10 +200,7 @@ class RecordIndex:
 
     def _begin(self, timeline: Timeline) -> None:
         """Learn of the commits up to `_through` what no segment says."""
-        self.columns = ()
-        for instant in sorted(timeline.commits, reverse=True):
-            if not self.columns and (commit := timeline.commit(instant)) is not None:
-                self.columns = commit.columns
+        self.columns = columns_of(timeline.schema())
         self.open_files.begin(timeline)
 
     def _see(self, commit: Commit) -> None:

@@ -6,8 +6,8 @@ from typing import Final
 
 from pyarrow import fs
 
-from streamjoin.errors import SinkError
 from streamjoin.hudi.table import HudiTable
+from streamjoin.hudi.timeline import names_in
 
 _COMMITS: Final = frozenset({"commit", "deltacommit", "replacecommit"})
 # A copy-on-write commit in flight has no action in its name.
@@ -46,12 +46,7 @@ class ServiceTimeline:
         Raises:
             SinkError: It can't be listed.
         """
-        selector = fs.FileSelector(f"{root}/.hoodie", allow_not_found=True)
-        try:
-            return cls.of([found.base_name for found in filesystem.get_file_info(selector)])
-        except OSError as error:
-            message = f"table at {root}: its timeline can't be listed: {error}"
-            raise SinkError(message, retryable=True) from error
+        return cls.of(names_in(filesystem, root))
 
     @classmethod
     def of(cls, names: list[str]) -> "ServiceTimeline":
