@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from streamjoin.enrich.derive import with_errors
-from streamjoin.enrich.in_driver import join_in_driver
+from streamjoin.enrich.in_driver import InDriver, join_in_driver
 from streamjoin.enrich.job import EnrichJob
 from streamjoin.enrich.rows import Version, join_events, order, table_rows, version_literals
 from streamjoin.errors import RejectReason, SinkError
@@ -45,7 +45,7 @@ def order_batch(
     snapshots: Mapping[str, Version],
     aside: SetAside,
     kept: ExitStack,
-    joined: Events | None = None,
+    joined: InDriver | None = None,
 ) -> Ordered:
     """Return the events of a batch, joined, derived and ordered, and their counts.
 
@@ -68,7 +68,7 @@ def order_batch(
     joined = None if aside else joined or join_in_driver(job, batch, snapshots)
     if joined is not None:
         try:
-            return order_joined(job, batch, joined, snapshots, kept)
+            return order_in_driver(batch, joined, snapshots, kept)
         except (PySparkException, Py4JError) as error:
             log.info("batch=%s is computed again, by executors: %s", batch.batch_id, error_name(error))
 
@@ -80,7 +80,7 @@ def order_batch(
     events = aside.decoded(batch.records, decoded, letter_id)
     kept.enter_context(persisted(events.frame, needed=any(r.looks_up for r in job.references)))
     try:
-        return order_joined(job, batch, join_events(job, events, snapshots), snapshots, kept)
+        return _order(job, batch, join_events(job, events, snapshots), snapshots, kept)
     except (PySparkException, Py4JError) as error:
         raise not_computed(
             error,
@@ -92,10 +92,24 @@ def order_batch(
         ) from error
 
 
-def order_joined(
-    job: EnrichJob, batch: Batch, joined: Events, snapshots: Mapping[str, Version], kept: ExitStack
-) -> Ordered:
-    """Return joined events, derived and ordered, and their counts, as `order_batch`; errors are Spark's own."""
+def order_in_driver(batch: Batch, joined: InDriver, snapshots: Mapping[str, Version], kept: ExitStack) -> Ordered:
+    """Return events that the driver has joined, derived and ordered, and their counts, as `order_batch`.
+
+    Raises:
+        PySparkException, Py4JError: They can't be.
+    """
+    job = joined.job
+    if job.deletion is not None:
+        # Which of them come too late is told by tombstones, a table.
+        return _order(job, batch, joined.events(), snapshots, kept)
+    ordered, counts = joined.ordered()
+    counts = replace(counts, empty=batch.empty)
+    if RejectReason.EXPRESSION_FAILED in counts.rejected_by_reason:
+        ordered = with_errors(ordered, joined.events(), job.output.derive)
+    return ordered, counts
+
+
+def _order(job: EnrichJob, batch: Batch, joined: Events, snapshots: Mapping[str, Version], kept: ExitStack) -> Ordered:
     ordered = order(job, joined)
     kept.enter_context(persisted(ordered.frame))
     counts = replace(_count(ordered, list(snapshots)), empty=batch.empty)

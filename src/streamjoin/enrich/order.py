@@ -109,6 +109,33 @@ def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
     return events.with_columns({SUPERSEDED_COLUMN: ~rejected & (rank > 1)})
 
 
+def superseded(
+    keys: Sequence[tuple[object, ...]], kept: Sequence[bool], ranks: Sequence[tuple[int, str | None]]
+) -> list[bool]:
+    """Tell of each event of a batch whether a newer one of its record key is there, as `mark_superseded` marks them.
+
+    Args:
+        keys: Their record keys.
+        kept: Which of them are not rejected.
+        ranks: Their `_ordering_us` and `_sequence_number`.
+    """
+    newest = dict[tuple[object, ...], tuple[tuple[int, str, int], int]]()
+    old = [False] * len(keys)
+    for place, (parts, is_kept, (ordering, sequence)) in enumerate(zip(keys, kept, ranks, strict=True)):
+        if not is_kept:
+            continue
+        # In Python no NaN is equal to another one, in Spark each is.
+        key = tuple("NaN" if part != part else part for part in parts)  # noqa: PLR0124
+        number, _, sub = (sequence or "").partition("/")
+        rank = (ordering, number.zfill(SEQUENCE_NUMBER_DIGITS), int(sub or 0))
+        before = newest.get(key)
+        if before is not None:
+            old[before[1] if rank > before[0] else place] = True
+        if before is None or rank > before[0]:
+            newest[key] = rank, place
+    return old
+
+
 def keep_latest(
     events: DataFrame | Events,
     record_key: Sequence[str],

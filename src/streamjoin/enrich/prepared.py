@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from streamjoin.enrich.batch import Ordered, order_joined
-from streamjoin.enrich.in_driver import join_in_driver
+from streamjoin.enrich.batch import Ordered, order_in_driver
+from streamjoin.enrich.in_driver import InDriver, join_in_driver
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.errors import StreamJoinError
-from streamjoin.records.events import Events
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.spark.frames import activate
 from streamjoin.streaming.batch import Batch, follow_size
@@ -36,7 +35,7 @@ class Prepared:
 
     job: EnrichJob
     snapshots: Mapping[str, Snapshot]
-    joined: Events
+    joined: InDriver
     ordered: Ordered | None
     kept: ExitStack
     seconds: float
@@ -75,7 +74,7 @@ def prepare(job: EnrichJob, batch: Batch) -> Prepared | None:
                 snapshots[reference.name] = reference.current()
             joined = join_in_driver(job, batch, snapshots)
             if joined is not None:
-                ordered = None if job.deletion else order_joined(job, batch, joined, snapshots, kept)
+                ordered = None if job.deletion else order_in_driver(batch, joined, snapshots, kept)
                 return Prepared(job, snapshots, joined, ordered, kept.pop_all(), time.monotonic() - started)
         except (StreamJoinError, PySparkException, Py4JError) as error:
             log.debug("batch=%s could not be prepared: %s", batch.batch_id, type(error).__name__)

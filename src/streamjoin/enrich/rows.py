@@ -69,13 +69,17 @@ def join_events(job: EnrichJob, events: Events, snapshots: Mapping[str, Version]
 
 def order(job: EnrichJob, events: Events) -> Events:
     """Derive the table's columns, judge key, ordering and partition, and mark what is superseded."""
+    events = mark_superseded(judge(job, events), job.table.record_key)
+    return events if job.deletion is None else job.deletion.without_late(events)
+
+
+def judge(job: EnrichJob, events: Events) -> Events:
+    """Derive the table's columns, and judge key, ordering and partition: what needs one event alone."""
     events = derive(events, job.output.derive)
     events = require_key(events, job.table.record_key)
     ordering = (job.ordering.column, job.ordering.format) if job.ordering else ()
     events = with_sequence_number(with_ordering(events, *ordering))
-    events = with_partitions(events, list(job.partition_by), is_global=job.table.moves_rows)
-    events = mark_superseded(events, job.table.record_key)
-    return events if job.deletion is None else job.deletion.without_late(events)
+    return with_partitions(events, list(job.partition_by), is_global=job.table.moves_rows)
 
 
 def table_rows(job: EnrichJob, events: Events) -> DataFrame:

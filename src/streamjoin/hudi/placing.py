@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from streamjoin.hudi.record_index.entries import KEY_HASH, collected, entry_columns, partition_values, with_hash
+from streamjoin.hudi.record_index.entries import KEY_HASH, entry_columns, partition_values, with_hash
 from streamjoin.hudi.record_index.index import Found, RecordIndex
 from streamjoin.hudi.record_index.segment import COLUMNS, HIGH, LOW, ORDER, PARTITION, Flags
 from streamjoin.hudi.table import HudiTable
 from streamjoin.records.change_columns import IS_DELETED
-from streamjoin.spark.frames import frame_of
+from streamjoin.spark.frames import collected, frame_of
 
 _IS_LEFT_OUT: Final = "_is_left_out"
 _FROM: Final = "_from_partition"

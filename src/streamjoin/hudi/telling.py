@@ -17,12 +17,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.hudi.placing import Placed, is_older
-from streamjoin.hudi.record_index.entries import KEY_HASH, collected, entry_columns, with_hash
+from streamjoin.hudi.record_index.entries import KEY_HASH, entry_columns, with_hash
 from streamjoin.hudi.record_index.index import RecordIndex
 from streamjoin.hudi.record_index.segment import HIGH, LOW, ORDER, PARTITION
 from streamjoin.hudi.table import HudiTable
 from streamjoin.records.change_columns import IS_DELETED
-from streamjoin.spark.frames import frame_of, quoted
+from streamjoin.spark.frames import collected, frame_of, quoted
 
 # So many new rows, and one more file takes some of them beside: a task writes them in about half a second.
 _ROWS_PER_FILE: Final = 50_000

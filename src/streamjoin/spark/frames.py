@@ -65,6 +65,17 @@ def batch_frame(spark: SparkSession, table: pa.Table) -> DataFrame:
     return DataFrame(frame, spark).coalesce(tasks)
 
 
+def collected(frame: DataFrame) -> pa.Table:
+    """Return a frame's rows in the driver, as Arrow.
+
+    Spark 4 calls it `toArrow`; 3.5 has it for its own use alone, and by pandas numbers with nulls would be floats.
+    """
+    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415  (brings pandas)
+
+    batches: list[pa.RecordBatch] = frame._collect_as_arrow()  # noqa: SLF001
+    return pa.Table.from_batches(batches, None if batches else to_arrow_schema(frame.schema))
+
+
 @contextmanager
 def _set(spark: SparkSession, name: str, value: str) -> Iterator[None]:
     before = str(spark.conf.get(name))

@@ -7,10 +7,11 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from streamjoin.hudi.record_index.entries import collected, entry_columns
+from streamjoin.hudi.record_index.entries import entry_columns
 from streamjoin.hudi.record_index.index import RecordIndex
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import read_table
+from streamjoin.spark.frames import collected
 
 DDL = "id string, line int, v int, dt string, day date, o bigint, _hoodie_is_deleted boolean"
 Key = tuple[str, int]

@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.hudi.record_index.segment import HIGH, LOW, ORDER, PARTITION, Segment, hash_ranges
 from streamjoin.hudi.table import HudiTable
-from streamjoin.spark.frames import persisted, quoted
+from streamjoin.spark.frames import collected, persisted, quoted
 
 # A table may have columns that are called `high` and `low`.
 KEY_HASH: Final = ("_streamjoin_high", "_streamjoin_low")
@@ -49,17 +49,6 @@ def partition_values(text: Column, table: HudiTable, types: T.StructType) -> dic
     schema = T.StructType([T.StructField(column, T.StringType()) for column in table.partition_by])
     values = F.from_json(text, schema)
     return {c: values.getField(c).cast(types[c].dataType) for c in table.partition_by}
-
-
-def collected(frame: DataFrame) -> pa.Table:
-    """Return a frame's rows in the driver, as Arrow.
-
-    Spark 4 calls it `toArrow`; 3.5 has it for its own use alone, and by pandas numbers with nulls would be floats.
-    """
-    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415  (brings pandas)
-
-    batches: list[pa.RecordBatch] = frame._collect_as_arrow()  # noqa: SLF001
-    return pa.Table.from_batches(batches, None if batches else to_arrow_schema(frame.schema))
 
 
 def stored_entries(spark: SparkSession, table: HudiTable) -> Iterator[pa.Table]:
