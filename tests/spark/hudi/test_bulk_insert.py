@@ -54,6 +54,12 @@ def test_upserts_find_each_row_that_was_inserted_in_bulk(
     if not partition_by and not target.tells_files:
         buckets = Counter(path.name[:8] for path in Path(target.base_path).rglob("*.parquet"))
         assert buckets == {f"0000000{bucket}": 1 for bucket in range(4)}
+    if target.tells_files:
+        stored = read_table(target.base_path, ["_hoodie_file_name", "v"]).to_pylist()
+        by_file = {row["_hoodie_file_name"]: {r["v"] for r in stored if r == row | {"v": r["v"]}} for row in stored}
+        spans = sorted((min(values), max(values)) for values in by_file.values())
+        assert len(spans) == 2
+        assert spans[0][1] < spans[1][0], "rows of one time are in one file"
     timeline = Timeline.read(*open_path(target.base_path))
     said = [timeline.metadata(instant) or {} for instant in timeline.commits]
     assert [metadata["batch_id"] for metadata in said] == ["all"]

@@ -57,3 +57,11 @@ def test_records_without_an_event_are_in_the_counts_and_in_the_line_if_there_are
     ]
     assert [" empty=2" in line for line in lines] == [True, False]
     assert [counts.to_dict().get("empty") for counts in (BatchCounts(empty=2), BatchCounts())] == [2, None]
+
+
+def test_of_a_shard_that_is_not_known_little_is_asked_for_and_then_what_its_records_hold() -> None:
+    limits = BatchLimits(50_000, 1 << 28)
+    assert Taken("s", "shard", (0, 0, 0)).wanted(limits) == 1_000
+    assert Taken("s", "shard", (0, 0, 0)).wanted(BatchLimits(7, 1 << 28)) == 7
+    assert Taken("s", "shard", (1_000, 100_000, 10_000_000)).wanted(limits) == 500
+    assert Taken("s", "shard", (1_000, 1_000, 1_000)).wanted(limits) == 50_000
