@@ -58,7 +58,7 @@ class Sizes:
 
 FULL = Sizes(
     warmup=4,
-    rounds=7,
+    rounds=6,
     slow_rounds=2,
     behind=6,
     behind_rounds=2,
@@ -70,13 +70,13 @@ FULL = Sizes(
     items=50_000,
     many_items=500_000,
     script_batches=2,
-    counted_batches=2,
+    counted_batches=1,
     fresh_seconds=30.0,
     commits=100,
     fresh_commits=20,
     commit_rounds=15,
     memory_records=200_000,
-    memory_limit=50_000,
+    memory_limit=100_000,
 )
 QUICK = Sizes(
     warmup=1,
