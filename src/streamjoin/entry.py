@@ -179,7 +179,7 @@ def run_job(
         raise ConfigError([f"--reload: allowed with job: replicate only; found job: {settings.job}"], config)
     if max_batches is not None and settings.job == "backfill":
         raise ConfigError(["--max-batches: found with job: backfill, which ends by itself; leave it out"], config)
-    configure_logging()
+    configure_logging(form=settings.logging.format)
     log.info("job=%s starting kind=%s config=%s", settings.name, settings.job, config)
     pipeline = import_module(f"streamjoin.{settings.job}.pipeline")
     if settings.job == "backfill":

@@ -1,19 +1,24 @@
 """How a process that runs a job or a command speaks and ends: its log, its exit code, errors as text."""
 
+import json
 import logging
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import IntEnum
 from types import TracebackType
-from typing import Final
+from typing import Final, Literal
 
 from streamjoin.errors import ConfigError, StreamJoinError
+
+log = logging.getLogger(__name__)
 
 # A package that the core doesn't bring -> how to get it.
 _REMEDIES: Final = {
     **dict.fromkeys(("duckdb", "hudi"), "pip install 'streamjoin[query]'"),
     "pymysql": "pip install 'streamjoin[mysql]'",
+    "prometheus_client": "pip install 'streamjoin[prometheus]', or leave metrics.prometheus_port out",
     **dict.fromkeys(
         ("rich", "typer"), "pip install 'streamjoin[cli]'. A job runs without it: streamjoin-job --config FILE"
     ),
@@ -22,6 +27,10 @@ _REMEDIES: Final = {
         "Glue and a cluster (spark-submit) bring Spark; on a laptop pip install 'streamjoin[local]'",
     ),
 }
+
+
+FIELDS: Final = "fields"
+"""The attribute of a log record that has what a line says as JSON values; `extra={FIELDS: …}` sets it."""
 
 
 class ExitCode(IntEnum):
@@ -54,13 +63,37 @@ def exit_code_of(action: Callable[[], object]) -> ExitCode:
     return ExitCode.DONE
 
 
-def configure_logging(level: int = logging.INFO) -> None:
-    """Send the log to stderr, with times in UTC."""
-    line = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    line.converter = time.gmtime
+class TextLine(logging.Formatter):
+    """A line of the log as text: time (UTC), level, logger, message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+
+
+class JsonLine(logging.Formatter):
+    """A line of the log as one JSON object: `time` (UTC), `level`, `logger`, `message`, `exception`, and `FIELDS`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; whatever is in the message, it is one."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        values = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **({"exception": self.formatException(record.exc_info)} if record.exc_info else {}),
+            **getattr(record, FIELDS, {}),
+        }
+        return json.dumps(values, default=str)
+
+
+def configure_logging(level: int = logging.INFO, *, form: Literal["text", "json"] = "text") -> None:
+    """Send the log to stderr, as text or as a JSON object a line; warnings of Python's own modules too, in JSON."""
     handler = logging.StreamHandler()
-    handler.setFormatter(line)
+    handler.setFormatter(JsonLine() if form == "json" else TextLine())
     logging.basicConfig(level=level, handlers=[handler])
+    logging.captureWarnings(form == "json")
     # INFO of py4j is every call into Java, that of botocore where each client found its settings.
     for name in ("py4j", "botocore"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -72,5 +105,13 @@ def report_defect(kind: type[BaseException], error: BaseException, trace: Traceb
     _say(f"unexpected {kind.__name__}: {error}\nRun it as `streamjoin --debug …` to see where it came from.")
 
 
+def logs_json() -> bool:
+    """Tell whether the log of this process is JSON."""
+    return any(isinstance(handler.formatter, JsonLine) for handler in logging.getLogger().handlers)
+
+
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    if logs_json():
+        log.error("%s", text)
+    else:
+        print(text, file=sys.stderr)

@@ -16,6 +16,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 # A module whose package is called otherwise, or comes with another one.
 PACKAGES = {
     **{"botocore": "boto3", "pydantic_core": "pydantic", "yaml": "pyyaml", "py4j": "pyspark"},
+    "prometheus_client": "prometheus-client",
     # Glue's own, looked for before it is imported.
     "awsglue": None,
 }
@@ -57,6 +58,7 @@ def test_every_package_of_an_extra_is_used() -> None:
         ("cli", {"cli", "local", "rendering.py"}),
         ("query", {"query"}),
         ("mysql", {"mysql", "local"}),
+        ("prometheus", {"metrics"}),
     ],
 )
 def test_a_package_of_an_extra_is_imported_only_if_the_extra_is_meant(extra: str, rooms: set[str]) -> None:

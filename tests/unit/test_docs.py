@@ -113,7 +113,7 @@ def test_the_example_of_all_keys_has_them_all() -> None:
     (example,) = code_blocks(CONFIGURATION, "yaml")
     missing = [key for key in KEYS if not re.search(rf"\b{key.rpartition('.')[2].removesuffix('[]')}:", example)]
     assert missing == [
-        # The other forms of what is there, and what isn't supported yet.
+        # The other forms of what is there.
         "source.kinesis.stream_arn",
         "payload.schema[].type",
         "payload.schema.glue_catalog",
@@ -125,9 +125,6 @@ def test_the_example_of_all_keys_has_them_all() -> None:
         "payload.max_unpacked_bytes",
         "references[].schema[].type",
         "output.select",
-        "metrics",
-        "metrics.cloudwatch_namespace",
-        "metrics.prometheus_port",
     ]
 
 

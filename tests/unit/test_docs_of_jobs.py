@@ -23,17 +23,17 @@ def test_every_key_of_a_replication_is_documented_with_its_default_and_no_other(
             assert yaml.safe_load(quoted(cells[2])[0]) == node.get("default"), key
     (example,) = code_blocks(OTHER_JOBS["replicate"], "yaml")
     missing = [key for key in rows if not re.search(rf"\b{key.rpartition('.')[2]}:", example)]
-    assert missing == ["source.mysql.password", "metrics.cloudwatch_namespace", "metrics.prometheus_port"]
+    assert missing == ["source.mysql.password"]
 
 
 # Keys of one job that are those of another, and documented there.
 SHARED_KEYS = {
     "capture": {
         "name": "name",
-        **{f"{place}.": f"{place}." for place in ("source.kinesis", "limits", "trigger", "metrics")},
+        **{f"{place}.": f"{place}." for place in ("source.kinesis", "limits", "trigger", "metrics", "logging")},
         "tables[].sink.hudi.": "sink.hudi.",
     },
-    "backfill": {"name": "name", "metrics.": "metrics.", "tables[].": "tables[]."},
+    "backfill": {"name": "name", **{f"{p}.": f"{p}." for p in ("metrics", "logging")}, "tables[].": "tables[]."},
 }
 
 

@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -16,16 +17,19 @@ from streamjoin.backfill.report import BackfillReport, ScanTotals, Written
 from streamjoin.backfill.scan import Scan
 from streamjoin.backfill.source import BackfillSource, backfill_source
 from streamjoin.backfill.table import BackfilledTable
+from streamjoin.backfill.telling import FIGURES_PLACE, Telling
 from streamjoin.backfill.writing import Writing, parts_of
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.errors import ConfigError
+from streamjoin.history.figure_folder import FigureFolder
 from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.repair import repair
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import Place, TableLock
+from streamjoin.metrics.outputs import metric_outputs
 from streamjoin.spark.session import job_session
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
@@ -67,11 +71,13 @@ def run(
     conflicting = conflicts(table.table, at=f"{at}.sink.hudi", rows=f"{at}.layout")
     if found := [*conflicting, *dead_letters.conflicts()]:
         raise ConfigError(found, where=config.name)
-    spark = job_session(config.name, s3=is_s3(base_path) or is_s3(letters))
-    with (
-        stop_on_signals(config.limits.grace_seconds) as stop,
-        TableLock(f"{base_path}/{FOLDER}/backfill", job=config.name, place=Place.of_backfill(base_path)),
-    ):
+    with ExitStack() as opened:
+        tell = opened.enter_context(metric_outputs(config))
+        spark = job_session(config.name, s3=is_s3(base_path) or is_s3(letters))
+        stop = opened.enter_context(stop_on_signals(config.limits.grace_seconds))
+        place = Place.of_backfill(base_path)
+        opened.enter_context(TableLock(f"{base_path}/{FOLDER}/backfill", job=config.name, place=place))
+        telling = Telling(source.table_name, FigureFolder(base_path, FIGURES_PLACE, clock=clock), tell)
         backfill = Backfill(
             name=config.name,
             spark=spark,
@@ -81,8 +87,9 @@ def run(
             limits=BatchLimits.of(config.limits),
             stop=stop,
             on_step=on_step,
+            telling=telling,
         )
-        with_attempts(backfill.go_on, stop, backfill.progress)
+        with_attempts(backfill.go_on, stop, backfill.progress, telling.retried)
         report = backfill.report()
     log.info(report.line())
     return report
@@ -107,6 +114,7 @@ class Backfill:
         limits: What a commit has at most.
         stop: Whether the job was asked to stop.
         on_step: Called with the name of each step that has been done.
+        telling: Takes what was done, in numbers.
     """
 
     name: str
@@ -117,6 +125,7 @@ class Backfill:
     limits: BatchLimits
     stop: StopRequest
     on_step: Callable[[str], None] = lambda step: None
+    telling: Telling = field(default_factory=lambda: Telling(""))
     _written: Written = field(default_factory=Written, init=False)
     _totals: ScanTotals = field(default_factory=ScanTotals, init=False)
     _id: str = field(default="", init=False)
@@ -137,7 +146,7 @@ class Backfill:
         noted = self._noted(note)
         self._id = noted.id
         folder = ItemFolder(note.folder(noted.id))
-        scan = Scan(self.name, self.spark, self.source, folder)
+        scan = Scan(self.name, self.spark, self.source, folder, self.telling)
         if noted.state == "scanning":
             try:
                 finished = scan.run(noted, self.stop)
@@ -213,6 +222,7 @@ class Backfill:
             dead_letters=self.dead_letters,
             limits=self.limits,
             on_step=self.on_step,
+            telling=self.telling,
             written=self._written,
         )
         return writing.run(noted, parts_of(folder, segments.values()), self.stop)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamjoin.dynamodb.read.item_files import Segment
+from streamjoin.history.figures import BatchFigures
 from streamjoin.streaming.report import line_of
 
 # Source: aws.amazon.com/dynamodb/pricing/on-demand, table class Standard, us-east-1, 2025: $0.125 per million read
@@ -115,6 +116,13 @@ class Written:
     rows: int = 0
     superseded: int = 0
     rejected: int = 0
+
+    def add(self, figures: BatchFigures) -> None:
+        """Add those of a commit."""
+        self.commits += 1
+        self.rows += figures.kept
+        self.superseded += figures.superseded
+        self.rejected += figures.rejected
 
 
 @dataclass(frozen=True)

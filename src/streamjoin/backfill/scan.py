@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.backfill.report import Progress, ScanTotals
 from streamjoin.backfill.source import BackfillSource
+from streamjoin.backfill.telling import Telling
 from streamjoin.capture.backfill_note import Noted
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_staging import StagingPlan, stage
@@ -35,6 +36,7 @@ class Scan:
         spark: The session.
         source: What is read.
         folder: Where its items go.
+        telling: Takes how far the reading is, in numbers.
         clock: Seconds that never go back.
     """
 
@@ -42,6 +44,7 @@ class Scan:
     spark: SparkSession
     source: BackfillSource
     folder: ItemFolder
+    telling: Telling
     clock: Callable[[], float] = time.monotonic
 
     def run(self, noted: Noted, stop: StopRequest) -> dict[int, Segment] | None:
@@ -65,10 +68,14 @@ class Scan:
                 where=self.source.where,
             )
             before = ScanTotals.of(finished.values(), (), noted.segments)
+            started = self.clock()
+            self.telling.begin(before)
             watch = Watch(self._teller(noted, before), clock=self.clock)
             with watching(watch, lambda: stop.made, self._cancel):
                 self._stage(plan, stop)
             finished |= self.folder.finished(left)
+            self.telling.scanned(ScanTotals.of(finished.values(), (), noted.segments))
+            self.telling.read(noted.id, self.clock() - started)
         return finished if len(finished) == noted.segments else None
 
     def _stage(self, plan: StagingPlan, stop: StopRequest) -> None:
@@ -103,6 +110,7 @@ class Scan:
             begun = self.folder.progress(number for number in range(noted.segments) if number not in finished)
             totals = ScanTotals.of(finished.values(), begun.values(), noted.segments)
             seconds = self.clock() - started
+            self.telling.scanned(totals)
             log.info(Progress(self.job, totals, seconds, before.scanned, self.source.items).line())
 
         return tell

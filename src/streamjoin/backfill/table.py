@@ -16,6 +16,7 @@ from streamjoin.capture.changes.layouts import to_rows
 from streamjoin.capture.changes.schema import found_columns
 from streamjoin.capture.table import CapturedTable
 from streamjoin.errors import SinkError
+from streamjoin.history.figures import Files, newest_files
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.tombstones import Tombstones
@@ -38,6 +39,19 @@ class Span:
     def batch_id(self) -> str:
         """The name of the batch, in the commit and in the log."""
         return f"backfill-{self.backfill_id}-{self.first}"
+
+
+@dataclass(frozen=True)
+class SpanWritten:
+    """What a commit of a span was.
+
+    Args:
+        superseded: Rows that were left out, of items that were removed meanwhile.
+        files: What was written.
+    """
+
+    superseded: int
+    files: Files
 
 
 class BackfilledTable(CapturedTable):
@@ -101,7 +115,7 @@ class BackfilledTable(CapturedTable):
                 written = max(written, int(found["end"]))
         return written
 
-    def write(self, rows: Events, span: Span, noted: Noted, *, is_first: bool, parallelism: int) -> int | None:
+    def write(self, rows: Events, span: Span, noted: Noted, *, is_first: bool, parallelism: int) -> SpanWritten | None:
         """Write the rows of a span in one commit, but for those of items that were removed meanwhile.
 
         Delivery: one commit, or none. Writing a span again leaves the same rows.
@@ -114,7 +128,7 @@ class BackfilledTable(CapturedTable):
             parallelism: Tasks of a shuffle.
 
         Returns:
-            How many rows were left out; None: nothing was written, for the table has got its first commit meanwhile.
+            What was done; None: nothing was written, for the table has got its first commit meanwhile.
 
         Raises:
             SinkError: The write failed, or what was removed meanwhile isn't known any more.
@@ -134,9 +148,10 @@ class BackfilledTable(CapturedTable):
             if is_first:
                 lock.check()
                 hudi.bulk_insert(frame, self.table, commit_metadata=metadata, parallelism=parallelism)
+                _, files = newest_files(self.table.base_path)
             else:
-                self.commit(frame, None, metadata, parallelism=parallelism)
-        return superseded
+                files = self.commit(frame, None, metadata, parallelism=parallelism)
+        return SpanWritten(superseded, files)
 
     def _count_late(self, rows: Events) -> int:
         if self.tombstones is None or self.tombstones.is_empty:

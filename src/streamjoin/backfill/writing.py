@@ -2,10 +2,11 @@
 
 import logging
 import math
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 
 from py4j.protocol import Py4JError
@@ -17,23 +18,27 @@ from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.backfill.letters import item_id, letters_of
 from streamjoin.backfill.report import Written
 from streamjoin.backfill.source import BackfillSource
-from streamjoin.backfill.table import BackfilledTable, Span
+from streamjoin.backfill.table import BackfilledTable, Span, SpanWritten
+from streamjoin.backfill.telling import Telling
 from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.capture.changes.read import changes_of_items
 from streamjoin.capture.isolation import unwritable_rows
 from streamjoin.capture.table import TURN_SECONDS
 from streamjoin.dynamodb.read.item_files import ITEM, ItemFolder, Segment
 from streamjoin.errors import SinkError, SourceError
+from streamjoin.history.figures import BatchFigures
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.table import HudiTable
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import Place, TableLock
+from streamjoin.process import FIELDS
 from streamjoin.records.change_columns import ITEM_KEY
 from streamjoin.records.events import REASON_COLUMN, RECORD_COLUMN, Events
 from streamjoin.spark.frames import persisted, tasks_for
 from streamjoin.streaming.isolation import FailedRecords, SetAside, Undecoded, compute_all, isolating, not_computed
 from streamjoin.streaming.signals import StopRequest
+from streamjoin.streaming.stages import Stages
 from streamjoin.streaming.unwritable import upserted
 
 log = logging.getLogger(__name__)
@@ -115,6 +120,7 @@ class Writing:
         dead_letters: Where rejected items go.
         limits: What a commit has at most.
         on_step: Called with the name of each step that has been done.
+        telling: Takes what each commit was, in numbers.
     """
 
     job: str
@@ -124,6 +130,7 @@ class Writing:
     dead_letters: DeadLetters
     limits: BatchLimits
     on_step: Callable[[str], None]
+    telling: Telling
     written: Written = field(default_factory=Written)
     _aside: SetAside = field(default_factory=SetAside, init=False)
 
@@ -172,42 +179,54 @@ class Writing:
 
     def _write(self, parts: Sequence[StagedPart], span: Span, noted: Noted, *, is_first: bool) -> bool:
         """Write some parts; return whether that was done, or they have to be chosen again."""
-        started, items = time.monotonic(), sum(part.items for part in parts)
+        stages, items = Stages(), sum(part.items for part in parts)
         tasks = max(tasks_for(self.spark, items), math.ceil(items / _ITEMS_PER_TASK))
         self.spark.conf.set("spark.sql.shuffle.partitions", tasks)
 
-        def attempt(aside: SetAside) -> tuple[int, int] | None:
+        def attempt(aside: SetAside) -> tuple[Counter[str], SpanWritten] | None:
             staged = self._staged(parts, noted, aside)
             rows = self.table.judged(staged.changes)
             with persisted(rows.frame):
                 with staged.isolated(span.batch_id, lambda part: compute_all(self.table.judged(part).frame)):
-                    rejected = _count_rejected(rows, span, items)
-                if rejected:
+                    reasons = _rejected_by_reason(rows, span, items)
+                stages.done("compute")
+                if reasons:
                     self._write_letters(rows, parts, span, noted)
+                stages.done("dead_letters")
                 self.on_step("dead_letters_written")
                 try:
-                    superseded = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
+                    written = self.table.write(rows, span, noted, is_first=is_first, parallelism=tasks)
                 except SinkError as error:
                     write = partial(_bulk_insert, tasks) if is_first else upserted
                     found = unwritable_rows(
                         self.table, rows, error, batch_id=span.batch_id, row_id=item_id(RECORD_COLUMN), write=write
                     )
                     raise FailedRecords(found) from error
-                return None if superseded is None else (rejected, superseded)
+                stages.done("commit")
+                return None if written is None else (reasons, written)
 
         counts = isolating(span.batch_id, attempt)
         if counts is None:
             return False
         self.on_step("committed")
-        rejected, superseded = counts
-        kept = items - rejected - superseded
-        self.written.commits += 1
-        self.written.rows += kept
-        self.written.superseded += superseded
-        self.written.rejected += rejected
+        reasons, written = counts
+        figures = BatchFigures(
+            batch_id=span.batch_id,
+            at=datetime.now(UTC),
+            read=items,
+            kept=items - reasons.total() - written.superseded,
+            superseded=written.superseded,
+            rejected_by_reason=reasons,
+            bytes=sum(part.bytes for part in parts),
+            seconds=stages.seconds,
+            files=written.files,
+        )
+        self.written.add(figures)
         log.info(
             "job=%s batch=%s read=%d kept=%d superseded=%d rejected=%d seconds=%.2f",
-            *(self.job, span.batch_id, items, kept, superseded, rejected, time.monotonic() - started),
+            *(self.job, span.batch_id, items, figures.kept, figures.superseded, figures.rejected),
+            stages.total_seconds,
+            extra={FIELDS: self.telling.done(figures)},
         )
         return True
 
@@ -224,14 +243,13 @@ def _bulk_insert(tasks: int, rows: DataFrame, table: HudiTable) -> None:
     hudi.bulk_insert(rows, table, commit_metadata={}, parallelism=tasks)
 
 
-def _count_rejected(rows: Events, span: Span, items: int) -> int:
+def _rejected_by_reason(rows: Events, span: Span, items: int) -> Counter[str]:
     """Count in one pass, which also fills the cache that every later step reads."""
-    counted = rows.frame.groupBy(F.col(REASON_COLUMN).isNotNull()).count().collect()
-    found = {bool(row[0]): int(row[1]) for row in counted}
+    found = {reason: int(number) for reason, number in rows.frame.groupBy(REASON_COLUMN).count().collect()}
     if sum(found.values()) != items:
         message = (
             f"batch '{span.batch_id}': expected {items} staged items, found {sum(found.values())}; nothing of it "
             "was committed"
         )
         raise SourceError(message, retryable=True)
-    return found.get(True, 0)
+    return Counter({reason: number for reason, number in found.items() if reason is not None})

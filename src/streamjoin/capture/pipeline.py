@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -24,8 +25,10 @@ from streamjoin.capture.sources import ChangeSource, source_of
 from streamjoin.errors import SinkError, StreamJoinError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.history.figures import Files, Freshness, Known, Observed
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import letter_id
+from streamjoin.metrics.outputs import metric_outputs
 from streamjoin.records.events import RECORD_COLUMN, Events
 from streamjoin.shards.position import Position
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
@@ -34,6 +37,7 @@ from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals
+from streamjoin.streaming.stages import Stages
 
 # The steps between which a batch may die; tests kill it at each. Two of them are done by each table.
 STEPS: Final = (
@@ -75,22 +79,24 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
     Raises:
         StreamJoinError: The batch is not in the journal; some of its tables may have it.
     """
-    started = time.monotonic()
+    stages, meanwhile = Stages(), Counter(job.meanwhile)
     on_step("read")
     parallelism = follow_size(batch)
     # Of an attempt before: all of their rows are there, and a repetition would leave them as they are.
-    committed = set[str]()
+    committed, services = dict[str, Files](), dict[str, float]()
 
-    def attempt(aside: SetAside) -> BatchCounts:
+    def attempt(aside: SetAside) -> tuple[BatchCounts, Observed]:
         with ExitStack() as kept:
             parts, counts = _counted(job, batch, aside, kept)  # 1, 2, 3
             check_complete(batch, counts.read)
+            stages.done("compute")
             on_step("counted")
             job.check()
             if counts.rejected:
                 job.dead_letters.write(parts.rejected(), batch_id=batch.batch_id, parallelism=parallelism)  # 4
             if not job.unread_letters.is_empty:
                 job.unread_letters.delete_outdated(batch, parts.rejected())
+            stages.done("dead_letters")
             on_step("dead_letters_written")
             metadata = _trace(job, batch)
             commits = [
@@ -101,22 +107,37 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
                 and counts.tables[part.table.name].kept
             ]
             _all_done(commits)  # 5
+            stages.done("commit")
             on_step("committed")
+            observed = Observed(round(time.time() * 1000), stages.seconds["commit"], Files.together(committed.values()))
+            services.update(job.tables.service_seconds())
             if batch.position is not None:
                 job.check()
-                job.journal.append(_entry(batch.batch_id, batch.position, batch, counts))  # 6
+                seconds = {"fetch": batch.fetch_seconds, **stages.seconds, **job.after_commit}
+                known = Known(batch.arrivals, seconds, meanwhile=meanwhile, services=services)
+                entry = _entry(batch.batch_id, batch.position, batch, counts)
+                job.journal.append({**entry, **known.to_metadata()}, observed.to_dict())  # 6
+            stages.done("ledger")
             on_step("recorded")
-        return counts
+        return counts, observed
 
-    counts = isolating(batch.batch_id, attempt)
+    counts, observed = isolating(batch.batch_id, attempt)
+    requests = job.told(meanwhile, batch.records.sparkSession, {"ledger": stages.seconds["ledger"]})
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
         counts=counts,
-        services=job.tables.service_seconds(),
+        services=services,
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
-        seconds=time.monotonic() - started,
+        seconds=stages.total_seconds,
         fetch_seconds=batch.fetch_seconds,
+        stage_seconds=stages.seconds,
+        bytes=sum(r.bytes for r in batch.ranges),
+        freshness=Freshness.of(batch.arrivals, observed.committed_ms or 0) if batch.arrivals else None,
+        commits=len(committed),
+        files=observed.files,
+        s3_requests=requests,
+        meanwhile=meanwhile,
     )
 
 
@@ -142,17 +163,17 @@ def _commit(
     metadata: Mapping[str, str],
     parallelism: int,
     on_step: Callable[[str], None],
-    committed: set[str],
+    committed: dict[str, Files],
 ) -> None:
     rows = part.table.latest(part.rows)
     removed = part.table.removed(rows) if counts.tables[part.table.name].removed else None
     try:
-        part.table.commit(rows, removed, metadata, parallelism=parallelism, on_step=on_step)
+        written = part.table.commit(rows, removed, metadata, parallelism=parallelism, on_step=on_step)
     except SinkError as error:
         row_id = letter_id(RECORD_COLUMN)
         found = unwritable_rows(part.table, part.rows, error, batch_id=metadata["batch_id"], row_id=row_id)
         raise FailedRecords(found) from error
-    committed.add(part.table.name)
+    committed[part.table.name] = written
     on_step("table_committed")
 
 
@@ -221,13 +242,18 @@ def run(
     source = source_of(config)
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     source.check()
-    prepared, spark = prepare(config)
-    with stop_on_signals(config.limits.grace_seconds) as stop, prepared.locked() as job:
+    with ExitStack() as opened:
+        tell = opened.enter_context(metric_outputs(config))
+        prepared, spark = prepare(config)
+        stop = opened.enter_context(stop_on_signals(config.limits.grace_seconds))
+        job = opened.enter_context(prepared.locked())
         start = starting_point(job, source, spark)
         stream_job = StreamJob(
             open_reader=lambda: source.open_reader(spark, start()),
             process=lambda batch: process_batch(job, batch, on_step=on_step),
             interval_seconds=config.trigger.interval_seconds,
+            tell=tell,
+            on_retry=lambda: job.meanwhile.update(("retries",)),
         )
         summary = run_stream(
             stream_job,

@@ -23,6 +23,7 @@ from streamjoin.history.set_position import StartAt
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.kinesis.stream import Stream
+from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import frame_of
 from streamjoin.streaming.batch import Batch, batch_id_of
@@ -243,6 +244,7 @@ class TableStreamReader:
             position=read.position,
             ranges=read.ranges,
             fetch_seconds=read.seconds,
+            arrivals=Arrivals.of_times(read.records["approximate_arrival_timestamp"]),
         )
 
     def fetch_ahead(self, limits: BatchLimits) -> None:

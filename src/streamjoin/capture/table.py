@@ -18,6 +18,7 @@ from streamjoin.capture.fitting import differs, fitted, is_same
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.owner import Owner
 from streamjoin.errors import SchemaError
+from streamjoin.history.figures import Files, newest_files
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
 from streamjoin.hudi.conflict import conflicts
@@ -145,8 +146,8 @@ class CapturedTable:
         *,
         parallelism: int = 2,
         on_step: Callable[[str], None] = lambda step: None,
-    ) -> None:
-        """Write tombstones, then upsert `rows` in one commit that carries `metadata`.
+    ) -> Files:
+        """Write tombstones, then upsert `rows` in one commit that carries `metadata`; return what files it wrote.
 
         Columns in: those of the layout's rows; columns that the table has beside them become null.
         Delivery: each step can be repeated. A tombstone without its commit does no harm: the REMOVE comes again.
@@ -177,8 +178,10 @@ class CapturedTable:
                 fitted(rows, target), self.table, commit_metadata=metadata, parallelism=parallelism, index=self._index
             )
             self._take_ownership()
-            self._columns, self._newest = target, self._newest_instant()
+            self._columns = target
+            self._newest, files = newest_files(self.table.base_path)
             self.services.after_commit(spark)
+        return files
 
     def fitting(self, rows: DataFrame) -> pa.Schema:
         """Return the table's columns, once `rows` are in it.
@@ -264,7 +267,7 @@ class CapturedTable:
         self.layout = replace(self.layout, columns=widened(found, self.layout.columns))
 
     def _newest_instant(self) -> str:
-        return max(Timeline.read(*open_path(self.table.base_path)).commits, default="")
+        return Timeline.read(*open_path(self.table.base_path)).newest
 
     def _fitting(self, rows: pa.Schema) -> pa.Schema:
         """Return the table's columns, once rows of these columns are in it.

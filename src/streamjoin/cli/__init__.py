@@ -137,6 +137,24 @@ def _report_of(config: str) -> "VerifyReport | ReplicationReport":
 
 
 @app.command()
+def status(
+    config: Config,
+    watch: Annotated[bool, typer.Option("--watch", help="Redraw until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch an object a line.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0.2, help="Seconds from one look to the next, with --watch.", metavar="SECONDS")
+    ] = 2.0,
+) -> None:
+    """Show how the job of CONFIG is: what it does, position and lag, last commits, freshness, dead letters, lock.
+
+    Reads ledger or journal (of a backfill its note, of a replication the control table) and the lock, and nothing else.
+    """
+    from streamjoin.cli.status import show_status  # noqa: PLC0415
+
+    show_status(config, watch=watch, as_json=as_json, every_seconds=every)
+
+
+@app.command()
 def maintain(
     config: Config,
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,

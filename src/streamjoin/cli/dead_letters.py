@@ -72,7 +72,7 @@ def redrive(config: Config, reason: Reasons = None, since: Since = None, until: 
     from streamjoin.process import configure_logging  # noqa: PLC0415
 
     settings, chosen = load_stream_job(config), LetterFilter.of(reason or (), since, until)
-    configure_logging()
+    configure_logging(form=settings.logging.format)
     # Spark isn't imported before the configuration is known to be good.
     report = import_module(f"streamjoin.{settings.job}.redrive").run_redrive(settings, chosen)
     typer.echo(f"Fed in again: {report.tried:,} dead letters")

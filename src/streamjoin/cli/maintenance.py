@@ -45,7 +45,7 @@ def maintain_job(path: str, *, every_seconds: float | None) -> Iterator[str]:
     from streamjoin.spark.session import job_session  # noqa: PLC0415
     from streamjoin.streaming.signals import stop_on_signals  # noqa: PLC0415
 
-    configure_logging()
+    configure_logging(form=config.logging.format)
     log.info("job=%s maintaining config=%s", config.name, path)
     tables = tables_of(config)
     spark = job_session(config.name, s3=any(is_s3(each.table.base_path) for each in tables()))

@@ -16,7 +16,7 @@ from streamjoin.config.values import (
     Count,
     Matching,
     Moment,
-    NotYet,
+    Port,
     Rate,
     Seconds,
     SecondsOrZero,
@@ -34,6 +34,14 @@ StreamArn = Annotated[
     Matching(
         r"arn:aws[a-z-]*:kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9_.-]{1,128}",
         "arn:aws:kinesis:<region>:<account>:stream/<name>",
+    ),
+]
+# Source: Amazon CloudWatch API reference, MetricDatum; names that begin with AWS/ are the services' own.
+MetricNamespace = Annotated[
+    str,
+    Matching(
+        r"(?!AWS/)[A-Za-z0-9._/#-][A-Za-z0-9._/# :-]{0,254}",
+        "1 to 255 letters, digits and . - _ / # : or blanks, no colon first, and not AWS/ at the beginning",
     ),
 ]
 TableName = Annotated[str, Matching(r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits and _ . -")]
@@ -177,10 +185,22 @@ class TriggerSettings(Stage):
 class MetricSettings(Stage):
     """Where metrics go, beside the log."""
 
-    cloudwatch_namespace: NotYet = None
-    """Namespace in CloudWatch. Not supported yet: leave it out."""
-    prometheus_port: NotYet = None
-    """Port that Prometheus scrapes. Not supported yet: leave it out."""
+    cloudwatch_namespace: MetricNamespace | None = None
+    """Namespace in CloudWatch: each batch prints a line in the embedded metric format. Default: none is printed."""
+    prometheus_port: Port | None = None
+    """Port that Prometheus scrapes while the job runs. Default: none is opened."""
+    prometheus_host: Text = "127.0.0.1"
+    """Address that the port is opened at; 0.0.0.0 for a Prometheus on another machine."""
+
+
+class LoggingSettings(Stage):
+    """How the log is written, to standard error."""
+
+    format: Annotated[
+        Literal["text", "json"],
+        Choice(text="A line of text, batches as key=value pairs.", json="An object of JSON a line."),
+    ] = "text"
+    """What a line of the log is."""
 
 
 def kinesis_problems(kinesis: KinesisSettings) -> Iterator[str]:

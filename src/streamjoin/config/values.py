@@ -27,6 +27,7 @@ RESERVED_COLUMNS: Final = frozenset(
     | {"_reason", "_record", "_superseded", "_unmatched"}
 )
 
+_HIGHEST_PORT: Final = 65535
 _SIZE: Final = re.compile(r"([0-9]+)\s*(B|[kK]B|MB|GB|KiB|MiB|GiB)?")
 _UNIT_BYTES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 # Source: Amazon S3 user guide, "General purpose bucket naming rules".
@@ -120,11 +121,6 @@ class OneOrMapped:
         if not isinstance(value, Mapping) or not value:
             refuse("allowed: the name of a column, or a mapping {reference: column}")
         return handler(value)
-
-
-def _not_yet(value: object) -> None:
-    if value is not None:
-        refuse("not supported yet by this version; leave it out")
 
 
 def _no_boolean(value: object) -> object:
@@ -242,14 +238,20 @@ def _once(value: list[str]) -> list[str]:
     return value
 
 
+def _port(value: int) -> int:
+    if not 0 < value <= _HIGHEST_PORT:
+        refuse(f"allowed: 1 to {_HIGHEST_PORT}")
+    return value
+
+
 def _option_value(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
 
 
-NotYet = Annotated[None, BeforeValidator(_not_yet)]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_no_boolean)]
+Port = Annotated[int, AfterValidator(_port), BeforeValidator(_no_boolean)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
 SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_boolean)]

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from functools import partial
@@ -21,9 +22,11 @@ from streamjoin.enrich.rows import Version, join_events, order, remember_removed
 from streamjoin.errors import SchemaError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.history.figures import Freshness, Known, Observed
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
+from streamjoin.metrics.outputs import metric_outputs
 from streamjoin.records.decode import decode
 from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.reference.lookup.snapshot import LookupSnapshot
@@ -36,6 +39,7 @@ from streamjoin.streaming.metrics import BatchReport
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import stop_on_signals
+from streamjoin.streaming.stages import Stages
 from streamjoin.streaming.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
@@ -82,15 +86,18 @@ def process_batch(
     Raises:
         StreamJoinError: The batch did not happen, or (`SinkError`) may have: the timeline knows.
     """
-    started = time.monotonic()
+    stages, meanwhile = Stages(), Counter(job.meanwhile)
     on_step("read")
     parallelism = follow_size(batch)
     if prepared is not None and not prepared.is_fresh():
         prepared.discard()
         prepared = None
+    if prepared is not None:
+        stages.seconds["compute"] = prepared.seconds
     snapshots: dict[str, AnySnapshot] = dict(prepared.snapshots) if prepared else _current(job)  # 2
+    failures = {name: snapshot.failures for name, snapshot in snapshots.items()}
 
-    def attempt(aside: SetAside) -> tuple[BatchCounts, dict[str, dict[str, Any]]]:
+    def attempt(aside: SetAside) -> tuple[BatchCounts, dict[str, dict[str, Any]], Observed]:
         with ExitStack() as kept:
             if prepared and prepared.ordered and not aside:
                 ordered, counts = prepared.ordered
@@ -99,6 +106,7 @@ def process_batch(
                 ordered, counts = order_batch(job, batch, snapshots, aside, kept, joined)  # 1, 3, 4
             check_complete(batch, counts.read)
             _tell_of_case(job)
+            stages.done("compute")
             on_step("counted")
             begin_next()
             job.check()
@@ -106,31 +114,46 @@ def process_batch(
                 job.dead_letters.write(ordered.rejected, batch_id=batch.batch_id, parallelism=parallelism)  # 5
             if not job.unread_letters.is_empty:
                 job.unread_letters.delete_outdated(batch, ordered.rejected)
+            stages.done("dead_letters")
             on_step("dead_letters_written")
             if counts.removed:
                 remember_removed(job, ordered, batch.batch_id)  # 6
+                stages.done("tombstones")
             on_step("tombstones_written")
             versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
-            commit_rows(job, batch.batch_id, ordered, snapshots, _metadata(batch, versions, counts), parallelism)  # 7
+            seconds = {"fetch": batch.fetch_seconds, **stages.seconds, **job.after_commit}
+            metadata = _metadata(batch, versions, counts, Known(batch.arrivals, seconds, failures, meanwhile))
+            commit_rows(job, batch.batch_id, ordered, snapshots, metadata, parallelism)  # 7
+            stages.done("commit")
             on_step("committed")
-            job.writer.record()  # 8
+            observed = job.writer.record()  # 8
+            stages.done("ledger")
             on_step("recorded")
-        return counts, versions
+        return counts, versions, observed
 
     with prepared.kept if prepared else nullcontext():
-        counts, versions = isolating(batch.batch_id, attempt)
+        counts, versions, observed = isolating(batch.batch_id, attempt)
     job.writer.serve(batch.records.sparkSession)  # 9
+    stages.done("services")
+    after_commit = {stage: stages.seconds[stage] for stage in ("ledger", "services")}
+    requests = job.told(meanwhile, batch.records.sparkSession, after_commit)
     return BatchReport(
         job=job.name,
         batch_id=batch.batch_id,
         counts=counts,
         references=versions,
-        refresh_failures={name: snapshot.failures for name, snapshot in snapshots.items()},
+        refresh_failures=failures,
         ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
         services=job.writer.service_seconds(),
-        seconds=time.monotonic() - started + (prepared.seconds if prepared else 0.0),
+        seconds=stages.total_seconds + (prepared.seconds if prepared else 0.0),
         fetch_seconds=batch.fetch_seconds,
+        stage_seconds=stages.seconds,
+        bytes=sum(r.bytes for r in batch.ranges),
+        freshness=Freshness.of(batch.arrivals, observed.committed_ms or time.time() * 1000) if batch.arrivals else None,
+        files=observed.files,
+        s3_requests=requests,
+        meanwhile=meanwhile,
     )
 
 
@@ -147,11 +170,13 @@ def _tell_of_case(job: EnrichJob) -> None:
         )
 
 
-def _metadata(batch: Batch, references: Mapping[str, Mapping[str, Any]], counts: BatchCounts) -> dict[str, str]:
+def _metadata(
+    batch: Batch, references: Mapping[str, Mapping[str, Any]], counts: BatchCounts, known: Known
+) -> dict[str, str]:
     if batch.position is None:
         return {"batch_id": batch.batch_id}
     metadata = checkpoint.to_metadata(batch.position, batch.ranges, references, counts.to_dict())
-    return {"batch_id": batch.batch_id, **metadata}
+    return {"batch_id": batch.batch_id, **metadata, **known.to_metadata()}
 
 
 def run(
@@ -178,14 +203,19 @@ def run(
     stream = Stream.from_config(config.source.kinesis, payload_format(config.payload).splitter(schema))
     # Whatever is missing or denied is said before Spark takes its seconds to start.
     described = check_services(config, stream)
-    prepared, spark = prepare_job(config, schema, described)
-    with stop_on_signals(config.limits.grace_seconds) as stop, prepared.locked() as job:
+    with ExitStack() as opened:
+        tell = opened.enter_context(metric_outputs(config))
+        prepared, spark = prepare_job(config, schema, described)
+        stop = opened.enter_context(stop_on_signals(config.limits.grace_seconds))
+        job = opened.enter_context(prepared.locked())
         start = starting_point(config, job, stream, spark)
         stream_job = StreamJob(
             open_reader=lambda: open_reader(job, StreamReader(spark, stream, start())),
             process=lambda turn: process_turn(job, turn, on_step),
             interval_seconds=config.trigger.interval_seconds,
             settle=lambda: rewrite(job, spark, on_step=on_step).is_complete,
+            tell=tell,
+            on_retry=lambda: job.meanwhile.update(("retries",)),
         )
         summary = run_stream(
             stream_job,

@@ -21,6 +21,7 @@ from streamjoin.enrich.rows import join, version_literals
 from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.history.figures import Known
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events
 from streamjoin.reference.followed.index import as_table
@@ -128,9 +129,11 @@ def rewrite(
                             **({"not_rewritten": failed} if failed else {}),
                         },
                     ),
+                    **Known(seconds={"compute": time.monotonic() - started}).to_metadata(),
                 }
                 _commit(job, batch_id, chosen, metadata, tasks_for(spark, count))  # 4
                 job.writer.record()
+                job.meanwhile.update({"commits": 1, "rows_rewritten": count})
                 job.writer.serve(spark)
             on_step("rewritten")
         if left_from is None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from streamjoin.errors import SinkError
@@ -24,6 +24,7 @@ class Entry:
         counts: Records read, kept, superseded, rejected, and more.
         extra: Whatever else the commit says under `streamjoin.`, such as `audit`.
         tells_after: Whether the ranges say after which record they began; those of earlier versions don't.
+        observed: What was found out about the commit once it was made, for `figures`; the commit doesn't say it.
     """
 
     instant: str
@@ -34,9 +35,10 @@ class Entry:
     counts: Mapping[str, Any]
     extra: Mapping[str, str]
     tells_after: bool
+    observed: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, instant: str, metadata: Mapping[str, str]) -> "Entry":
+    def of(cls, instant: str, metadata: Mapping[str, str], observed: Mapping[str, Any] | None = None) -> "Entry":
         """Read a commit's metadata, which has a position.
 
         Raises:
@@ -53,6 +55,7 @@ class Entry:
                 counts=json.loads(metadata.get("counts", "{}")),
                 extra={key: value for key, value in metadata.items() if key not in _KNOWN},
                 tells_after=all("after" in r for r in ranges),
+                observed=observed or {},
             )
         except (ValueError, TypeError, KeyError) as error:
             message = (

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from pyarrow import fs
@@ -32,10 +33,14 @@ _UNFINISHED = ".unfinished"
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line: what a commit said, word for word; without it: the commit was withdrawn."""
+    """One line: what a commit said, word for word; without it: the commit was withdrawn.
+
+    Beside it may stand what was observed of the commit.
+    """
 
     instant: str
     metadata: dict[str, str] | None = None
+    observed: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, order=True)

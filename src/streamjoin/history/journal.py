@@ -6,18 +6,19 @@ all of them have been made; until then they are made again.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
 from streamjoin.history.folder import Folder, LedgerObject, Statement
+from streamjoin.history.instants import after, instant_of
 
-_PLACE: Final = "entries"
+PLACE: Final = "entries"
+"""The folder of its objects, below the base path."""
 # A reader that met a roll-up begins again.
 _READ_ATTEMPTS: Final = 5
-_INSTANT: Final = "%Y%m%d%H%M%S"
 
 
 class Journal:
@@ -36,11 +37,11 @@ class Journal:
     def __init__(self, base_path: str, *, clock: Callable[[], float] = time.time) -> None:
         self.base_path = base_path
         self._clock = clock
-        self._folder = Folder(*open_path(base_path), place=_PLACE)
+        self._folder = Folder(*open_path(base_path), place=PLACE)
         self._objects: tuple[LedgerObject, ...] | None = None
 
-    def append(self, metadata: Mapping[str, str]) -> Entry:
-        """Add an entry: what `checkpoint.to_metadata` gives, with `batch_id`; return it.
+    def append(self, metadata: Mapping[str, str], observed: Mapping[str, Any] | None = None) -> Entry:
+        """Add an entry: what `checkpoint.to_metadata` gives, with `batch_id`, and what was observed; return it.
 
         Delivery: the whole entry, or none. A second one of the same batch is a second entry.
 
@@ -53,10 +54,11 @@ class Journal:
             self._objects = listing.objects
         last = self._objects[-1].last if self._objects else ""
         # Later than the last one also if the machine's time was set back.
-        instant = max(_instant(datetime.fromtimestamp(self._clock(), UTC)), _after(last) if last else "")
-        entry = Entry.of(instant, metadata)
+        instant = max(instant_of(datetime.fromtimestamp(self._clock(), UTC)), after(last) if last else "")
+        entry = Entry.of(instant, metadata, observed)
+        statement = Statement(instant, dict(metadata), dict(observed) if observed else None)
         try:
-            written = self._folder.write((instant, instant), [Statement(instant, dict(metadata))])
+            written = self._folder.write((instant, instant), [statement])
             self._objects = self._folder.roll_up((*self._objects, written))
         except SinkError:
             # What was written isn't known: read it again.
@@ -116,15 +118,4 @@ class Journal:
 
 
 def _entry(statement: Statement) -> Entry:
-    return Entry.of(statement.instant, statement.metadata or {})
-
-
-def _instant(moment: datetime) -> str:
-    """Return a moment as Hudi writes instants: 17 digits, to the millisecond, UTC."""
-    return f"{moment.strftime(_INSTANT)}{moment.microsecond // 1000:03}"
-
-
-def _after(instant: str) -> str:
-    """Return the instant a millisecond later."""
-    whole = datetime.strptime(instant[:14], _INSTANT).replace(tzinfo=UTC)
-    return _instant(whole + timedelta(milliseconds=int(instant[14:]) + 1))
+    return Entry.of(statement.instant, statement.metadata or {}, statement.observed)

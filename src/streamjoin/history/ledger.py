@@ -2,13 +2,14 @@
 
 import heapq
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
+from streamjoin.history.figures import Files, Observed
 from streamjoin.history.folder import Folder, LedgerObject, Statement
 from streamjoin.history.replay import replay
 from streamjoin.hudi.timeline import Timeline
@@ -66,10 +67,13 @@ class Ledger:
         # Commits of others, which need not be read again.
         self._foreign: set[str] = set()
 
-    def follow(self) -> tuple[Entry, ...]:
+    def follow(self, observed: Mapping[str, Observed] | None = None) -> tuple[Entry, ...]:
         """Bring the ledger up to date with the timeline; return what was added, the oldest first.
 
         Only for the holder of the table's lock: a job at its start and after each commit.
+
+        Args:
+            observed: What is known of commits beside what they say, by their batch ids.
 
         Delivery: all that was missing is added, or nothing; the next call adds what still is.
 
@@ -80,6 +84,8 @@ class Ledger:
             if self._known is None:
                 self._folder.delete(self._folder.list().left_over)
             missing = self._outstanding()
+            if observed:
+                missing = replace(missing, added=tuple(_with(each, observed) for each in missing.added))
             if missing.statements:
                 self._write(missing.statements)
             self._objects = self._folder.roll_up(self._objects)
@@ -176,10 +182,11 @@ class Ledger:
         for instant in timeline.commits:
             if instant < oldest or known.get(instant) or instant in self._foreign:
                 continue
-            metadata = timeline.metadata(instant)
-            if metadata is not None and "position" in metadata:
-                added.append(Statement(instant, dict(metadata)))
-            elif metadata is not None:
+            commit = timeline.commit(instant)
+            if commit is not None and "position" in commit.metadata:
+                observed = Observed(files=Files.of(commit)).to_dict()
+                added.append(Statement(instant, dict(commit.metadata), observed))
+            elif commit is not None:
                 self._foreign.add(instant)
         # Hudi takes commits back from the newest on. A hole between recorded commits is something else, and stays.
         gone = [instant for instant, stands in known.items() if stands and instant not in timeline.commits]
@@ -263,5 +270,12 @@ class History:
         return None if agrees else "the commit says something else than the ledger"
 
 
+def _with(statement: Statement, observed: Mapping[str, Observed]) -> Statement:
+    """Return a statement of the timeline with what is known of its commit beside."""
+    known = observed.get((statement.metadata or {}).get("batch_id", ""))
+    both = {**(known.to_dict() if known else {}), **(statement.observed or {})}
+    return Statement(statement.instant, statement.metadata, both)
+
+
 def _entry(statement: Statement) -> Entry:
-    return Entry.of(statement.instant, statement.metadata or {})
+    return Entry.of(statement.instant, statement.metadata or {}, statement.observed)

@@ -127,6 +127,11 @@ class Timeline:
         kept = [instant for instant in self.commits if instant not in self.savepoints]
         return kept[0] if kept else max(self.commits, default=None)
 
+    @property
+    def newest(self) -> str:
+        """The newest commit; empty if there is none."""
+        return max(self.commits, default="")
+
     def metadata(self, instant: str) -> Mapping[str, str] | None:
         """Return what the commit says under `streamjoin.`; None if it didn't happen, or is no longer here.
 

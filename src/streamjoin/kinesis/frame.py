@@ -18,6 +18,7 @@ from streamjoin.kinesis.plan import Plan
 from streamjoin.kinesis.readings import ShardReadings, worst
 from streamjoin.schema.columns import RECORD_FIELDS, RECORD_SCHEMA, SEQUENCE_NUMBER_DIGITS
 from streamjoin.schema.ddl import parse_schema
+from streamjoin.shards.arrivals import Arrivals, sample
 from streamjoin.shards.position import LostRange, ShardRange
 from streamjoin.spark.schema import to_spark
 from streamjoin.spark.workers import map_batches
@@ -26,11 +27,13 @@ _END = "_end"
 _END_SCHEMA = parse_schema(
     "first string, last string, records bigint, bytes bigint, drained boolean, millis_behind_latest bigint, "
     "read_at_ms bigint, is_lossy boolean, lost_after string, lost_first_available string, after string, "
-    "last_arrived_ms bigint, empty bigint, error string, is_data_loss boolean, is_retryable boolean"
+    "last_arrived_ms bigint, empty bigint, arrived array<bigint>, error string, is_data_loss boolean, "
+    "is_retryable boolean"
 )
 # The number of the shard's read in the plan: what belongs to a shard is found by it at the same cost for any number.
 _READ = "_read"
 _SCHEMA = pa.schema([*RECORD_SCHEMA, pa.field(_READ, pa.int32()), pa.field(_END, pa.struct(_END_SCHEMA))])
+_ARRIVED = "approximate_arrival_timestamp"
 _TASKS_PER_CORE = 4
 # In each task. A read mostly waits for the service.
 _THREADS = 8
@@ -51,8 +54,26 @@ def read(spark: SparkSession, plan: Plan) -> DataFrame:
     return map_batches(spark.range(0, tasks, 1, tasks), ReadShards(plan, tasks), to_spark(_SCHEMA))
 
 
+@dataclass(frozen=True)
+class Ends:
+    """What the reads of a batch came to.
+
+    Args:
+        ranges: That of each shard, by shard id.
+        arrivals: When the records had arrived; None without records.
+    """
+
+    ranges: tuple[ShardRange, ...]
+    arrivals: Arrivals | None
+
+
 def ranges(frame: DataFrame) -> tuple[ShardRange, ...]:
-    """Return what each shard's read came to, by shard id, in one pass. From here on the batch is fixed.
+    """Return the ranges alone of `ends`."""
+    return ends(frame).ranges
+
+
+def ends(frame: DataFrame) -> Ends:
+    """Return what each shard's read came to, in one pass. From here on the batch is fixed.
 
     Columns in:
         Those that `read` gives; the frame should be persisted.
@@ -61,11 +82,12 @@ def ranges(frame: DataFrame) -> tuple[ShardRange, ...]:
         DataLossError: A position is no longer held, and `fail_on_data_loss` is true.
         SourceError: Stream missing, denied or unreachable.
     """
-    ends = frame.where(F.col(_END).isNotNull()).select("shard_id", f"{_END}.*").collect()
-    errors = [_error(end) for end in ends if end["error"] is not None]
+    found = frame.where(F.col(_END).isNotNull()).select("shard_id", f"{_END}.*").collect()
+    errors = [_error(end) for end in found if end["error"] is not None]
     if errors:
         raise worst(errors)
-    return tuple(sorted((_range(end) for end in ends), key=lambda r: r.shard_id))
+    arrivals = Arrivals.of((end["records"], end["arrived"] or ()) for end in found)
+    return Ends(tuple(sorted(map(_range, found), key=lambda r: r.shard_id)), arrivals)
 
 
 def bounded(frame: DataFrame, ranges: Sequence[ShardRange]) -> DataFrame:
@@ -172,14 +194,18 @@ class ReadShards:
         with ShardReadings(client, [self.plan.reads[number] for number in numbers], _THREADS) as shards:
             deadline = client.clock.monotonic() + self.plan.limits.seconds
             shards.run({shard_id: self.plan.reads[number].limits for shard_id, number in reads.items()}, deadline)
+            arrived = dict[str, list[int]]()
             for reading in shards.readings:
+                times = [batch.column(_ARRIVED) for batch in reading.batches]
+                arrived[reading.shard_id] = sample(pa.chunked_array(times, RECORD_SCHEMA.field(_ARRIVED).type))
                 for batch in reading.batches:
                     yield self._marked(batch, reads[reading.shard_id])
             for shard_range in shards.ranges():
+                shard_id = shard_range.shard_id
                 # A raise would come to the driver as text after four attempts; a row brings it as what it is.
-                failure = shards.errors.get(shard_range.shard_id)
+                failure = shards.errors.get(shard_id)
                 values = _end_values(shard_range) if failure is None else _error_values(failure)
-                yield self._end(reads[shard_range.shard_id], values)
+                yield self._end(reads[shard_id], {**values, "arrived": arrived.get(shard_id)})
 
     def _marked(self, batch: pa.RecordBatch, number: int) -> pa.RecordBatch:
         read = pa.repeat(pa.scalar(number, _SCHEMA.field(_READ).type), batch.num_rows)

@@ -6,7 +6,7 @@
     plan     = kinesis.plan(stream, position, limits)
     fetched  = kinesis.fetch(plan)                            # small: driver threads
     frame    = kinesis.read(spark, plan).persist()            # large: tasks, each with its part of the shards
-    ranges   = kinesis.ranges(frame)
+    ranges   = kinesis.ends(frame).ranges                     # and when the records had arrived
     records  = kinesis.bounded(frame, ranges)
     position = plan.position.advance(ranges)                  # once the batch is committed
 
@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from streamjoin.errors import ConfigError
 from streamjoin.kinesis.client import StreamClient, stream_client
-from streamjoin.kinesis.frame import bounded, ranges, read
+from streamjoin.kinesis.frame import bounded, ends, ranges, read
 from streamjoin.kinesis.plan import BatchLimits, Fetched, Plan, ShardRead, StartSettings, Stream
 from streamjoin.kinesis.readings import ShardReadings, worst
 from streamjoin.schema.columns import RECORD_SCHEMA
@@ -39,6 +39,7 @@ __all__ = [
     "ShardRead",
     "Stream",
     "bounded",
+    "ends",
     "fetch",
     "is_caught_up",
     "plan",

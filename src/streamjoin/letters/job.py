@@ -1,16 +1,21 @@
 """What jobs have in common that read a stream, keep dead letters and hold locks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
+from pyspark.sql import SparkSession
+
+from streamjoin.aws.storage import is_s3
 from streamjoin.history.entry import Positions
 from streamjoin.letters.table import DeadLetters
 from streamjoin.letters.unread import UnreadLetters
 from streamjoin.lock import Place, TableLock
+from streamjoin.spark.s3_requests import S3Requests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +27,18 @@ class PositionedJob(ABC):
         dead_letters: Where rejected records go.
         lock: Who may write where the positions are; None if no other process can.
         letters_lock: Who may write the dead letters, likewise.
+        meanwhile: What happened since the newest batch, by names of metrics, for the next one to tell.
+        s3_requests: Counts what Spark asks S3.
+        after_commit: How long the stages of the newest batch took that came after its commit, likewise.
     """
 
     name: str
     dead_letters: DeadLetters
     lock: TableLock | None = None
     letters_lock: TableLock | None = None
+    meanwhile: Counter[str] = field(default_factory=Counter, compare=False)
+    s3_requests: S3Requests = field(default_factory=S3Requests, compare=False)
+    after_commit: dict[str, float] = field(default_factory=dict, compare=False)
 
     @property
     @abstractmethod
@@ -61,6 +72,20 @@ class PositionedJob(ABC):
             TableLock(letters, job=holder, place=Place.of_letters(letters)) as letters_lock,
         ):
             yield replace(self, lock=lock, letters_lock=letters_lock)
+
+    def told(self, told: Counter[str], spark: SparkSession, after_commit: Mapping[str, float]) -> int | None:
+        """Note that a batch has told of the time before it; return how many requests to S3 are counted since then.
+
+        Args:
+            told: What of `meanwhile` it has told.
+            spark: The session.
+            after_commit: How long the stages took that came after its commit.
+        """
+        self.meanwhile.subtract(told)
+        self.after_commit.update(after_commit)
+        requests = self.s3_requests.take(spark) if is_s3(self.positions.base_path) else None
+        self.meanwhile["s3_requests"] += requests or 0
+        return requests
 
     def check(self) -> None:
         """Make sure that this process is the one that runs the job, before it writes.

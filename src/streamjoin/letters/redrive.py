@@ -64,7 +64,7 @@ class Processed:
 
     back: Set[str]
     commit: Callable[[Mapping[str, str]], object]
-    record: Callable[[], None] = lambda: None
+    record: Callable[[], object] = lambda: None
     references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     has_rows: bool = False
 

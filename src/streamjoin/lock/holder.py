@@ -83,6 +83,10 @@ class Holder:
         started = _process_start(self.pid)
         return started is not None and started != self.process_start
 
+    def is_here(self) -> bool:
+        """Tell whether the process counts among those of this machine: then `is_dead` is certain either way."""
+        return self.place is not None and self.place == _place()
+
     def __str__(self) -> str:
         """Return it as messages name it."""
         return f"job '{self.job}' on host '{self.host}' (process {self.pid}, since {self.started_at})"

@@ -27,6 +27,7 @@ class Entry:
         seconds: How long it lasts when it isn't renewed; None if the store doesn't say.
         tag: What the store tells this content from all others by.
         beside: What else is stored with the lease.
+        age_seconds: How long ago it was written, as far as the store says; None if it doesn't.
     """
 
     owner: str | None
@@ -35,6 +36,7 @@ class Entry:
     seconds: float | None = None
     tag: Hashable = None
     beside: Mapping[str, Any] = field(default_factory=dict)
+    age_seconds: float | None = field(default=None, compare=False)
 
 
 class LeaseStore(Protocol):

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -54,7 +55,8 @@ class LeaseObject:
                 raise
             content = answer["Body"].read()
         holder = Holder.from_json(content)
-        return Entry(holder.owner if holder else None, holder, _renewals(content), tag=answer["ETag"])
+        owner = holder.owner if holder else None
+        return Entry(owner, holder, _renewals(content), tag=answer["ETag"], age_seconds=_age_seconds(answer))
 
     def write(self, entry: Entry, replacing: Entry | None) -> Entry | None:
         """Write `entry` unless something else than `replacing` is there by now."""
@@ -113,6 +115,15 @@ class LeaseObject:
             yield
         except SDK_ERRORS as error:
             raise unusable(self.place, error, retryable=code_of(error) not in _LASTING) from error
+
+
+def _age_seconds(answer: Mapping[str, Any]) -> float | None:
+    """Return how long before the answer the object was written, both by the clock of the store."""
+    try:
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return float((now - answer["LastModified"]).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _renewals(content: bytes) -> int:

@@ -14,7 +14,7 @@ from streamjoin.lock.lease_object import LeaseObject
 from streamjoin.lock.refusal import HeldError, Place
 
 LEASE_SECONDS = 20.0
-_FILE = ".streamjoin_lock"
+FILE = ".streamjoin_lock"
 _POLL_SECONDS = 0.05
 # On S3, where each look is a request.
 _LOOK_SECONDS = 0.5
@@ -60,12 +60,12 @@ class TableLock:
         self._lock: _Lock
         if is_s3(base_path):
             bucket, key = bucket_and_key(base_path)
-            store = LeaseObject(place, aws_client("s3"), bucket, f"{key}/{_FILE}")
+            store = LeaseObject(place, aws_client("s3"), bucket, f"{key}/{FILE}")
             look_seconds = _LOOK_SECONDS if wait_seconds > 0 else None
             lease = Lease(store, holder, lease_seconds, look_seconds=look_seconds)
             self._lock, self._renewal = lease, Renewal(lease)
         else:
-            self._lock = FileLock(place, local_path(base_path) / _FILE, holder)
+            self._lock = FileLock(place, local_path(base_path) / FILE, holder)
 
     def __enter__(self) -> Self:
         """Take the lock.

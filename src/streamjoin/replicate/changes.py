@@ -38,6 +38,7 @@ class ChangeBatch:
             it or before.
         is_replay: Whether some of it may have been written before, with what came after it.
         is_caught_up: Whether all has been given that was in the binlog when this process began to read.
+        bytes: Of the rows' values.
     """
 
     rows: tuple[RowChange, ...]
@@ -45,6 +46,7 @@ class ChangeBatch:
     position: BinlogPosition
     is_replay: bool
     is_caught_up: bool
+    bytes: int = 0
 
     @property
     def count(self) -> int:
@@ -94,7 +96,7 @@ class ChangeReader:
             self._taken.popleft()
             if isinstance(change, RowChange):
                 rows.append(change)
-                size_bytes += _size_bytes((change.before, change.after))
+                size_bytes += bytes_of((change.before, change.after))
             elif isinstance(change, Committed):
                 self.position = change.position
                 timeout_seconds = 0.0
@@ -109,6 +111,7 @@ class ChangeReader:
             position=self.position,
             is_replay=bool(rows) and rows[0].position.order <= self._replay_until.order,
             is_caught_up=self.position.order >= self._replay_until.order,
+            bytes=size_bytes,
         )
 
     def _peek(self, timeout_seconds: float) -> Change | None:
@@ -141,7 +144,8 @@ def follow(job: ReplicateJob, idle_save_seconds: float) -> Iterator[ChangeBatch]
                 saved = time.monotonic()
 
 
-def _size_bytes(rows: Iterable[Row | None]) -> int:
+def bytes_of(rows: Iterable[Row | None]) -> int:
+    """Return how many bytes the values of rows have, about."""
     return sum(
         len(value) if isinstance(value, str | bytes) else _NUMBER_BYTES
         for row in rows

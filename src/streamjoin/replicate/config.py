@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path as LocalPath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 
 from streamjoin.config.file import RawConfig, read_text
 from streamjoin.config.job_file import JobFile
 from streamjoin.config.schema_forms import Stage
-from streamjoin.config.stages import JobName, MetricSettings, Region, RoleArn, TableName
-from streamjoin.config.values import Choice, Count, Path, Seconds, SecondsOrZero, SizeBytes, Text, refuse
+from streamjoin.config.stages import JobName, LoggingSettings, MetricSettings, Region, RoleArn, TableName
+from streamjoin.config.values import Choice, Count, Path, Port, Seconds, SecondsOrZero, SizeBytes, Text, refuse
 from streamjoin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,14 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_CONTROL_TABLE: Final = "streamjoin_replication"
-_HIGHEST_PORT: Final = 65535
 _BOOLEANS: Final = {"true": True, "false": False}
-
-
-def _port(value: int) -> int:
-    if not 0 < value <= _HIGHEST_PORT:
-        refuse(f"allowed: 1 to {_HIGHEST_PORT}")
-    return value
 
 
 def _password(value: object) -> object:
@@ -73,7 +66,7 @@ class MySqlSettings(Stage):
 
     host: Text
     """Name or address of the server."""
-    port: Annotated[int, AfterValidator(_port)] = 3306
+    port: Port = 3306
     """Port of the server."""
     user: Text
     """User that reads the tables and the binlog; the grants that it needs are checked at start."""
@@ -161,6 +154,8 @@ class ReplicateConfig(Stage):
     """When batches start."""
     metrics: MetricSettings = MetricSettings()
     """Where metrics go."""
+    logging: LoggingSettings = LoggingSettings()
+    """How the log is written."""
 
 
 def replicate_problems(config: ReplicateConfig) -> Iterator[str]:

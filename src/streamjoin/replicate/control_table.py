@@ -11,12 +11,14 @@ from botocore.exceptions import ClientError
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import code_of
+from streamjoin.dynamodb.service import Item
 from streamjoin.dynamodb.table import TableErrors
 from streamjoin.dynamodb.write.tables import MakingClient, ensure_table
 from streamjoin.errors import SinkError
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.lease import Entry, Lease, Renewal
 from streamjoin.lock.refusal import Place
+from streamjoin.lock.view import LockView
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState
 
@@ -83,6 +85,7 @@ class ControlItem:
                 seconds=float(item["lease_seconds"]["N"]),
                 tag=(owner, renewals),
                 beside=beside,
+                age_seconds=self._age_seconds(item),
             )
         except (KeyError, TypeError, ValueError) as error:
             message = (
@@ -110,6 +113,10 @@ class ControlItem:
                     return None
                 raise
         return replace(entry, tag=(entry.owner, entry.renewals))
+
+    def _age_seconds(self, item: Item) -> float | None:
+        renewed_at = item.get("lease_renewed_at", {}).get("S")
+        return None if renewed_at is None else (self._now() - datetime.fromisoformat(renewed_at)).total_seconds()
 
     def _lease_attributes(self, entry: Entry) -> dict[str, dict[str, str]]:
         if entry.owner is None or entry.holder is None:
@@ -190,13 +197,23 @@ class ControlTable:
         Raises:
             SinkError: The table can't be read.
         """
+        state, lock = self.view()
+        return state, lock.holder
+
+    def view(self) -> tuple[ControlState | None, LockView]:
+        """Return the job's state, None if it has none, and what its lease says.
+
+        Raises:
+            SinkError: The table can't be read.
+        """
         try:
             found = self._item.read()
         except SinkError as error:
             if code_of(error) != "ResourceNotFoundException":
                 raise
-            return None, None
-        return (ControlState.from_item(found.beside), found.holder) if found else (None, None)
+            found = None
+        state = ControlState.from_item(found.beside) if found else None
+        return state, LockView.of_entry(found, LEASE_SECONDS)
 
     def acquire(self) -> ControlState | None:
         """Take the lease, and return the job's state; None if it has none. Watches a lease that is there.

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,16 +13,20 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.write.items import ItemWriter
 from streamjoin.errors import SourceError
+from streamjoin.history.figures import BatchFigures
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.metrics.metric import Measure
 from streamjoin.mysql import BinlogPosition, MysqlAddress, MysqlServer
 from streamjoin.replicate.config import MySqlSettings, ReplicateConfig, TlsSettings, read_table_mappings
 from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.control_table import ControlTable
+from streamjoin.replicate.figures import FiguresByMinute
 from streamjoin.replicate.letters import LetterFolder
 from streamjoin.replicate.owners import Owners
 from streamjoin.replicate.routes import Routes
 from streamjoin.replicate.targets import Targets
 from streamjoin.streaming.attempts import with_attempts
+from streamjoin.streaming.figure_measures import measures_of
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
@@ -47,6 +52,8 @@ class ReplicateJob:
         interval_seconds: From the start of one batch to that of the next, once caught up.
         now_ms: The time, as changes have it.
         loaded: Tables that this process has loaded -> the binlog's end noted before their first row was read.
+        figures: Where what each batch was in numbers is kept; None: nowhere.
+        meanwhile: What happened since the newest batch, by names of metrics, for the next one to tell.
 
     Attributes:
         state: What the control table has; there once the job has begun.
@@ -63,6 +70,8 @@ class ReplicateJob:
     interval_seconds: float
     now_ms: Callable[[], float] = lambda: time.time() * 1000
     loaded: dict[str, BinlogPosition] = field(default_factory=dict)
+    figures: FiguresByMinute | None = None
+    meanwhile: Counter[str] = field(default_factory=Counter)
     state: ControlState = field(init=False)
 
     def save(self, state: ControlState) -> None:
@@ -70,6 +79,14 @@ class ReplicateJob:
         state = replace(state, marked=self.targets.marked, yielding=frozenset(self.routes.yielding))
         self.control.save(state)
         self.state = state
+
+    def told(self, figures: BatchFigures) -> tuple[Measure, ...]:
+        """Return what a batch tells machines, and keep what it was."""
+        whole = replace(figures, meanwhile=dict(self.meanwhile))
+        self.meanwhile.clear()
+        if self.figures is not None:
+            self.figures.add(whole)
+        return tuple(measures_of(whole))
 
 
 def version_of(generation: int, position: BinlogPosition, row: int = 0) -> int:
@@ -124,6 +141,7 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
         letters=LetterFolder(config.dead_letters.base_path) if config.dead_letters else None,
         limits=BatchLimits.of(config.limits),
         interval_seconds=config.trigger.interval_seconds,
+        figures=FiguresByMinute(client, target.control_table, config.name),
     )
 
 
@@ -144,6 +162,8 @@ def released(job: ReplicateJob) -> Iterator[None]:
     try:
         yield
     finally:
+        if job.figures is not None:
+            job.figures.write()
         job.control.release()
         job.server.close()
 

@@ -1,18 +1,22 @@
 """The full load: rows of whole tables to items, chunk by chunk, from where the last one stopped."""
 
 import logging
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from streamjoin.dms import ItemMapping, SourceTable, Value
 from streamjoin.errors import SinkError
+from streamjoin.history.figures import BatchFigures
 from streamjoin.mysql.changes import BinlogPosition, ChunkBounds, LoadedChunk
+from streamjoin.replicate.changes import bytes_of
 from streamjoin.replicate.control_state import LoadProgress
 from streamjoin.replicate.items import items_of_chunk
 from streamjoin.replicate.job import ReplicateJob, version_of
 from streamjoin.replicate.letters import write_letters
 from streamjoin.streaming.report import Report
+from streamjoin.streaming.stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -133,18 +137,32 @@ def process_rows(job: ReplicateJob, batch: LoadBatch, on_step: Callable[[str], N
         batch: The rows.
         on_step: Called with the name of each step that has been done.
     """
-    started = time.monotonic()
+    stages = Stages()
     chunk, name = batch.chunk, str(batch.mapping.source)
     since = min(job.state.position, chunk.position, key=lambda place: place.order)
     items = items_of_chunk(chunk, batch.mapping, job.state.generation, since, job.targets.mark)  # 1
+    stages.done("compute")
     write_letters(job.letters, items.rejected)
+    stages.done("dead_letters")
     counts = job.writer.write(items.changes, conditional=batch.conditional)
+    stages.done("commit")
     on_step("chunk_written")
     loading = job.state.loading or {}
     progress = LoadProgress(chunk.last_key, chunk.is_last, loading[name].rows + batch.count)
     job.save(replace(job.state, position=since, loading={**loading, name: progress}))  # 2
+    stages.done("ledger")
     on_step("chunk_saved")
-    seconds = time.monotonic() - started
+    seconds = stages.total_seconds
+    figures = BatchFigures(
+        batch_id=f"load-{name}",
+        at=datetime.fromtimestamp(job.now_ms() / 1000, UTC),
+        read=batch.count,
+        kept=counts.puts,
+        superseded=counts.superseded,
+        rejected_by_reason=Counter(row.reason for row in items.rejected),
+        bytes=bytes_of(chunk.rows),
+        seconds=stages.seconds,
+    )
     values = {
         "job": job.name,
         "load": name,
@@ -155,7 +173,7 @@ def process_rows(job: ReplicateJob, batch: LoadBatch, on_step: Callable[[str], N
         "position": chunk.position,
         "seconds": f"{seconds:.2f}",
     }
-    return Report(values, seconds)
+    return Report(values, seconds, job.told(figures))
 
 
 def _after_key(table: SourceTable, progress: LoadProgress) -> tuple[Value, ...] | None:

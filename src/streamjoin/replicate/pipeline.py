@@ -7,24 +7,31 @@
 """
 
 import logging
-import time
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from streamjoin.dms.source_table import table_name
+from streamjoin.history.figures import BatchFigures, Freshness
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.metrics.metric import Measure
+from streamjoin.metrics.outputs import metric_outputs
 from streamjoin.mysql.changes import BinlogPosition, Truncated
 from streamjoin.replicate.changes import ChangeBatch, TableChange, follow
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.control_state import ControlState, LoadProgress
+from streamjoin.replicate.figures import BINLOG
 from streamjoin.replicate.items import items_of_changes
 from streamjoin.replicate.job import ReplicateJob, assembled, released
 from streamjoin.replicate.letters import write_letters
 from streamjoin.replicate.load import LoadBatch, as_named_now, delete_older, load, process_rows
+from streamjoin.shards.arrivals import Arrivals
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.report import Report
 from streamjoin.streaming.runner import RunSummary, StreamJob, Until, run_stream
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
+from streamjoin.streaming.stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -56,21 +63,40 @@ def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str]
     Raises:
         StreamJoinError: Any part of the batch may have been written; it is to be repeated.
     """
-    started = time.monotonic()
+    stages = Stages()
     on_step("taken")
     items = items_of_changes(batch.rows, job.routes, job.state.generation, job.targets.mark)  # 1
+    stages.done("compute")
     write_letters(job.letters, items.rejected)  # 2
+    stages.done("dead_letters")
     on_step("letters_written")
     counts = job.writer.write(items.changes, conditional=batch.is_replay)  # 3
     on_step("items_written")
     to_load = [name for change in batch.table_changes for name in _after(job, change)]  # 4
+    stages.done("commit")
     on_step("tables_changed")
     loading = {name: LoadProgress() for name in to_load} or None
     job.save(replace(job.state, position=batch.position, loading=loading))  # 5
+    stages.done("ledger")
     on_step("saved")
-    newest_ms = batch.changed_at_ms
-    lag_seconds = 0.0 if newest_ms is None else max(0.0, job.now_ms() - newest_ms) / 1000
-    seconds = time.monotonic() - started
+    newest_ms, now_ms = batch.changed_at_ms, job.now_ms()
+    lag_seconds = 0.0 if newest_ms is None else max(0.0, now_ms - newest_ms) / 1000
+    seconds = stages.total_seconds
+    arrivals = Arrivals.of_milliseconds([row.changed_at_ms for row in batch.rows])
+    figures = BatchFigures(
+        batch_id=str(batch.position).replace(" ", ""),
+        at=datetime.fromtimestamp(now_ms / 1000, UTC),
+        read=batch.count,
+        kept=counts.puts + counts.deletes,
+        removed=counts.deletes,
+        superseded=counts.superseded,
+        rejected_by_reason=Counter(row.reason for row in items.rejected),
+        ignored=items.left_out,
+        bytes=batch.bytes,
+        lag_ms={BINLOG: round(lag_seconds * 1000)},
+        freshness=Freshness.of(arrivals, now_ms) if arrivals else None,
+        seconds=stages.seconds,
+    )
     values = {
         "job": job.name,
         "changes": batch.count,
@@ -80,11 +106,11 @@ def process_batch(job: ReplicateJob, batch: ChangeBatch, on_step: Callable[[str]
         "dead_letters": len(items.rejected),
         "left_out": items.left_out,
         "lag_seconds": f"{lag_seconds:.2f}",
-        "position": str(batch.position).replace(" ", ""),
+        "position": figures.batch_id,
         "replay": str(batch.is_replay).lower(),
         "seconds": f"{seconds:.3f}",
     }
-    return Report(values, seconds)
+    return Report(values, seconds, job.told(figures))
 
 
 def _after(job: ReplicateJob, change: TableChange) -> list[str]:
@@ -216,10 +242,10 @@ def run(
         StreamJoinError: The job can't go on; the next start goes on from the position saved last.
     """
     until = Until(caught_up=until_caught_up, batches=max_batches)
-    with stop_on_signals(config.limits.grace_seconds) as stop:
+    with metric_outputs(config) as tell, stop_on_signals(config.limits.grace_seconds) as stop:
         job = assembled(config, stop)
         with released(job):
-            return replicate(job, stop, until, reload=reload, on_step=on_step)
+            return replicate(job, stop, until, reload=reload, on_step=on_step, tell=tell)
 
 
 def replicate(
@@ -229,8 +255,9 @@ def replicate(
     *,
     reload: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
+    tell: Callable[[Sequence[Measure]], None] = lambda measures: None,
 ) -> RunSummary:
-    """Run a job that has been assembled; arguments and errors as those of `run`."""
+    """Run a job that has been assembled; `tell` takes the numbers of each batch, all else is as in `run`."""
 
     def open_reader() -> Batches:
         nonlocal reload
@@ -246,7 +273,12 @@ def replicate(
     def settle() -> bool:
         # Says that this process lives, also if nothing changes.
         job.control.check()
+        if job.figures is not None:
+            job.figures.keep()
         return job.state.loading is None
 
-    stream_job = StreamJob(open_reader, process, job.interval_seconds, settle)
+    def on_retry() -> None:
+        job.meanwhile.update(("retries",))
+
+    stream_job = StreamJob(open_reader, process, job.interval_seconds, settle, tell, on_retry)
     return run_stream(stream_job, Pace(job.limits, None), stop, until)

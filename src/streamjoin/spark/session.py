@@ -19,6 +19,7 @@ from pyspark.java_gateway import ensure_callback_server_started, launch_gateway
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import s3_endpoint
+from streamjoin.process import logs_json
 from streamjoin.spark import class_archive
 from streamjoin.spark.java import java_home, java_options
 from streamjoin.spark.parquet import PARQUET_SETTINGS
@@ -33,6 +34,9 @@ S3A_PACKAGES = (
     "com.amazonaws:aws-java-sdk-bundle:1.12.262",
     "org.wildfly.openssl:wildfly-openssl:1.0.7.Final",
 )
+
+# By it log4j2.properties knows what a line of Java's is.
+_LOG_FORMAT = "STREAMJOIN_LOG_FORMAT"
 
 # Hudi's size estimator does without Java's own instruments, for which it would start a process.
 _QUIET_JAVA = ("jol.skipDynamicAttach", "jol.skipHotspotSAAttach")
@@ -126,6 +130,7 @@ def _start_java(settings: Mapping[str, str]) -> None:
     """
     # pyspark has no public way to ask for its gateway, nor to say how it is started.
     if SparkContext._gateway is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # noqa: SLF001
+        os.environ[_LOG_FORMAT] = "json" if logs_json() else "text"
         conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
         gateway = launch_gateway(conf, {"start_new_session": True})  # type: ignore[no-untyped-call]
         SparkContext._ensure_initialized(gateway=gateway)  # noqa: SLF001

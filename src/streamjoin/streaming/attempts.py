@@ -16,13 +16,19 @@ _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
-def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Callable[[], int]) -> None:
+def with_attempts(
+    attempt: Callable[[], None],
+    stop: StopRequest,
+    progress: Callable[[], int],
+    on_retry: Callable[[], None] = lambda: None,
+) -> None:
     """Call `attempt`, again after an error that may pass, with longer and longer pauses.
 
     Args:
         attempt: Goes on from what was saved last.
         stop: Ends the pauses, and the attempts.
         progress: Grows with everything that was done; then failures are counted from one again.
+        on_retry: Called before each attempt but the first.
 
     Raises:
         StreamJoinError: An error that doesn't pass, or one that did not pass in time.
@@ -44,5 +50,6 @@ def with_attempts(attempt: Callable[[], None], stop: StopRequest, progress: Call
             pause_seconds = back_off_seconds(failures - 1, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
             log.warning("attempt %d of %d in %.0f s, after: %s", failures + 1, MAX_ATTEMPTS, pause_seconds, error)
             stop.wait(pause_seconds)
+            on_retry()
         else:
             return

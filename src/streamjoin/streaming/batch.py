@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from streamjoin.errors import SourceError
+from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import Position, ShardRange
 from streamjoin.spark.frames import tasks_for
 
@@ -27,6 +28,7 @@ class Batch:
         ranges: What was read of each shard.
         fetch_seconds: How long that took.
         table: The same records, if the driver has them.
+        arrivals: When they had arrived; None if that isn't known.
     """
 
     batch_id: str
@@ -35,6 +37,7 @@ class Batch:
     ranges: tuple[ShardRange, ...] = ()
     fetch_seconds: float = 0.0
     table: pa.Table | None = None
+    arrivals: Arrivals | None = None
 
     @property
     def count(self) -> int:

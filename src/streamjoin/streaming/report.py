@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from streamjoin.metrics.metric import Measure
+
 
 def line_of(values: Mapping[str, object]) -> str:
     """Return the values as `key=value` pairs, as all lines of the log have them."""
@@ -16,11 +18,17 @@ class Report:
     Args:
         values: Numbers by their names, in the order of the line.
         seconds: How long it took.
+        told: What it tells machines.
     """
 
     values: Mapping[str, object]
     seconds: float
+    told: tuple[Measure, ...] = ()
 
     def line(self) -> str:
         """Return it as `key=value` pairs."""
         return line_of(self.values)
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Return its numbers."""
+        return self.told

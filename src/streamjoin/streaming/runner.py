@@ -2,13 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from streamjoin.errors import ConfigError, SourceError, StreamJoinError
 from streamjoin.kinesis.plan import BatchLimits
+from streamjoin.metrics.metric import Measure, by_key
+from streamjoin.process import FIELDS
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.signals import StopRequest
@@ -74,6 +76,9 @@ class AnyReport(Protocol):
     def line(self) -> str:
         """Return it as `key=value` pairs."""
 
+    def measures(self) -> Iterable[Measure]:
+        """Return its numbers."""
+
 
 BatchT = TypeVar("BatchT", bound=AnyBatch)
 ReadT_co = TypeVar("ReadT_co", bound=AnyBatch, covariant=True)
@@ -111,12 +116,16 @@ class StreamJob(Generic[BatchT]):
         process: Takes a batch to its commit.
         interval_seconds: From the start of one batch to that of the next, once caught up.
         settle: Does a part of what is left to do between batches; returns whether all is done.
+        tell: Takes the numbers of each batch.
+        on_retry: Called when a batch that failed is tried again.
     """
 
     open_reader: Callable[[], BatchReader[BatchT]]
     process: Callable[[BatchT], AnyReport]
     interval_seconds: float
     settle: Callable[[], bool] = lambda: True
+    tell: Callable[[Sequence[Measure]], None] = lambda measures: None
+    on_retry: Callable[[], None] = lambda: None
 
 
 def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Until) -> RunSummary:
@@ -155,7 +164,7 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
             cut_off += summary.caught_up
             raise
 
-    with_attempts(attempt, stop, lambda: summary.commits + cut_off)
+    with_attempts(attempt, stop, lambda: summary.commits + cut_off, job.on_retry)
     return summary
 
 
@@ -179,7 +188,9 @@ def _process_batches(
                 with suppress(StreamJoinError):
                     reader.fetch_ahead(pace.limits)
             report = job.process(batch)
-            log.info(report.line())
+            measures = list(report.measures())
+            log.info(report.line(), extra={FIELDS: by_key(measures)})
+            job.tell(measures)
             processed = time.monotonic()
             summary.commits += 1
             summary.batches += batch.count > 0

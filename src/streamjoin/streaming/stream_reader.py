@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Fetched, Plan, Stream
+from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import Position
 from streamjoin.spark.frames import batch_frame
 from streamjoin.streaming.batch import Batch, batch_id_of
@@ -48,11 +49,13 @@ class StreamReader:
         started, table = time.monotonic(), None
         if plan.through_executors:
             self._marked = kinesis.read(self._spark, plan).persist()
-            ranges = kinesis.ranges(self._marked)
+            ends = kinesis.ends(self._marked)
+            ranges, arrivals = ends.ranges, ends.arrivals
             records, seconds = kinesis.bounded(self._marked, ranges), time.monotonic() - started
         else:
             fetched, seconds = ahead.fetched.result() if ahead else _fetch(plan)
             ranges, table = fetched.ranges, fetched.table
+            arrivals = Arrivals.of_times(table["approximate_arrival_timestamp"])
             records = batch_frame(self._spark, table)
         self._position = plan.position.advance(ranges)
         self.caught_up = kinesis.is_caught_up(plan, ranges)
@@ -63,6 +66,7 @@ class StreamReader:
             ranges=ranges,
             fetch_seconds=seconds,
             table=table,
+            arrivals=arrivals,
         )
 
     def fetch_ahead(self, limits: BatchLimits) -> None:

@@ -1,14 +1,14 @@
 """The one way in which a job commits: under its lock, after the commit it knows of, and into the ledger."""
 
-import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from streamjoin.errors import SinkError
+from streamjoin.history.figures import Observed, services_metadata
 from streamjoin.history.ledger import Ledger
 from streamjoin.hudi import evolution
 from streamjoin.hudi import write as hudi
@@ -19,9 +19,6 @@ from streamjoin.hudi.write import HudiTable
 from streamjoin.lock import TableLock
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.services.table_services import TableServices
-
-SERVICES: Final = "services"
-"""Under this key a commit says how long services of the table took since the one before; JSON."""
 
 
 @dataclass
@@ -47,6 +44,7 @@ class TableWriter:
     _services: TableServices = field(init=False, repr=False)
     _are_services_open: bool = field(init=False, default=False, repr=False)
     _service_seconds: Mapping[str, float] = field(init=False, default_factory=dict, repr=False)
+    _observed: dict[str, Observed] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self._ledger = Ledger(self.table.base_path)
@@ -104,21 +102,24 @@ class TableWriter:
             self._services.open(rows.sparkSession)
             self._are_services_open = True
         self.fit(rows.sparkSession, rows.schema)
-        if self._service_seconds:
-            seconds = {name: round(seconds, 3) for name, seconds in self._service_seconds.items()}
-            metadata = {**metadata, SERVICES: json.dumps(seconds, sort_keys=True)}
+        metadata = {**metadata, **services_metadata(self._service_seconds)}
+        started = time.monotonic()
         hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism, index=self._index)
+        seconds, now_ms = time.monotonic() - started, round(time.time() * 1000)
+        self._observed = {metadata.get("batch_id", ""): Observed(now_ms, seconds)}
 
-    def record(self) -> None:
-        """Write what the newest commits say into the ledger.
+    def record(self) -> Observed:
+        """Write what the newest commits say into the ledger, and what was observed of the newest; return the latter.
 
-        Delivery: the commit wins; whatever is missing is written by the next call, also that of another process.
+        Delivery: the commit wins; whatever is missing is written by the next call, also that of another process. What
+            was observed is lost with the process.
 
         Raises:
             SinkError: The ledger can't be written; the commit stands.
         """
-        self._ledger.follow()
+        added = self._ledger.follow(self._observed)
         self._is_open = True
+        return Observed.from_dict(added[-1].observed) if added else Observed()
 
     def serve(self, spark: SparkSession) -> None:
         """Plan the table's services that are due after a commit, which are carried out beside those that follow."""

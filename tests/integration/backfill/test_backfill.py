@@ -12,10 +12,12 @@ from pyspark.sql import SparkSession
 
 from streamjoin.backfill.pipeline import run
 from streamjoin.backfill.report import BackfillReport
+from streamjoin.backfill.status import status
 from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.dynamodb.read.item_files import ItemFolder
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.letters.listing import count_by_reason, list_letters
+from streamjoin.overview.state import State
 from tests.faults.hudi import refuse
 from tests.integration.backfill.backfill_jobs import (
     BEFORE,
@@ -84,6 +86,17 @@ def test_with_another_filter_an_unfinished_backfill_is_begun_anew_but_its_moment
     assert filtered.noted.id != filtered.unfinished.id
     assert filtered.noted.oldest_us == filtered.unfinished.noted_us
     assert rows_at(f"{filtered.base}/receipts") == expected(OLD)
+
+
+def test_what_it_was_in_numbers_is_kept_beside_its_table_and_shown(filtered: Filtered, receipts: str) -> None:
+    overview = status(backfill_of(filtered.base, scan_of(receipts), receipts, where=BEFORE))()
+    assert (overview.state.state, overview.details["backfill"]) == (State.DONE, filtered.noted.id)
+    scan, written = overview.batches
+    assert (scan.kind, scan.read, scan.read_units) == ("scan", len(RECEIPTS), filtered.report.read.read_units)
+    assert (written.read, written.kept, overview.details["rows written"]) == (len(OLD), len(OLD), len(OLD))
+    assert written.files is not None
+    assert written.files.count >= 1
+    assert written.seconds["commit"] > 0
 
 
 @dataclass

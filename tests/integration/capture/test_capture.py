@@ -11,7 +11,9 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.clients import aws_client
 from streamjoin.capture.pipeline import STEPS
 from streamjoin.capture.redrive import run_redrive
+from streamjoin.capture.status import status
 from streamjoin.cli.maintenance import tables_of
+from streamjoin.overview.state import State
 from streamjoin.query import query
 from streamjoin.services.maintain import maintain
 from streamjoin.streaming.signals import StopRequest
@@ -60,6 +62,14 @@ def test_dying_at_each_step_and_starting_again_leaves_the_tables_of_an_undisturb
     letters = query(f"{base}/dead", "select reason from t").to_pylist()
     assert letters == [{"reason": "MALFORMED_JSON"}]
     job.check_proof()
+    overview = status(job.config)()
+    assert (overview.state.state, overview.letters) == (State.STOPPED, {"MALFORMED_JSON": 1})
+    last = overview.batches[-1]
+    assert last.freshness is not None
+    assert 0 < last.freshness.p50_seconds <= last.freshness.p99_seconds <= last.freshness.max_seconds < 600
+    assert last.files is not None
+    assert last.files.count == len(last.tables)
+    assert {"fetch", "compute", "commit"} <= last.seconds.keys()
 
 
 def test_a_template_captures_every_table_under_a_name_that_athena_takes(

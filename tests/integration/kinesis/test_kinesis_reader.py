@@ -11,6 +11,7 @@ from streamjoin.kinesis import stream as reader
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.schema.columns import RECORD_FIELDS
+from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
 from tests.faults.kpl import aggregate
 
@@ -79,8 +80,13 @@ def test_driver_and_executors_give_the_same_records_and_ranges(spark, stream, pu
     plan = reader.plan(stream, start(stream), PLENTY)
     fetched = reader.fetch(plan)
     frame = reader.read(spark, plan).persist()
-    ranges = reader.ranges(frame)
+    ends = reader.ends(frame)
+    ranges, arrivals = ends.ranges, Arrivals.of_times(fetched.table["approximate_arrival_timestamp"])
     assert timeless(ranges) == timeless(fetched.ranges)
+    assert ends.arrivals is not None
+    assert arrivals is not None
+    assert ends.arrivals.oldest_ms == arrivals.oldest_ms <= ends.arrivals.hundredth_ms <= ends.arrivals.median_ms
+    assert ends.arrivals.median_ms <= max(r.last_arrived_ms or 0 for r in ranges)
     assert sum(r.records for r in ranges) == RECORDS + 1
     assert all(r.first and r.last and r.millis_behind_latest == 0 for r in ranges)
     records = reader.bounded(frame, ranges)

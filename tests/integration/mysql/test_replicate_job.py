@@ -8,9 +8,12 @@ import pytest
 
 from streamjoin.entry import parse_job
 from streamjoin.errors import SinkError
+from streamjoin.history.stored_figures import together
+from streamjoin.overview.state import State
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.replicate.load import LOAD_STEPS
 from streamjoin.replicate.pipeline import STEPS, run
+from streamjoin.replicate.status import status
 
 KEY = "id"
 
@@ -102,6 +105,12 @@ def test_rows_and_their_changes_become_items(replica):
     summary = replica.run()
     assert summary.caught_up
     replica.assert_equal_to_rows()
+    overview = status(replica.config)()
+    assert (overview.state.state, overview.details["phase"]) == (State.STOPPED, "following")
+    whole = together(overview.batches)
+    assert whole.read == 200 + summary.records
+    assert whole.freshness is not None
+    assert 0 <= whole.freshness.p50_seconds <= whole.freshness.max_seconds < 300
 
 
 def test_statements_on_the_whole_table_are_followed(replica):

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.history.figures import SERVICES
 from streamjoin.hudi.services.client import ServiceClient
 from streamjoin.hudi.table import HudiTable
 from streamjoin.lock import TableLock
@@ -15,7 +16,7 @@ from streamjoin.query import query
 from streamjoin.services.carrying_out import services_lock
 from streamjoin.services.maintain import STEPS, Maintained, see_to
 from streamjoin.shards.position import Position
-from streamjoin.streaming.writer import SERVICES, TableWriter
+from streamjoin.streaming.writer import TableWriter
 from tests.small_tables import ONE_BUCKET
 
 EVERY_TIME = {

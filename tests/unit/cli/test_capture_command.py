@@ -38,7 +38,7 @@ def started(monkeypatch):
             return SimpleNamespace(batches=1, records=2, caught_up=True)
 
         monkeypatch.setattr(pipeline, "run", run)
-    monkeypatch.setattr(entry, "configure_logging", lambda: None)
+    monkeypatch.setattr(entry, "configure_logging", lambda **_: None)
     return calls
 
 
@@ -141,7 +141,7 @@ def test_dead_letters_of_a_capture_are_fed_in_again_by_its_own_redrive(monkeypat
         return RedriveReport({"UNLISTED_TABLE": 3}, {"NOT_A_CHANGE": 1}, 2)
 
     monkeypatch.setattr(pipeline, "run_redrive", redrive)
-    monkeypatch.setattr(entry, "configure_logging", lambda: None)
+    monkeypatch.setattr(entry, "configure_logging", lambda **_: None)
     told = invoke("dead-letters", "redrive", CAPTURE, "--reason", "UNLISTED_TABLE").output
     assert calls == [("orders-capture", ("UNLISTED_TABLE",))]
     assert told.splitlines() == [

@@ -26,7 +26,7 @@ def rounds(monkeypatch):
 
     monkeypatch.setattr(maintaining, "maintain", maintain)
     monkeypatch.setattr(session, "job_session", lambda name, *, s3: None)
-    monkeypatch.setattr(command, "configure_logging", lambda: None)
+    monkeypatch.setattr(command, "configure_logging", lambda **_: None)
     return calls
 
 

@@ -38,7 +38,7 @@ def started(monkeypatch):
         return SimpleNamespace(batches=1, records=2, caught_up=True)
 
     monkeypatch.setattr(pipeline, "run", run)
-    monkeypatch.setattr(entry, "configure_logging", lambda: None)
+    monkeypatch.setattr(entry, "configure_logging", lambda **_: None)
     return calls
 
 

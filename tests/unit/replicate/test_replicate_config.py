@@ -67,7 +67,7 @@ def test_what_is_left_out_has_its_default():
         ({"target.dynamodb.control_table": "x"}, "target.dynamodb.control_table: found 'x'; allowed: 3 to 255 letters"),
         ({"dead_letters.base_path": "s3a://b/x"}, "dead_letters.base_path: found 's3a://b/x'; use s3://"),
         ({"limits.max_records_per_batch": 0}, "limits.max_records_per_batch: found 0; allowed: a number greater"),
-        ({"metrics.prometheus_port": 9090}, "metrics.prometheus_port: found 9090; not supported yet"),
+        ({"metrics.prometheus_port": 0}, "metrics.prometheus_port: found 0; allowed: 1 to 65535"),
         ({"sink": {}}, "sink: unknown key; "),
     ],
 )

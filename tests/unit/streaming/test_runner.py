@@ -1,5 +1,6 @@
 """The loop, over a reader and a job in memory."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ import pytest
 from streamjoin.errors import ConfigError, DataLossError, SourceError
 from streamjoin.history.counts import BatchCounts
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.process import ExitCode, exit_code_of
+from streamjoin.process import FIELDS, ExitCode, exit_code_of
 from streamjoin.shards.position import LostRange, Position, ShardRange
 from streamjoin.streaming.attempts import MAX_ATTEMPTS
 from streamjoin.streaming.batch import Batch, batch_id_of
@@ -219,3 +220,30 @@ def test_what_the_start_finds_wrong_is_the_configuration() -> None:
     job = Job()
     job.open_reader = refuse  # type: ignore[method-assign]
     assert exit_code_of(job.run) is ExitCode.CONFIG
+
+
+def test_the_numbers_of_each_batch_are_told_and_a_retry_is_counted_before_it() -> None:
+    job, told, retries = Job((read(2),), (read(1),), fails=2), list[list[str]](), list[int]()
+    run_stream(
+        StreamJob(
+            job.open_reader,
+            job.process,
+            0.0,
+            tell=lambda measures: told.append([each.key for each in measures]),
+            on_retry=lambda: retries.append(len(told)),
+        ),
+        Pace(BatchLimits(10, 10), None),
+        NoWaiting(),
+        Until(caught_up=True),
+    )
+    assert retries == [0, 0]
+    assert len(told) == 2
+    assert all({"records_read", "lag_seconds", "batch_seconds"} <= set(keys) for keys in told)
+
+
+def test_the_line_of_a_batch_has_its_metrics_for_a_log_of_json(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="streamjoin"):
+        Job((read(2),)).run()
+    (record,) = [each for each in caplog.records if hasattr(each, FIELDS)]
+    assert record.getMessage().startswith("job=j batch=b read=0 ")
+    assert getattr(record, FIELDS)["batch_seconds"] == 0.0

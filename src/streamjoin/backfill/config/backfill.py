@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.config.schema_forms import Stage
 from streamjoin.config.sink_stages import DeadLetterSettings
-from streamjoin.config.stages import JobName, MetricSettings, Region, RoleArn, TableName
+from streamjoin.config.stages import JobName, LoggingSettings, MetricSettings, Region, RoleArn, TableName
 from streamjoin.config.values import Choice, ColumnName, Count, Path, Rate, Seconds, SizeBytes, Text, refuse
 from streamjoin.moments import epoch_us, iso_us
 
@@ -178,6 +178,8 @@ class BackfillConfig(Stage):
     """Bounds of one commit."""
     metrics: MetricSettings = MetricSettings()
     """Where metrics go."""
+    logging: LoggingSettings = LoggingSettings()
+    """How the log is written."""
 
 
 def where_text(where: WhereSettings | None) -> str:

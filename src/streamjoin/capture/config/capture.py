@@ -13,6 +13,7 @@ from streamjoin.config.stages import (
     JobName,
     KinesisSettings,
     LimitSettings,
+    LoggingSettings,
     MetricSettings,
     Region,
     RoleArn,
@@ -86,6 +87,8 @@ class CaptureConfig(Stage):
     """When batches start."""
     metrics: MetricSettings = MetricSettings()
     """Where metrics go."""
+    logging: LoggingSettings = LoggingSettings()
+    """How the log is written."""
 
 
 def journal_path(config: CaptureConfig) -> str:

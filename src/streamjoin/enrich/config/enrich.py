@@ -14,6 +14,7 @@ from streamjoin.config.stages import (
     JobName,
     KinesisSettings,
     LimitSettings,
+    LoggingSettings,
     MetricSettings,
     ReferenceSettings,
     TriggerSettings,
@@ -114,3 +115,5 @@ class EnrichConfig(Stage):
     """When batches start."""
     metrics: MetricSettings = MetricSettings()
     """Where metrics go."""
+    logging: LoggingSettings = LoggingSettings()
+    """How the log is written."""

@@ -43,7 +43,7 @@ def test_the_journal_lies_beside_the_dead_letters_unless_told(capture):
         ({"unlisted_tables": "drop"}, "unlisted_tables: found 'drop'; allowed: dead_letter, ignore"),
         ({"payload": {"schema": "a int"}}, "payload: a key of job: enrich; "),
         ({"sink": {}}, "sink: unknown key; allowed: job, name, source, tables, "),
-        ({"metrics.prometheus_port": 9090}, "metrics.prometheus_port: found 9090; not supported yet"),
+        ({"metrics.prometheus_port": 0}, "metrics.prometheus_port: found 0; allowed: 1 to 65535"),
         ({"source.kinesis.fan_out": "a b"}, "source.kinesis.fan_out: found 'a b'; allowed: 1 to 128 letters, digits"),
         ({"tables[0].sink.hudi.catalog": "glue"}, "tables[0].sink.hudi.catalog: found 'glue'; not supported yet"),
     ],
