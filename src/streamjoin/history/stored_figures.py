@@ -16,9 +16,11 @@ _SECONDS_BY_NAME: Final = ("seconds", "services")
 
 def to_values(figures: BatchFigures) -> dict[str, Any]:
     """Return figures as JSON values, without what is nothing; those of references have no such form."""
-    values = {**asdict(figures), "at": round(figures.at.timestamp() * 1000), "references": None}
+    # Not `asdict`, which makes nonsense of a Counter.
+    values: dict[str, Any] = {each.name: getattr(figures, each.name) for each in fields(figures)}
+    values |= {"at": round(figures.at.timestamp() * 1000), "references": None}
     for key in ("freshness", "files"):
-        values[key] = values[key] and [_rounded(each) for each in values[key].values()]
+        values[key] = values[key] and [_rounded(each) for each in asdict(values[key]).values()]
     for key in _SECONDS_BY_NAME:
         values[key] = {name: _rounded(each) for name, each in values[key].items()}
     return {key: value for key, value in values.items() if value}

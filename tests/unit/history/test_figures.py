@@ -1,6 +1,7 @@
 """What a batch was in numbers: into the commit, into the ledger, and read back."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -128,6 +129,7 @@ def test_what_is_no_batch_is_told_by_its_name(kind: str) -> None:
 
 
 numbers = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(1, 1_000))
+numbers = numbers | numbers.map(Counter)
 seconds = st.dictionaries(st.sampled_from(["fetch", "commit"]), st.floats(0.001, 100).map(lambda each: round(each, 3)))
 fresh = st.none() | st.tuples(*[st.floats(0, 1_000).map(lambda each: round(each, 3))] * 3).map(lambda f: Freshness(*f))
 figures = st.builds(
