@@ -14,8 +14,7 @@ from streamjoin.errors import ConfigError, StreamJoinError
 
 log = logging.getLogger(__name__)
 
-# A package that the core doesn't bring -> how to get it.
-_REMEDIES: Final = {
+REMEDIES: Final = {
     **dict.fromkeys(("duckdb", "hudi"), "pip install 'streamjoin[query]'"),
     "pymysql": "pip install 'streamjoin[mysql]'",
     "prometheus_client": "pip install 'streamjoin[prometheus]', or leave metrics.prometheus_port out",
@@ -27,6 +26,7 @@ _REMEDIES: Final = {
         "Glue and a cluster (spark-submit) bring Spark; on a laptop pip install 'streamjoin[local]'",
     ),
 }
+"""A package that the core doesn't bring -> how to get it."""
 
 
 FIELDS: Final = "fields"
@@ -56,9 +56,9 @@ def exit_code_of(action: Callable[[], object]) -> ExitCode:
         return ExitCode.FAILED
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _REMEDIES:
+        if package not in REMEDIES:
             raise
-        _say(f"'{package}' is needed here and not installed: {_REMEDIES[package]}")
+        _say(f"'{package}' is needed here and not installed: {REMEDIES[package]}")
         return ExitCode.FAILED
     return ExitCode.DONE
 

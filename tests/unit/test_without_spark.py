@@ -56,7 +56,9 @@ def test_all_that_looks_at_a_job_or_its_table_needs_no_spark(tmp_path: Path) -> 
     assert "Glue and a cluster (spark-submit) bring Spark; on a laptop pip install 'streamjoin[local]'" in answer.stderr
 
 
-@pytest.mark.parametrize("module", ["replicate.pipeline", "verify", "query", "history.checkpoint", "letters.listing"])
+@pytest.mark.parametrize(
+    "module", ["replicate.pipeline", "verify", "query", "history.checkpoint", "letters.listing", "doctor.checks"]
+)
 def test_a_module_imports_no_spark(module: str, tmp_path: Path) -> None:
     answer = without_spark(f"{BLOCKED}\nimport streamjoin.{module}", folder=tmp_path)
     assert answer.returncode == 0, answer.stderr

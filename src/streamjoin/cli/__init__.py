@@ -81,6 +81,21 @@ def validate(config: Config) -> None:
 
 
 @app.command()
+def doctor(
+    config: Config,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at all that the job of CONFIG will meet, each line with what to do; exit with 1 if anything is to be mended.
+
+    Asks the services, and this machine; starts no Spark. Writes a probe below each base path, and deletes it again.
+    """
+    from streamjoin.cli.preflight import show_findings  # noqa: PLC0415
+
+    if not show_findings(config, as_json=as_json):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
 def query(
     target: Annotated[str, typer.Argument(metavar="PATH_OR_CONFIG", help="A table's base path, or a job's YAML file.")],
     sql: Annotated[str, typer.Argument(metavar="SQL", help="A single table is `t`; each has its name in the config.")],

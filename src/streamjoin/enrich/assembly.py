@@ -30,13 +30,12 @@ from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import Stream
 from streamjoin.letters.table import DeadLetters
 from streamjoin.records.decoder import PayloadFormat
-from streamjoin.reference.followed.changes import unusable
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.inferred import NOTHING_KNOWN, Uses
 from streamjoin.reference.followed.reference import Reference, own_feed
 from streamjoin.reference.lookup.keys import index_of, plan_lookup
 from streamjoin.reference.lookup.reference import LookupReference
-from streamjoin.reference.table import describe
+from streamjoin.reference.table import describe, unusable
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.spark.session import job_session
 

@@ -19,6 +19,7 @@ Kept = TypeVar("Kept")
 MAX_SEGMENTS: Final = 8
 _SEGMENT_BYTES: Final = 16 * 1024 * 1024
 _SEGMENT_ITEMS: Final = 50_000
+_NEW_IMAGES: Final = frozenset({"NEW_IMAGE", "NEW_AND_OLD_IMAGES"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ def describe(client: TableClient, table_name: str) -> TableDescription:
         ReferenceTableError: The table is missing, denied or unreachable.
     """
     return dynamodb.describe(client, table_name, errors_of(client, table_name).of)
+
+
+def unusable(description: TableDescription) -> str | None:
+    """Return why the table has no stream that tells of new values; None if it has one."""
+    if description.stream_arn is None:
+        return "it has no stream"
+    if description.stream_view_type not in _NEW_IMAGES:
+        return f"its stream has view type {description.stream_view_type}, without new images"
+    return None
 
 
 def default_segments(table: TableDescription) -> int:

@@ -20,7 +20,6 @@ HELD_SECONDS = 23 * 3600.0
 # An empty page doesn't prove the end of a shard; after a scan, whose changes must all be in, more are asked for.
 _PATIENCE_AFTER_SCAN = 3
 _DRAIN_SECONDS = 600.0
-_NEW_IMAGES = {"NEW_IMAGE", "NEW_AND_OLD_IMAGES"}
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,6 @@ class ResumeFrom:
 
     position: Position
     as_of: float
-
-
-def unusable(description: TableDescription) -> str | None:
-    """Return why the table has no stream that tells of new values; None if it has one."""
-    if description.stream_arn is None:
-        return "it has no stream"
-    if description.stream_view_type not in _NEW_IMAGES:
-        return f"its stream has view type {description.stream_view_type}, without new images"
-    return None
 
 
 def start(stream: TableStream, resume: ResumeFrom | None, now: float) -> bool:

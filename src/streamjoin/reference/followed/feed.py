@@ -24,11 +24,10 @@ from streamjoin.reference.followed.changes import (
     not_at_tip,
     projected,
     start,
-    unusable,
 )
 from streamjoin.reference.followed.index import ItemChange, Rank
 from streamjoin.reference.followed.view import View
-from streamjoin.reference.table import default_segments, describe, scan
+from streamjoin.reference.table import default_segments, describe, scan, unusable
 from streamjoin.shards.position import Position
 
 log = logging.getLogger(__name__)
