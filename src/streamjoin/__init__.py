@@ -3,6 +3,7 @@
 What a notebook imports::
 
     from streamjoin import local_session, read_kinesis, load_reference, decode, enrich, keep_latest, upsert, load_config
+    from streamjoin import foreach_batch
 
 Names are imported on first use: `streamjoin query` needs no Spark, and must not wait for it.
 """
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from streamjoin.enrich.join import enrich
     from streamjoin.enrich.notebook import load_reference, read_kinesis, upsert
     from streamjoin.enrich.order import keep_latest
-    from streamjoin.entry import load_config
+    from streamjoin.entry import foreach_batch, load_config
     from streamjoin.records.decode import decode
     from streamjoin.spark.session import local_session
 
 _MODULES = {
     "decode": "streamjoin.records.decode",
     "enrich": "streamjoin.enrich.join",
+    "foreach_batch": "streamjoin.entry",
     "keep_latest": "streamjoin.enrich.order",
     "load_config": "streamjoin.entry",
     "load_reference": "streamjoin.enrich.notebook",
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "decode",
     "enrich",
+    "foreach_batch",
     "keep_latest",
     "load_config",
     "load_reference",

@@ -8,16 +8,17 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from streamjoin.errors import ConfigError
+from streamjoin.errors import ConfigError, SourceError
 from streamjoin.process import configure_logging, exit_code_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql import DataFrame
 
     from streamjoin.backfill.config.backfill import BackfillConfig
     from streamjoin.capture.config.capture import CaptureConfig
@@ -195,18 +196,62 @@ def run_job(
         import_module("streamjoin.spark.class_archive").keep()
 
 
-def run_script(job: str | None = None, arguments: Sequence[str] | None = None) -> None:
+def foreach_batch(
+    config: "EnrichConfig | str | Path | Mapping[str, Any]", *, query_id: str | None = None
+) -> "Callable[[DataFrame, int], None]":
+    """Return what `writeStream.foreachBatch` and Glue's `forEachBatch` take: it upserts each batch of a query.
+
+    Columns in, of the frames: `data` (binary or string), and what is there of partition key, arrival time and place;
+        or those of Spark's Kafka source. `enrich/any_source.py` lists the names.
+    Delivery: exactly once: the commit of a batch says which it was, and a batch that was committed is passed over.
+
+    Args:
+        config: Of `job: enrich`, as `load_config` takes it or gives it. Spark reads the source and says when: of
+            `source`, `limits` and `trigger` nothing is used.
+        query_id: Names the query in the table. Default: Spark's own id, which stays with its checkpoint; a call outside
+            of a query has the job's name.
+
+    Raises:
+        ConfigError: The configuration is wrong, or the table is one of a job that reads its stream itself.
+        StreamJoinError: A reference table is missing or denied, or a table can't be read.
+    """
+    given = isinstance(config, str | Path | Mapping)
+    settings: EnrichConfig = load_config(config) if given else config  # type: ignore[arg-type, assignment]
+    found: Callable[[DataFrame, int], None] = import_module("streamjoin.enrich.foreach_batch").QueryBatches(
+        settings, query_id
+    )
+    return found
+
+
+def run_script(job: str | None = None, arguments: Sequence[str] | None = None, *, from_catalog: bool = False) -> None:
     """Be the entry script of a `job`: on Glue, under spark-submit, or with plain Python; and `streamjoin-job`.
 
     Args:
         job: What `job:` in the file must be. Default: any.
         arguments: The script's name and what follows it. Default: those of the process.
+        from_catalog: Whether Glue itself reads the stream, as a table of the catalog describes it.
     """
     found = sys.argv if arguments is None else arguments
-    code = exit_code_of(lambda: run_job(config_argument(found), job=job))
+    code = exit_code_of(lambda: _run_from_catalog(found) if from_catalog else run_job(config_argument(found), job=job))
     # Glue takes any SystemExit, even of 0, for a failed run.
     if code:
         sys.exit(code)
+
+
+def _run_from_catalog(arguments: Sequence[str]) -> None:
+    if importlib.util.find_spec("awsglue") is None:
+        message = "Glue's own source: 'awsglue' is not there: Glue alone has it. Elsewhere run jobs/enrich_stream.py"
+        raise SourceError(message)
+    from awsglue.context import GlueContext  # noqa: PLC0415  (on Glue alone)
+    from awsglue.utils import getResolvedOptions  # noqa: PLC0415
+    from pyspark import SparkContext  # noqa: PLC0415
+
+    options = getResolvedOptions(list(arguments), ["config", "JOB_NAME", "TempDir"])
+    settings = load_config(options["config"])
+    configure_logging()
+    checkpoint = f"{options['TempDir'].rstrip('/')}/{options['JOB_NAME']}/checkpoint/"
+    glue = GlueContext(SparkContext.getOrCreate())
+    import_module("streamjoin.enrich.from_catalog").run(settings, glue, checkpoint)
 
 
 def config_argument(arguments: Sequence[str]) -> str:

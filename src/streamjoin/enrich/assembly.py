@@ -66,16 +66,29 @@ def resolve_schema(config: EnrichConfig) -> pa.Schema:
 
 
 def check_services(config: EnrichConfig, stream: Stream) -> Described:
-    """Ask for the stream and its consumer, and for each reference table and what follows it, before Spark starts.
+    """Ask for the stream and its consumer, and as `check_references`, before Spark starts.
 
     Returns:
-        What the tables are.
+        What the reference tables are.
 
     Raises:
         SourceError: The stream is missing or denied, or a reference table's.
         ReferenceTableError: A reference table is.
     """
     kinesis.stream_client(stream).check()
+    return check_references(config)
+
+
+def check_references(config: EnrichConfig) -> Described:
+    """Ask for each reference table and what follows it.
+
+    Returns:
+        What the tables are.
+
+    Raises:
+        SourceError: A table's stream is missing or denied.
+        ReferenceTableError: A table is.
+    """
     described = {}
     for reference in config.references:
         table = reference.dynamodb

@@ -74,7 +74,7 @@ def order_batch(
 
     def decoded(records: DataFrame) -> Events:
         # What read a stream has taken its records apart; a frame from elsewhere has them whole.
-        is_split = batch.position is not None
+        is_split = batch.position is not None and batch.is_split
         return decode(records, job.schema, job.payload, is_split=is_split, watch=job.case_watch)
 
     events = aside.decoded(batch.records, decoded, letter_id)

@@ -94,7 +94,8 @@ def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
     Columns in: the record key, `_ordering_us`, `_sequence_number`, `_record`.
     Columns out: the same; `_superseded` is true if a newer event of the same key is in the frame.
 
-    The greatest ordering value wins; on a tie the one later in its shard, which has the greater sequence number.
+    The greatest ordering value wins; on a tie the one later in its shard, which has the greater sequence number. Of
+    records without a place the greater bytes win, of one record's events the last: so that a repeat chooses the same.
     """
     rejected = F.col(REASON_COLUMN).isNotNull()
     place = [F.col(f"{RECORD_COLUMN}.{part}") for part in ("shard_id", "sequence_number", "sub_sequence_number")]
@@ -104,7 +105,15 @@ def mark_superseded(events: Events, record_key: Sequence[str]) -> Events:
         rejected,
         *(F.when(rejected, part) for part in place),
     ]
-    newest_first = [F.col(ORDERING_COLUMN).desc(), sequence_order(F.col(SEQUENCE_COLUMN)).desc_nulls_last()]
+    without_place = [
+        F.when(F.col(SEQUENCE_COLUMN).isNull(), F.col(f"{RECORD_COLUMN}.{part}")).desc_nulls_last()
+        for part in ("data", "sub_sequence_number")
+    ]
+    newest_first = [
+        F.col(ORDERING_COLUMN).desc(),
+        sequence_order(F.col(SEQUENCE_COLUMN)).desc_nulls_last(),
+        *without_place,
+    ]
     rank = F.row_number().over(Window.partitionBy(*group).orderBy(*newest_first))
     return events.with_columns({SUPERSEDED_COLUMN: ~rejected & (rank > 1)})
 

@@ -22,6 +22,7 @@ from streamjoin.enrich.rows import Version, join_events, order, remember_removed
 from streamjoin.errors import SchemaError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
+from streamjoin.history.entry import Entry
 from streamjoin.history.figures import Freshness, Known, Observed
 from streamjoin.hudi import write as hudi
 from streamjoin.kinesis import stream as kinesis
@@ -122,7 +123,9 @@ def process_batch(
             on_step("tombstones_written")
             versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
             seconds = {"fetch": batch.fetch_seconds, **stages.seconds, **job.after_commit}
-            metadata = _metadata(batch, versions, counts, Known(batch.arrivals, seconds, failures, meanwhile))
+            known = Known(batch.arrivals, seconds, failures, meanwhile)
+            counted = batch.counted(counts.read)
+            metadata = _metadata(counted, versions, counts, known)
             commit_rows(job, batch.batch_id, ordered, snapshots, metadata, parallelism)  # 7
             stages.done("commit")
             on_step("committed")
@@ -249,20 +252,25 @@ def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: 
         found = job.positions.newest()
         if found is None:
             position = kinesis.start(stream, config.source.kinesis, int(time.time() * 1000))
-            _commit_start(job, position, spark)
+            commit_start(job, position, spark)
             return position
         stream.check(found.position)
         job.unread_letters.find(spark, found.position)
-        for reference in job.references:
-            reference.restore(found.references.get(reference.name))
-        for reference in followed(job):
-            # What is wrong with a table is said at the start, not when the first event comes.
-            reference.unreported(reference.current())
-        snapshots = _current(job)
-        job.writer.fit(spark, _no_rows(job, snapshots, spark).schema)
+        resume(job, found, spark)
         return found.position
 
     return start
+
+
+def resume(job: EnrichJob, found: Entry, spark: SparkSession) -> None:
+    """Make an open job ready to go on from the table's newest commit: its references, and the table's columns."""
+    for reference in job.references:
+        reference.restore(found.references.get(reference.name))
+    for reference in followed(job):
+        # What is wrong with a table is said at the start, not when the first event comes.
+        reference.unreported(reference.current())
+    snapshots = _current(job)
+    job.writer.fit(spark, _no_rows(job, snapshots, spark).schema)
 
 
 def _no_rows(job: EnrichJob, snapshots: Mapping[str, Version], spark: SparkSession) -> DataFrame:
@@ -280,7 +288,7 @@ def _no_rows(job: EnrichJob, snapshots: Mapping[str, Version], spark: SparkSessi
         raise SchemaError(message) from error
 
 
-def _commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
+def commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
     """Create the table with its columns and its first position."""
     snapshots = _current(job)
     # Or a cluster runs its default of 200 tasks for no row.

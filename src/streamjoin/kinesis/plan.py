@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 import pyarrow as pa
 
 from streamjoin.errors import ConfigError, SourceError
-from streamjoin.shards.position import LostRange, Position, ShardPosition, ShardRange
+from streamjoin.shards.position import QUERIES, LostRange, Position, ShardPosition, ShardRange
 
 
 class StreamSettings(Protocol):
@@ -99,6 +99,13 @@ class Stream:
         Raises:
             SourceError: It is another one's.
         """
+        if position.stream == QUERIES:
+            message = (
+                f"stream '{self.identity}': the table's position is of streaming queries (foreach_batch): "
+                f"{', '.join(map(repr, position.shards))}. A table has either such queries or a job that reads its "
+                "stream itself: set sink.hudi.base_path to another table."
+            )
+            raise SourceError(message)
         if not self.is_of(position):
             message = (
                 f"stream '{self.identity}': the table's position is of stream '{position.stream}'. Set "

@@ -12,7 +12,7 @@ from streamjoin.letters.columns import ARRIVED, DAY_COLUMN, ID_COLUMN, REASON, s
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters
 from streamjoin.schema.columns import RECORD_FIELDS, SEQUENCE_NUMBER_DIGITS
-from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind
+from streamjoin.shards.position import QUERIES, TRIM_HORIZON, Position, PositionKind
 
 _KIND, _AFTER, _SINCE_MS, _IS_UNREAD = "_position_kind", "_position_after", "_position_since_ms", "_is_unread"
 _PLACE = f"shard_id string, {_KIND} string, {_AFTER} string, {_SINCE_MS} bigint"
@@ -104,8 +104,10 @@ def with_new_shards(
         spark: The session.
         dead_letters: Where they are.
         entries: Gives all commits of the job, which know which shards were ever read.
-        position: The job's.
+        position: The job's. Of streaming queries it says nothing of the records' own places: no letter is unread.
     """
+    if position.stream == QUERIES:
+        return Position(QUERIES, {})
     found = _of_stream(dead_letters.read(spark), position)
     # Unlike `distinct`, it needs no shuffle of a cluster's default of 200 tasks.
     shards = {str(shard_id) for (ids,) in found.agg(F.collect_set("shard_id")).collect() for shard_id in ids}
@@ -116,7 +118,12 @@ def with_new_shards(
 
 
 def _of_stream(letters: DataFrame, position: Position) -> DataFrame:
-    """Return those of the position's stream: several jobs may have one place for theirs, and shards of one name."""
+    """Return those of the position's stream: several jobs may have one place for theirs, and shards of one name.
+
+    Streaming queries read what they like: theirs are all that are there.
+    """
+    if position.stream == QUERIES:
+        return letters
     return letters.where(F.col("stream") == stream_name(position.stream))
 
 

@@ -65,13 +65,36 @@ class PositionedJob(ABC):
         Raises:
             SinkError: Another process holds one of them.
         """
+        job = self.with_locks(purpose)
+        with job.holding():
+            yield job
+
+    def with_locks(self, purpose: str = "", *, wait_seconds: float = 0.0) -> Self:
+        """Return the job with both locks, which `holding` takes.
+
+        Args:
+            purpose: As in `locked`.
+            wait_seconds: How long to wait for another process that has one.
+        """
         letters = self.dead_letters.base_path
         holder = f"{self.name} ({purpose})" if purpose else self.name
-        with (
-            TableLock(self.positions.base_path, job=holder, place=self.place) as lock,
-            TableLock(letters, job=holder, place=Place.of_letters(letters)) as letters_lock,
-        ):
-            yield replace(self, lock=lock, letters_lock=letters_lock)
+        return replace(
+            self,
+            lock=TableLock(self.positions.base_path, job=holder, place=self.place, wait_seconds=wait_seconds),
+            letters_lock=TableLock(letters, job=holder, place=Place.of_letters(letters), wait_seconds=wait_seconds),
+        )
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the locks of `with_locks` until the block ends.
+
+        Raises:
+            SinkError: Another process holds one of them.
+        """
+        assert self.lock is not None  # noqa: S101  (made by `with_locks`)
+        assert self.letters_lock is not None  # noqa: S101
+        with self.lock, self.letters_lock:
+            yield
 
     def told(self, told: Counter[str], spark: SparkSession, after_commit: Mapping[str, float]) -> int | None:
         """Note that a batch has told of the time before it; return how many requests to S3 are counted since then.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -25,6 +26,8 @@ from streamjoin.streaming.isolation import SetAside, isolating
 
 log = logging.getLogger(__name__)
 
+# The id of a letter without a place, with a batch and a number behind its content's.
+_WITHOUT_PLACE: Final = re.compile(r"[0-9a-f]{64}/")
 # The steps of a chunk between which it may die; tests kill it at each.
 STEPS: Final = ("letters_read", "processed", "intended", "redriven", "letters_deleted")
 
@@ -183,18 +186,23 @@ def rejected_again(letters: Set[str], rejected: Iterable[str]) -> set[str]:
     Args:
         letters: The ids of the letters that were fed in.
         rejected: The ids of the events that were rejected: `stream/shard/number/sub`. A letter of a whole record may
-            have several by now, which count on from its own `sub`.
+            have several by now, which count on from its own `sub`. Those without a place are known by their content
+            alone: a letter that begins with it stays, or all without a place if none does.
     """
     subs: dict[str, list[int]] = {}
     for letter in letters:
         record, slash, sub = letter.rpartition("/")
         if slash:
             subs.setdefault(record, []).append(int(sub))
+    without_place = {letter for letter in letters if _WITHOUT_PLACE.match(letter)}
     stay = set[str]()
     for event in rejected:
-        record, _, sub = event.rpartition("/")
+        record, slash, sub = event.rpartition("/")
         if event in letters:
             stay.add(event)
+        elif not slash:
+            # A letter of a whole record, taken apart by now, has another content than its events.
+            stay |= {letter for letter in without_place if letter.startswith(event)} or without_place
         else:
             stay.update(f"{record}/{first}" for first in subs.get(record, ()) if first <= int(sub))
     return stay

@@ -27,7 +27,7 @@ class _Lock(Protocol):
 
 
 class TableLock:
-    """The right to write a table, for the length of a `with` block.
+    """The right to write a table, for the length of a `with` block, or of one after the other.
 
     It is the file `.streamjoin_lock` in the base path, which Hudi and its readers pass over. On a disk it ends
     with the process, however that ends. On S3 it ends `lease_seconds` after the process, or at once for the next one
@@ -57,13 +57,13 @@ class TableLock:
         self._wait_seconds, self._clock, self._pause = wait_seconds, clock, pause
         place, holder = place or Place.of_table(base_path), Holder.here(job)
         self._renewal: Renewal | None = None
+        self._lease: Lease | None = None
         self._lock: _Lock
         if is_s3(base_path):
             bucket, key = bucket_and_key(base_path)
             store = LeaseObject(place, aws_client("s3"), bucket, f"{key}/{FILE}")
             look_seconds = _LOOK_SECONDS if wait_seconds > 0 else None
-            lease = Lease(store, holder, lease_seconds, look_seconds=look_seconds)
-            self._lock, self._renewal = lease, Renewal(lease)
+            self._lock = self._lease = Lease(store, holder, lease_seconds, look_seconds=look_seconds)
         else:
             self._lock = FileLock(place, local_path(base_path) / FILE, holder)
 
@@ -83,7 +83,8 @@ class TableLock:
                 if self._clock() >= deadline:
                     raise
                 self._pause(_POLL_SECONDS)
-        if self._renewal:
+        if self._lease:
+            self._renewal = Renewal(self._lease)
             self._renewal.start()
         return self
 

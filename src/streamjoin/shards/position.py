@@ -5,9 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from streamjoin.errors import SourceError
+
+# What the position of a table names as its stream if streaming queries write it. Its "shards" are the queries, by their
+# ids, and a "sequence number" is a batch id of Spark's. No stream of Kinesis can be called so.
+QUERIES: Final = "Structured Streaming"
 
 
 class PositionKind(StrEnum):

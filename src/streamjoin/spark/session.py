@@ -146,12 +146,17 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
     if "PYSPARK_GATEWAY_PORT" not in os.environ and SparkSession.getActiveSession() is None:
         return local_session(app_name, s3=s3)
     session = SparkSession.builder.getOrCreate()
-    for key, value in SQL_SETTINGS.items():
-        session.conf.set(key, value)
+    apply_sql_settings(session)
     _quiet_size_estimator(session)
     if session.conf.get("spark.submit.deployMode", None) == "client":
         _pass_signals_on(session)
     return _knowing_classes(session)
+
+
+def apply_sql_settings(session: SparkSession) -> None:
+    """Give a session the settings that a job's results depend on; that of a streaming query is its own."""
+    for key, value in SQL_SETTINGS.items():
+        session.conf.set(key, value)
 
 
 def _knowing_classes(session: SparkSession) -> SparkSession:

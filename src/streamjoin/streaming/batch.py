@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -24,11 +24,13 @@ class Batch:
     Args:
         batch_id: Names the batch in log and commit.
         records: Columns as `schema.RECORD_SCHEMA`; reading it again gives the same records.
-        position: Where the next batch starts; None for a frame that isn't from a stream (Glue's `forEachBatch`).
+        position: Where the next batch starts; None for a frame of a notebook.
         ranges: What was read of each shard.
         fetch_seconds: How long that took.
         table: The same records, if the driver has them.
         arrivals: When they had arrived; None if that isn't known.
+        is_split: Whether records with several events have been taken apart; else decoding does it, and the one range
+            of the batch gets its number of records from there.
     """
 
     batch_id: str
@@ -38,6 +40,7 @@ class Batch:
     fetch_seconds: float = 0.0
     table: pa.Table | None = None
     arrivals: Arrivals | None = None
+    is_split: bool = True
 
     @property
     def count(self) -> int:
@@ -48,6 +51,10 @@ class Batch:
     def empty(self) -> int:
         """How many records beside them hold no event."""
         return sum(r.empty for r in self.ranges)
+
+    def counted(self, read: int) -> "Batch":
+        """Return the batch with the number of records in its one range, if they are taken apart by decoding."""
+        return self if self.is_split else replace(self, ranges=tuple(replace(r, records=read) for r in self.ranges))
 
     def is_due(self, idle_seconds: float) -> bool:
         """Tell whether the batch is to be committed: it is past a record, or has shards to report, or it is time."""
@@ -73,7 +80,7 @@ def follow_size(batch: Batch) -> int:
 
 def check_complete(batch: Batch, read: int) -> None:
     """Stop before the commit when rows came up short of, or beyond, what the commit would say was read."""
-    if batch.position is not None and read != batch.count:
+    if batch.position is not None and batch.is_split and read != batch.count:
         message = (
             f"batch '{batch.batch_id}': {batch.count} records were read from the stream, {read} arrived in the "
             "batch; nothing was committed, the batch is read again"
