@@ -39,17 +39,15 @@ def run(config: EnrichConfig, glue: Any, checkpoint: str) -> None:
     problems = []
     if isinstance(schema, pa.Schema):
         problems.append(
-            "payload.schema: found columns; expected glue_catalog: {database, table}, which describes the stream to Glue"
+            "payload.schema: found columns; expected glue_catalog, the table that describes the stream to Glue"
         )
     if config.payload.format != "json":
-        problems.append(
-            f"payload.format: found {config.payload.format}; expected json: Glue's source reads the records"
-        )
+        problems.append(f"payload.format: found {config.payload.format}; expected json, which Glue's source gives")
     if kinesis.fan_out is not None:
         problems.append("source.kinesis.fan_out: found a consumer, which Glue's source does not take; leave it out")
     if problems or isinstance(schema, pa.Schema):
         raise ConfigError(problems, config.name)
-    begin = kinesis.starting_position
+    begin: str = kinesis.starting_position
     if kinesis.timestamp is not None:
         begin = f"{kinesis.timestamp.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     role = {"awsSTSRoleARN": kinesis.role_arn, "awsSTSSessionName": config.name} if kinesis.role_arn else {}

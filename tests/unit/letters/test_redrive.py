@@ -88,3 +88,12 @@ def test_a_letter_stays_while_one_of_its_events_is_rejected() -> None:
     assert rejected_again(letters, ["s/a/9/7"]) == {"s/a/9/0", "s/a/9/5"}
     assert rejected_again(letters, ["s/a/9/5", "no-place"]) == {"s/a/9/5", "no-place"}
     assert rejected_again(letters, []) == set()
+
+
+def test_a_letter_without_a_place_stays_for_what_has_its_content_or_for_anything_that_it_may_have_held() -> None:
+    one, other = "a" * 64, "b" * 64
+    letters = {f"{one}/query/q/1/1", f"{one}/query/q/2/1", f"{other}/query/q/1/1", "orders/0/9/0"}
+    without_place = letters - {"orders/0/9/0"}
+    assert rejected_again(letters, [one]) == {f"{one}/query/q/1/1", f"{one}/query/q/2/1"}
+    assert rejected_again(letters, ["c" * 64]) == without_place
+    assert rejected_again(letters, ["orders/0/9/0"]) == {"orders/0/9/0"}
