@@ -12,6 +12,7 @@ JOBS = Path(__file__).resolve().parents[2] / "jobs"
 # Script -> the job that it runs.
 SCRIPTS = {
     JOBS / "enrich_stream.py": "enrich",
+    JOBS / "enrich_from_catalog.py": "enrich",
     JOBS / "capture_stream.py": "capture",
     JOBS / "backfill.py": "backfill",
     JOBS / "replicate.py": "replicate",
@@ -93,6 +94,7 @@ def run_as_script(script, tmp_path, text):
         "from streamjoin.errors import ConfigError, SinkError\n"
         f"def run(config, job):\n    assert job == {SCRIPTS[script]!r}\n    {text}\n"
         "entry.run_job = run\n"
+        "entry._run_from_catalog = lambda arguments: run(entry.config_argument(arguments), 'enrich')\n"
         f"sys.argv = [{str(script)!r}, '--JOB_NAME', 'orders', '--config', 'job.yaml']\n"
         "try:\n"
         f"    runpy.run_path({str(script)!r}, run_name='__main__')\n"
@@ -117,8 +119,37 @@ def test_a_failed_run_exits_with_its_code_and_a_good_one_just_ends(script, tmp_p
 
 
 def test_a_missing_configuration_file_fails_the_script(script, tmp_path):
-    command = [sys.executable, str(script), "--config", str(tmp_path / "none.yaml")]
+    command = [sys.executable, str(script), *GLUE_ARGUMENTS, "--config", str(tmp_path / "none.yaml")]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 2
     assert "none.yaml" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_the_script_of_glues_own_source_hands_over_glue_and_a_checkpoint_below_its_temporary_place(
+    tmp_path, monkeypatch
+):
+    import awsglue.context  # noqa: PLC0415
+    import pyspark  # noqa: PLC0415
+
+    from streamjoin.enrich import from_catalog  # noqa: PLC0415
+
+    config = tmp_path / "orders.yaml"
+    config.write_text((JOBS.parent / "conf" / "enrich_orders.yaml").read_text())
+    given = []
+    monkeypatch.setattr(pyspark.SparkContext, "getOrCreate", lambda: "spark")
+    monkeypatch.setattr(awsglue.context, "GlueContext", lambda spark: f"glue of {spark}")
+    monkeypatch.setattr(from_catalog, "run", lambda *arguments: given.append(arguments))
+    arguments = ["enrich_from_catalog.py", *GLUE_ARGUMENTS, "--config", str(config)]
+    entry.run_script("enrich", arguments, from_catalog=True)
+    ((settings, glue, checkpoint),) = given
+    assert (settings.job, glue) == ("enrich", "glue of spark")
+    assert checkpoint == "s3://bucket/temporary/orders/checkpoint/"
+
+
+@pytest.mark.usefixtures("without_awsglue")
+def test_glues_own_source_is_refused_where_glue_is_not(capsys):
+    with pytest.raises(SystemExit) as end:
+        entry.run_script("enrich", ["enrich_from_catalog.py", "--config", "x.yaml"], from_catalog=True)
+    assert end.value.code == 1
+    assert "run jobs/enrich_stream.py" in capsys.readouterr().err

@@ -124,8 +124,7 @@ def process_batch(
             versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
             seconds = {"fetch": batch.fetch_seconds, **stages.seconds, **job.after_commit}
             known = Known(batch.arrivals, seconds, failures, meanwhile)
-            counted = batch.counted(counts.read)
-            metadata = _metadata(counted, versions, counts, known)
+            metadata = _metadata(batch.counted(counts.read), versions, counts, known)
             commit_rows(job, batch.batch_id, ordered, snapshots, metadata, parallelism)  # 7
             stages.done("commit")
             on_step("committed")

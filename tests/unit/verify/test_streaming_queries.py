@@ -70,10 +70,8 @@ def test_a_dead_letter_of_a_batch_that_died_is_a_note(queries: Queries, prove_it
 def test_a_lost_dead_letter_is_named_with_its_reason(queries: Queries, prove_it: Prove) -> None:
     queries.batch("a", 0, 5, 2)
     queries.job.letters.popitem()
-    (violation,) = prove_it().violations
-    assert (
-        "1 of 2 records that were rejected with reason WRONG_TYPE are neither among the dead letters" in violation.text
-    )
+    (found,) = prove_it().violations
+    assert "1 of 2 records that were rejected with reason WRONG_TYPE are neither among the dead letters" in found.text
 
 
 def test_records_that_two_queries_read_are_no_loss(queries: Queries, prove_it: Prove) -> None:
