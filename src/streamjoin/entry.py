@@ -248,7 +248,7 @@ def _run_from_catalog(arguments: Sequence[str]) -> None:
 
     options = getResolvedOptions(list(arguments), ["config", "JOB_NAME", "TempDir"])
     settings = load_config(options["config"])
-    configure_logging()
+    configure_logging(form=settings.logging.format)
     checkpoint = f"{options['TempDir'].rstrip('/')}/{options['JOB_NAME']}/checkpoint/"
     glue = GlueContext(SparkContext.getOrCreate())
     import_module("streamjoin.enrich.from_catalog").run(settings, glue, checkpoint)

@@ -3,7 +3,9 @@
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +20,10 @@ from streamjoin.enrich.pipeline import commit_start, process_batch, resume
 from streamjoin.enrich.rewrite import rewrite
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.history.entry import Entry
+from streamjoin.metrics.metric import by_key
+from streamjoin.metrics.outputs import metric_outputs
+from streamjoin.process import FIELDS
+from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import QUERIES, Position, ShardRange
 from streamjoin.spark.frames import persisted
 from streamjoin.spark.session import apply_sql_settings
@@ -70,6 +76,9 @@ class QueryBatches:
         self._job = job.with_locks("streaming query", wait_seconds=_WAIT_SECONDS)
         self._is_split = payload_format(config.payload).splitter(schema) is None
         self._query_id, self._on_step = query_id, on_step
+        outputs = ExitStack()
+        self._tell = outputs.enter_context(metric_outputs(config))
+        weakref.finalize(self, outputs.close)
         # The newest commit that this process knows of; None: the table must be opened first.
         self._known: str | None = None
         # Two queries may have this one function.
@@ -98,7 +107,10 @@ class QueryBatches:
         with self._turn:
             # A query that Spark stops is interrupted in its thread: nothing else asks to stop.
             with_attempts(
-                lambda: self._attempt(records, query, int(batch_id), is_kept=frame.is_cached), StopRequest(), lambda: 0
+                lambda: self._attempt(records, query, int(batch_id), is_kept=frame.is_cached),
+                StopRequest(),
+                lambda: 0,
+                lambda: self._job.meanwhile.update(("retries",)),
             )
 
     def _attempt(self, records: DataFrame, query: str, number: int, *, is_kept: bool) -> None:
@@ -113,7 +125,9 @@ class QueryBatches:
                 with persisted(records, needed=not is_kept):
                     batch = self._batch(records, query, number, position, done)
                     report = process_batch(job, batch, on_step=self._on_step)
-                log.info(report.line())
+                measures = list(report.measures())
+                log.info(report.line(), extra={FIELDS: by_key(measures)})
+                self._tell(measures)
                 rewrite(job, self._spark, on_step=self._on_step)
             newest = job.positions.newest()
             self._known = newest.instant if newest else None
@@ -136,24 +150,40 @@ class QueryBatches:
         return job, newest.position
 
     def _batch(self, records: DataFrame, query: str, number: int, position: Position, done: str | None) -> Batch:
-        size = F.coalesce(F.sum(F.length("data")), F.lit(0))
-        arrived = F.max(F.unix_millis("approximate_arrival_timestamp"))
-        row = records.agg(F.count(F.lit(1)), size, arrived).head()
+        """Read the records, and return them with what they come to."""
+        started = time.monotonic()
+        arrived = F.unix_millis("approximate_arrival_timestamp")
+        row = records.agg(
+            F.count(F.lit(1)),
+            F.coalesce(F.sum(F.length("data")), F.lit(0)),
+            F.min(arrived),
+            F.percentile_approx(arrived, [0.01, 0.5]),
+            F.max(arrived),
+        ).head()
         assert row is not None  # noqa: S101  (an aggregate without groups has one row)
+        count, size, oldest, shares, newest = row
         read = ShardRange(
             shard_id=query,
             first=str(number),
             last=str(number),
-            records=int(row[0]),
-            bytes=int(row[1]),
+            records=int(count),
+            bytes=int(size),
             drained=False,
             millis_behind_latest=None,
             read_at_ms=int(time.time() * 1000),
             after=done,
-            last_arrived_ms=row[2],
+            last_arrived_ms=newest,
         )
-        # No other commit's name begins so.
-        return Batch(f"query/{query}/{number}", records, position.advance([read]), (read,), is_split=self._is_split)
+        return Batch(
+            # No other commit's name begins so.
+            f"query/{query}/{number}",
+            records,
+            position.advance([read]),
+            (read,),
+            fetch_seconds=time.monotonic() - started,
+            is_split=self._is_split,
+            arrivals=None if oldest is None else Arrivals(oldest, *shares),
+        )
 
     def _pass_over(self, query: str, number: int, done: int) -> None:
         job = self._job.name
