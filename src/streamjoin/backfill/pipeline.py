@@ -30,6 +30,7 @@ from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.table import DeadLetters
 from streamjoin.lock import Place, TableLock
 from streamjoin.metrics.outputs import metric_outputs
+from streamjoin.progress import progress
 from streamjoin.spark.session import job_session
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.signals import StopRequest, stop_on_signals
@@ -77,7 +78,9 @@ def run(
         stop = opened.enter_context(stop_on_signals(config.limits.grace_seconds))
         place = Place.of_backfill(base_path)
         opened.enter_context(TableLock(f"{base_path}/{FOLDER}/backfill", job=config.name, place=place))
-        telling = Telling(source.table_name, FigureFolder(base_path, FIGURES_PLACE, clock=clock), tell)
+        # The reading has lines of its own.
+        shown = opened.enter_context(progress("Backfill", lines=False))
+        telling = Telling(source.table_name, FigureFolder(base_path, FIGURES_PLACE, clock=clock), tell, shown)
         backfill = Backfill(
             name=config.name,
             spark=spark,

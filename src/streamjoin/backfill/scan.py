@@ -19,6 +19,7 @@ from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.dynamodb.read.item_staging import StagingPlan, stage
 from streamjoin.errors import SourceError, StreamJoinError
 from streamjoin.hudi import write as hudi
+from streamjoin.progress import draws_bars
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,10 @@ class Scan:
             totals = ScanTotals.of(finished.values(), begun.values(), noted.segments)
             seconds = self.clock() - started
             self.telling.scanned(totals)
-            log.info(Progress(self.job, totals, seconds, before.scanned, self.source.items).line())
+            self.telling.progress(totals.scanned, self.source.items or None, "items read")
+            line = Progress(self.job, totals, seconds, before.scanned, self.source.items).line()
+            # A bar says the same.
+            log.log(logging.DEBUG if draws_bars() else logging.INFO, line)
 
         return tell
 

@@ -13,6 +13,7 @@ from streamjoin.history.figure_folder import FigureFolder
 from streamjoin.history.figures import BatchFigures
 from streamjoin.metrics import names as m
 from streamjoin.metrics.metric import Measure, by_key
+from streamjoin.progress import Tell, tell_nobody
 from streamjoin.streaming.figure_measures import measures_of
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,13 @@ class Telling:
         source: What is read, as metrics call it.
         figures: Where the numbers are kept; None: nowhere.
         tell: Takes the numbers of each batch.
+        progress: Takes how far it is.
     """
 
     source: str
     figures: FigureFolder | None = None
     tell: Callable[[Sequence[Measure]], None] = _nowhere
+    progress: Tell = tell_nobody
     _meanwhile: Counter[str] = field(default_factory=Counter, init=False)
     _first: ScanTotals = field(default_factory=ScanTotals, init=False)
     _told: ScanTotals = field(default_factory=ScanTotals, init=False)

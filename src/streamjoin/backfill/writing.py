@@ -145,6 +145,7 @@ class Writing:
         if first < len(parts):
             self._find_columns(parts, noted)
         while first < len(parts):
+            self.telling.progress(first, len(parts), "files written")
             if stop.made:
                 return False
             is_first = not self.table.has_commit

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from streamjoin.cli.seed import seed_table
 from streamjoin.cli.stream_job import load_positioned_job
 from streamjoin.local.samples.names import DatasetName, DemoJob
 from streamjoin.process import ExitCode, report_defect
+from streamjoin.progress import Tell, progress, tell_nobody
 from streamjoin.rendering import OutputFormat
 
 if TYPE_CHECKING:
@@ -119,7 +121,9 @@ def verify(
     Of tables with partitions: fixed it reads the keys of all rows, which are there once.
     Of a replication it compares the control table with all items of the targets, and reads nothing of the server.
     """
-    report = _report_of(config)
+    # A program that reads JSON has no use for a bar, and often a terminal all the same.
+    with progress("Verifying") if form is TextOrJson.TABLE else nullcontext(tell_nobody) as tell:
+        report = _report_of(config, tell)
     if form is TextOrJson.JSON:
         typer.echo(json.dumps(report.to_dict(), indent=2))
     else:
@@ -129,7 +133,7 @@ def verify(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _report_of(config: str) -> "VerifyReport | ReplicationReport":
+def _report_of(config: str, tell: Tell) -> "VerifyReport | ReplicationReport":
     from streamjoin.capture.config.capture import CaptureConfig, journal_path  # noqa: PLC0415
     from streamjoin.replicate.config import ReplicateConfig  # noqa: PLC0415
 
@@ -143,12 +147,12 @@ def _report_of(config: str) -> "VerifyReport | ReplicationReport":
 
         tables = [each.sink.hudi for each in settings.tables if each.table_name != "*"]
         fixed = [each.base_path for each in tables if each.partitions == "fixed"]
-        return verify_journal(journal_path(settings), settings.dead_letters.base_path, fixed)
+        return verify_journal(journal_path(settings), settings.dead_letters.base_path, fixed, tell)
     from streamjoin.verify import verify as prove  # noqa: PLC0415
 
     table = settings.sink.hudi
     fixed = [table.base_path] if table.partitions == "fixed" else []
-    return prove(table.base_path, settings.dead_letters.base_path, fixed)
+    return prove(table.base_path, settings.dead_letters.base_path, fixed, tell)
 
 
 @app.command()

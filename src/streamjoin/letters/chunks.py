@@ -64,6 +64,10 @@ class LetterChunks:
             after = max(reasons)
             yield Chunk(reasons, left.where(F.col(ID_COLUMN) <= after).select(*RECORD_FIELDS))
 
+    def count(self) -> int:
+        """Return how many letters are given, if nothing is written meanwhile."""
+        return self._meant().where(~F.col(_IS_UNREAD)).count()
+
     def unread(self) -> list[str]:
         """Return the ids of the letters that lie after the position."""
         return [str(row[0]) for row in self._meant().where(_IS_UNREAD).select(ID_COLUMN).collect()]

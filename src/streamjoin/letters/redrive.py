@@ -21,6 +21,7 @@ from streamjoin.letters.chunks import Chunk, LetterChunks, with_new_shards
 from streamjoin.letters.intents import Intents
 from streamjoin.letters.job import PositionedJob
 from streamjoin.letters.listing import LetterFilter
+from streamjoin.progress import progress
 from streamjoin.spark.frames import tasks_for
 from streamjoin.streaming.isolation import SetAside, isolating
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # The id of a letter without a place, with a batch and a number behind its content's.
 _WITHOUT_PLACE: Final = re.compile(r"[0-9a-f]{64}/")
+# What takes less is over before it is worth counting what is left.
+_LONG_SECONDS: Final = 5.0
 # The steps of a chunk between which it may die; tests kill it at each.
 STEPS: Final = ("letters_read", "processed", "intended", "redriven", "letters_deleted")
 
@@ -115,11 +118,17 @@ class Redrive:
         position = with_new_shards(self.spark, self.job.dead_letters, self.job.positions.entries, newest.position)
         chunks = LetterChunks(self.spark, self.job.dead_letters, position, letters or LetterFilter(), self.limits)
         redriven, stayed = Counter[str](), Counter[str]()
-        for chunk in chunks:
-            self.on_step("letters_read")
-            back = self._feed(chunk)
-            redriven.update(reason for letter, reason in chunk.reasons.items() if letter in back)
-            stayed.update(reason for letter, reason in chunk.reasons.items() if letter not in back)
+        started, total = time.monotonic(), None
+        with progress("Redrive") as tell:
+            for chunk in chunks:
+                self.on_step("letters_read")
+                back = self._feed(chunk)
+                redriven.update(reason for letter, reason in chunk.reasons.items() if letter in back)
+                stayed.update(reason for letter, reason in chunk.reasons.items() if letter not in back)
+                if total is None and time.monotonic() - started > _LONG_SECONDS:
+                    # Those that are redriven are gone.
+                    total = redriven.total() + chunks.count()
+                tell(redriven.total() + stayed.total(), total, "dead letters")
         return RedriveReport(dict(redriven), dict(stayed), len(chunks.unread()))
 
     @property

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -11,7 +11,9 @@ from streamjoin.errors import ConfigError, SourceError, StreamJoinError
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.metrics.metric import Measure, by_key
 from streamjoin.process import FIELDS
+from streamjoin.progress import progress
 from streamjoin.streaming.attempts import with_attempts
+from streamjoin.streaming.backlog import Backlog
 from streamjoin.streaming.pace import Pace
 from streamjoin.streaming.signals import StopRequest
 
@@ -153,7 +155,7 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
         try:
             with closing(job.open_reader()) as reader:
                 has_started = True
-                _process_batches(job, reader, pace, stop, until, summary)
+                _process_batches(job, reader, pace, stop, until, summary, backlog)
         except ConfigError as error:
             if not has_started:
                 raise
@@ -164,7 +166,9 @@ def run_stream(job: StreamJob[BatchT], pace: Pace, stop: StopRequest, until: Unt
             cut_off += summary.caught_up
             raise
 
-    with_attempts(attempt, stop, lambda: summary.commits + cut_off, job.on_retry)
+    with ExitStack() as shown:
+        backlog = Backlog(shown.enter_context(progress("Catching up"))) if until.caught_up else None
+        with_attempts(attempt, stop, lambda: summary.commits + cut_off, job.on_retry)
     return summary
 
 
@@ -175,6 +179,7 @@ def _process_batches(
     stop: StopRequest,
     until: Until,
     summary: RunSummary,
+    backlog: Backlog | None,
 ) -> None:
     processed = time.monotonic()
     while not stop.made and (until.batches is None or summary.batches < until.batches):
@@ -195,6 +200,8 @@ def _process_batches(
             summary.commits += 1
             summary.batches += batch.count > 0
             summary.records += batch.count
+            if backlog is not None:
+                backlog.took(measures, summary.records)
             pace.took(batch.count, report.seconds)
         is_settled = job.settle()
         summary.caught_up = reader.caught_up and is_settled

@@ -9,6 +9,7 @@ from streamjoin.history.entry import Entry
 from streamjoin.history.journal import Journal
 from streamjoin.history.ledger import Ledger
 from streamjoin.letters.intents import Intents
+from streamjoin.progress import Tell, tell_nobody
 from streamjoin.verify.chain import Chain
 from streamjoin.verify.counts import check_counts, check_versions, number
 from streamjoin.verify.letters import read_letters
@@ -31,7 +32,7 @@ class Commits(Protocol):
         """Return how something else contradicts one; None if nothing does."""
 
 
-def verify(base_path: str, dead_letters_path: str, fixed: Sequence[str] = ()) -> VerifyReport:
+def verify(base_path: str, dead_letters_path: str, fixed: Sequence[str] = (), tell: Tell = tell_nobody) -> VerifyReport:
     """Prove that the stream was read without gap and overlap, and that every record is accounted for.
 
     Reads ledger, timeline and dead letters, without Spark, and writes nothing. While a job runs, what it commits
@@ -41,26 +42,30 @@ def verify(base_path: str, dead_letters_path: str, fixed: Sequence[str] = ()) ->
         base_path: The table's.
         dead_letters_path: That of its dead letters.
         fixed: Base paths of tables of which it is promised that no row moves: they are read.
+        tell: Takes how far it is.
 
     Raises:
         SinkError: There is no commit of streamjoin at `base_path`, or something can't be read.
     """
-    report = prove(base_path, Ledger(base_path).history(), _rejects(base_path, dead_letters_path))
+    report = prove(base_path, Ledger(base_path).history(), _rejects(base_path, dead_letters_path), tell)
     return _with_tables(report, fixed)
 
 
-def verify_journal(journal_path: str, dead_letters_path: str, fixed: Sequence[str] = ()) -> VerifyReport:
+def verify_journal(
+    journal_path: str, dead_letters_path: str, fixed: Sequence[str] = (), tell: Tell = tell_nobody
+) -> VerifyReport:
     """Prove the same of a job that writes many tables, from its journal and its dead letters.
 
     Args:
         journal_path: The journal's base path.
         dead_letters_path: That of the job's dead letters.
         fixed: As in `verify`.
+        tell: As in `verify`.
 
     Raises:
         SinkError: There is no entry, or something can't be read.
     """
-    report = prove(journal_path, Journal(journal_path), _rejects(journal_path, dead_letters_path))
+    report = prove(journal_path, Journal(journal_path), _rejects(journal_path, dead_letters_path), tell)
     return _with_tables(report, fixed)
 
 
@@ -78,13 +83,14 @@ def _rejects(base_path: str, dead_letters_path: str) -> RejectCheck:
     return RejectCheck(read_letters(dead_letters_path), intents)
 
 
-def prove(base_path: str, history: Commits, rejects: RejectCheck) -> VerifyReport:
+def prove(base_path: str, history: Commits, rejects: RejectCheck, tell: Tell = tell_nobody) -> VerifyReport:
     """Return what `verify` does, from what was read.
 
     Args:
         base_path: The table's.
         history: All of its commits.
         rejects: Knows the dead letters, and no commit yet.
+        tell: Takes how far it is.
 
     Raises:
         SinkError: There is no commit, or one can't be read.
@@ -106,6 +112,7 @@ def prove(base_path: str, history: Commits, rejects: RejectCheck) -> VerifyRepor
         rejects.add(entry)
         first_instant = first_instant or entry.instant
         commits += 1
+        tell(commits, None, "commits")
         records += number(entry.counts, "read")
         shards.update(each.shard_id for each in entry.ranges)
     if chain.last is None:
