@@ -55,7 +55,7 @@ def test_every_package_of_an_extra_is_used() -> None:
 @pytest.mark.parametrize(
     ("extra", "rooms"),
     [
-        ("cli", {"cli", "local", "rendering.py"}),
+        ("cli", {"cli", "local", "progress.py", "rendering.py"}),
         ("query", {"query"}),
         ("mysql", {"mysql", "local"}),
         ("prometheus", {"metrics"}),
