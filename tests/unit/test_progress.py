@@ -104,11 +104,12 @@ def test_lines_of_the_log_come_whole_above_the_bar_and_the_log_is_given_back(mon
 
 def test_a_backlog_is_told_by_how_much_nearer_the_present_is() -> None:
     told = list[tuple[float, float | None, str]]()
-    backlog = Backlog(lambda *told_now: told.append(told_now))
-    for lag in (600.0, 660.0, 330.0, 0.0):
-        backlog.took([Measure(LAG_SECONDS, lag)], 10)
-    unit = "seconds of the backlog"
-    assert told == [(0, 600, unit), (0, 660, unit), (330, 660, unit), (660, 660, unit)]
+    clock = Clock()
+    backlog = Backlog(lambda *told_now: told.append(told_now), clock)
+    for clock.now, lag in ((1_000, 600.0), (1_060, 660.0), (1_120, 330.0), (1_200, 0.0)):
+        backlog.took([Measure(LAG_SECONDS, lag)], 1_000)
+    unit = "seconds of the backlog, 1,000 records"
+    assert told == [(0, 600, unit), (0, 660, unit), (390, 720, unit), (800, 800, unit)]
     told.clear()
     Backlog(lambda *told_now: told.append(told_now)).took([Measure(LAG_SECONDS, 0.0)], 10)
     assert told == [(10, None, "records")]
