@@ -11,7 +11,7 @@ PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit running spark integration e2e soak explore audit format commands bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build clean
+.PHONY: help setup demo test check unit running spark integration e2e soak athena explore audit format commands bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ e2e: .venv/.jars ## jobs as processes, killed and started again
 
 soak: setup ## the job killed at 50 random instants (30 min); SOAK_KILLS=10 make soak
 	@$(BIN)/pytest tests/soak -s
+
+athena: .venv/.jars ## Trino, the engine under Athena, reads the tables by their entries in a catalog (800 MB once)
+	@$(BIN)/pytest tests/athena -v
 
 explore: setup ## the property tests without Spark, with examples that no run had before
 	@$(PYTEST) tests/unit --hypothesis-profile=exploring

@@ -170,6 +170,10 @@ def figures(sizes: Sizes) -> dict[str, list[Figure]]:
                 for kind, name in TYPES.items()
             ),
         ],
+        "catalog": [
+            Figure(kind, f"steady batch on S3, {name}: with the catalog, nothing changed / without", Goal(1.03))
+            for kind, name in TYPES.items()
+        ],
         "help": [Figure("help", "`streamjoin --help`", Goal(0.3), **seconds)],
     }
 

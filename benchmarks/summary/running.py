@@ -13,7 +13,19 @@ from pyspark.sql import SparkSession
 
 from benchmarks.own_process import in_own_process, in_own_spark
 from benchmarks.run import Result
-from benchmarks.summary import behind, by_rows, commits, freshness, memory, references, requests, start, steady, tables
+from benchmarks.summary import (
+    behind,
+    by_rows,
+    catalog,
+    commits,
+    freshness,
+    memory,
+    references,
+    requests,
+    start,
+    steady,
+    tables,
+)
 from benchmarks.summary.figures import Found
 from benchmarks.summary.sizes import Sizes
 from streamjoin.local.stack import LocalStack
@@ -76,6 +88,8 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
             _wait(waiting)
             if timed:
                 _wait([in_spark(timed, run_timed, timed)])
+        if "catalog" in chosen:
+            _wait([in_spark(["catalog"], catalog.measure, s3=True)])
         if "freshness" in chosen:
             waiting.append(alone("freshness", freshness.measure, sizes, directory))
         _wait(waiting)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from streamjoin.backfill.config.backfill import BackfillConfig
     from streamjoin.capture.config.capture import CaptureConfig
+    from streamjoin.config.catalog_stages import CatalogTable
     from streamjoin.config.file import RawConfig
     from streamjoin.config.job_file import JobFile
     from streamjoin.enrich.config.enrich import EnrichConfig
@@ -132,6 +133,15 @@ def tables_of(target: "str | Path | JobConfig") -> "QueryTables":
         where = str(target) if isinstance(target, str | Path) else "configuration"
         raise ConfigError([f"job: found '{config.job}', which writes no Hudi table"], where)
     return QueryTables.named(tables(config))
+
+
+def entered_tables(config: "JobConfig") -> "list[CatalogTable]":
+    """Return the tables of a job, also of its dead letters, that are to be in a catalog.
+
+    Raises:
+        SinkError: The place of a template's tables can't be listed.
+    """
+    return list(_file_of(config.job).entered(config))
 
 
 def query(target: "str | Path | JobConfig", sql: str) -> "pa.Table":

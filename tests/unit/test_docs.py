@@ -13,8 +13,8 @@ import yaml
 
 import streamjoin
 from streamjoin.cli import app
-from streamjoin.entry import json_schema, load_config, load_job, parse_config
-from streamjoin.errors import ConfigError, RejectReason
+from streamjoin.entry import json_schema, load_job
+from streamjoin.errors import RejectReason
 from tests.documents import CONFIGURATION, OTHER_JOBS, ROOT, code_blocks, keys_of, quoted, table_rows
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -84,24 +84,6 @@ def test_the_default_of_a_key_is_the_documented_one(key: str) -> None:
 @pytest.mark.parametrize("key", [key for key in KEY_ROWS if "enum" in KEYS[key][0]])
 def test_the_words_that_a_key_takes_are_the_documented_ones(key: str) -> None:
     assert quoted(KEY_ROWS[key][3]) == KEYS[key][0]["enum"]
-
-
-@pytest.mark.parametrize(
-    ("key", "word"),
-    [(quoted(cells[0])[0], word) for cells in table_rows(CONFIGURATION, 2) for word in quoted(cells[1])],
-)
-def test_what_is_not_supported_yet_is_refused_by_name(key: str, word: str) -> None:
-    (example,) = code_blocks(CONFIGURATION, "yaml")
-    values = load_config(example, {}).model_dump(mode="json", by_alias=True)
-    at = values
-    *parents, last = key.split(".")
-    for part in parents:
-        at = at[part.removesuffix("[]")][0] if part.endswith("[]") else at.setdefault(part, {})
-    at[last] = word
-    with pytest.raises(ConfigError) as error:
-        parse_config(values)
-    shown = re.escape(key.replace("[]", "[0]"))
-    assert [line for line in error.value.problems if re.match(rf"{shown}: found .*not supported yet", line)]
 
 
 @pytest.mark.parametrize("block", yaml_blocks())

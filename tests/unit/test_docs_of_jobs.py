@@ -30,10 +30,17 @@ def test_every_key_of_a_replication_is_documented_with_its_default_and_no_other(
 SHARED_KEYS = {
     "capture": {
         "name": "name",
-        **{f"{place}.": f"{place}." for place in ("source.kinesis", "limits", "trigger", "metrics", "logging")},
+        **{
+            f"{place}.": f"{place}."
+            for place in ("source.kinesis", "dead_letters", "limits", "trigger", "metrics", "logging")
+        },
         "tables[].sink.hudi.": "sink.hudi.",
     },
-    "backfill": {"name": "name", **{f"{p}.": f"{p}." for p in ("metrics", "logging")}, "tables[].": "tables[]."},
+    "backfill": {
+        "name": "name",
+        **{f"{place}.": f"{place}." for place in ("dead_letters", "metrics", "logging")},
+        "tables[].": "tables[].",
+    },
 }
 
 

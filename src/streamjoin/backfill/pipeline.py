@@ -21,6 +21,7 @@ from streamjoin.backfill.telling import FIGURES_PLACE, Telling
 from streamjoin.backfill.writing import Writing, parts_of
 from streamjoin.capture.backfill_note import FOLDER, BackfillNote, Noted
 from streamjoin.capture.table import TURN_SECONDS
+from streamjoin.catalog.beside import finish as finish_catalogs
 from streamjoin.dynamodb.read.item_files import ItemFolder, Segment
 from streamjoin.errors import ConfigError
 from streamjoin.history.figure_folder import FigureFolder
@@ -67,7 +68,7 @@ def run(
     settings = config.tables[0].for_table(source.table_name)
     base_path, letters = settings.sink.hudi.base_path, config.dead_letters.base_path
     table = BackfilledTable(settings, job=config.name, clock=clock)
-    dead_letters = DeadLetters(letters, f"{settings.sink.hudi.table_name}_dead_letters", (config.name, base_path))
+    dead_letters = DeadLetters.of(config.dead_letters, settings.sink.hudi.table_name, (config.name, base_path))
     at = "tables[0]"
     conflicting = conflicts(table.table, at=f"{at}.sink.hudi", rows=f"{at}.layout")
     if found := [*conflicting, *dead_letters.conflicts()]:
@@ -94,6 +95,7 @@ def run(
         )
         with_attempts(backfill.go_on, stop, backfill.progress, telling.retried)
         report = backfill.report()
+        finish_catalogs([table.catalog, dead_letters.catalog])
     log.info(report.line())
     return report
 

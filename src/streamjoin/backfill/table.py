@@ -149,6 +149,7 @@ class BackfilledTable(CapturedTable):
                 lock.check()
                 hudi.bulk_insert(frame, self.table, commit_metadata=metadata, parallelism=parallelism)
                 _, files = newest_files(self.table.base_path)
+                self.catalog.committed()
             else:
                 files = self.commit(frame, None, metadata, parallelism=parallelism)
         return SpanWritten(superseded, files)

@@ -6,7 +6,7 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.storage import is_s3
-from streamjoin.capture.config.capture import CaptureConfig, journal_path
+from streamjoin.capture.config.capture import CaptureConfig, journal_path, letters_name
 from streamjoin.capture.tables import CapturedTables
 from streamjoin.errors import ConfigError
 from streamjoin.history.journal import Journal
@@ -53,6 +53,11 @@ class CaptureJob(PositionedJob):
         self.tables.forget()
         self.tables.check_owner()
 
+    def finish(self) -> None:
+        """Wait, within bounds, for what is done beside the commits: services of the tables, and the catalog."""
+        self.tables.finish()
+        self.dead_letters.catalog.finish()
+
 
 def assemble(config: CaptureConfig, *, remembers_all: bool = False) -> CaptureJob:
     """Return the job of `config`; nothing is read or written yet.
@@ -65,7 +70,7 @@ def assemble(config: CaptureConfig, *, remembers_all: bool = False) -> CaptureJo
         ConfigError: Two tables would have one name.
     """
     owner = (config.name, journal_path(config))
-    dead_letters = DeadLetters(config.dead_letters.base_path, f"{_table_name(config.name)}_dead_letters", owner)
+    dead_letters = DeadLetters.of(config.dead_letters, letters_name(config.name), owner)
     return CaptureJob(
         name=config.name,
         tables=CapturedTables(config, dead_letters, remembers_all=remembers_all),
@@ -87,7 +92,3 @@ def prepare(config: CaptureConfig, *, remembers_all: bool = False) -> tuple[Capt
         raise ConfigError(found, where=config.name)
     paths = [config.dead_letters.base_path, *(table.sink.hudi.base_path for table in config.tables)]
     return job, job_session(config.name, s3=any(map(is_s3, paths)))
-
-
-def _table_name(job_name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in job_name).lower()

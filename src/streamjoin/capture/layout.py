@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.capture.config.tables import CaptureTableSettings
+from streamjoin.config.catalog_stages import entry_settings
 from streamjoin.hudi.conflict import as_made
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.hudi.write import HudiTable
@@ -54,5 +55,6 @@ def hudi_table(settings: CaptureTableSettings, layout: ChangeLayout) -> HudiTabl
         is_fixed=layout.is_fixed or not layout.is_current,
         expected_rows=hudi.expected_rows,
         served_by=hudi.table_services,
+        glue=entry_settings(hudi.catalog, hudi.glue),
     )
     return as_made(table)

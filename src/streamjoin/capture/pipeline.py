@@ -115,7 +115,7 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
                 job.check()
                 seconds = {"fetch": batch.fetch_seconds, **stages.seconds, **job.after_commit}
                 known = Known(batch.arrivals, seconds, meanwhile=meanwhile, services=services)
-                entry = _entry(batch.batch_id, batch.position, batch, counts)
+                entry = {**_entry(batch.batch_id, batch.position, batch, counts), **job.tables.catalog_said()}
                 job.journal.append({**entry, **known.to_metadata()}, observed.to_dict())  # 6
             stages.done("ledger")
             on_step("recorded")
@@ -127,6 +127,7 @@ def process_batch(job: CaptureJob, batch: Batch, *, on_step: Callable[[str], Non
         job=job.name,
         batch_id=batch.batch_id,
         counts=counts,
+        catalog_failures=job.tables.catalog_failures(),
         services=services,
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
         seconds=stages.total_seconds,
@@ -261,7 +262,7 @@ def run(
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )
-        job.tables.finish()
+        job.finish()
         return summary
 
 

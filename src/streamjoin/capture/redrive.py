@@ -42,7 +42,9 @@ def run_redrive(
     prepared, spark = prepare(config, remembers_all=True)
     with prepared.locked("redrive") as job:
         job.open()
-        return Redrive(job, spark, BatchLimits.of(config.limits), partial(_process, job), on_step).run(letters)
+        report = Redrive(job, spark, BatchLimits.of(config.limits), partial(_process, job), on_step).run(letters)
+        job.finish()
+        return report
 
 
 def _process(job: CaptureJob, chunk: Chunk, batch_id: str, aside: SetAside, kept: ExitStack) -> Processed:

@@ -17,6 +17,7 @@ from streamjoin.capture.config.tables import CaptureTableSettings
 from streamjoin.capture.fitting import differs, fitted, is_same
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.owner import Owner
+from streamjoin.catalog.beside import CatalogSync
 from streamjoin.errors import SchemaError
 from streamjoin.history.figures import Files, newest_files
 from streamjoin.hudi import evolution
@@ -61,7 +62,7 @@ class CapturedTable:
         layout: What its rows are; with `undeclared: evolve` it gets more columns as they are found.
         table: The Hudi table.
         tombstones: Its removed items; None in layout changelog.
-        services: What compacts and cleans it.
+        services, catalog: What compacts and cleans it, and what enters it in its catalog.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class CapturedTable:
         self.tombstones = tombstones(base_path, settings.tombstone_hours) if self.layout.is_current else None
         self._job, self._turn_seconds, self._owner = job, turn_seconds, owner
         self._index = RecordIndex.of(self.table)
-        self.services = TableServices(self.table, job=job)
+        self.services, self.catalog = TableServices(self.table, job=job), CatalogSync.of(self.table, job=job)
         self._columns: pa.Schema | None = None
         self._newest = ""
         self._refused: set[tuple[str, str]] = set()
@@ -181,6 +182,7 @@ class CapturedTable:
             self._columns = target
             self._newest, files = newest_files(self.table.base_path)
             self.services.after_commit(spark)
+        self.catalog.committed()
         return files
 
     def fitting(self, rows: DataFrame) -> pa.Schema:

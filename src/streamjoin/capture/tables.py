@@ -11,6 +11,8 @@ from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings, c
 from streamjoin.capture.layout import capture_layout, hudi_table
 from streamjoin.capture.owner import Owner
 from streamjoin.capture.table import CapturedTable
+from streamjoin.catalog.beside import CatalogSync
+from streamjoin.catalog.beside import finish as finish_catalogs
 from streamjoin.errors import ConfigError
 from streamjoin.hudi.conflict import conflicts
 from streamjoin.hudi.table import HudiTable
@@ -71,9 +73,22 @@ class CapturedTables:
         }
 
     def finish(self) -> None:
-        """Wait for what is carried out of the tables' services."""
+        """Wait for what is carried out of the tables' services, and for the catalog."""
         for table in self._open.values():
             table.services.finish()
+        finish_catalogs(self._catalogs())
+
+    def catalog_failures(self) -> int:
+        """Return how often in a row the catalog of an open table has failed, of the one with the most failures."""
+        return max((catalog.failures for catalog in self._catalogs()), default=0)
+
+    def catalog_said(self) -> dict[str, str]:
+        """Return what the journal is to say of the catalog: the table with the most failures; or nothing."""
+        worst = max(self._catalogs(), key=lambda catalog: catalog.failures, default=None)
+        return {} if worst is None else worst.said()
+
+    def _catalogs(self) -> list[CatalogSync]:
+        return [table.catalog for table in self._open.values()]
 
     def check_owner(self) -> None:
         """Make sure that no other capture job owns a table that is there already.
@@ -122,6 +137,8 @@ class CapturedTables:
             )
             table = CapturedTable(settings, job=self._config.name, owner=self._owner, tombstones=tombstones)
             table.open(spark)
+            # What an earlier process has missed is made up for.
+            table.catalog.committed()
             self._open[table_name] = table
         return self._open[table_name]
 

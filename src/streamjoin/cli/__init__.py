@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamjoin.cli import checkpoint, dead_letters, local
+from streamjoin.cli import catalog, checkpoint, dead_letters, local
 from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
 from streamjoin.cli.seed import seed_table
 from streamjoin.cli.stream_job import load_positioned_job
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.add_typer(local.app, name="local")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(catalog.app, name="catalog")
 
 Data = Annotated[DatasetName, typer.Option(help="Which sample data.")]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from streamjoin.config.catalog_stages import CatalogTable
 from streamjoin.config.file import RawConfig
 from streamjoin.config.problems import Unset, dotted, explain, nested_model, places_without_mapping
 from streamjoin.config.schema_forms import Stage
@@ -24,6 +25,7 @@ class JobFile(Generic[Config]):
         problems: Yields what is wrong across keys; it takes a draft, see `draft`.
         summary: Says in a few words what the job reads and writes; raises `ConfigError` if another file is wrong.
         tables: Yields name and base path of each Hudi table that the job writes; None: it writes none.
+        entered: Yields the tables, also of dead letters, that are to be in a catalog.
         located: Finds what the file names beside it.
         beside: Yields what is wrong with other files that a draft names, to be told with what is wrong with this one;
             if nothing is, the reader of those files tells it.
@@ -33,6 +35,7 @@ class JobFile(Generic[Config]):
     problems: Callable[[Config], Iterable[str]]
     summary: Callable[[Config], str]
     tables: Callable[[Config], Iterable[tuple[str, str]]] | None = None
+    entered: Callable[[Config], Iterable[CatalogTable]] = lambda config: ()
     located: Callable[[RawConfig], RawConfig] = lambda raw: raw
     beside: Callable[[Config], Iterable[str]] = lambda config: ()
 

@@ -1,10 +1,20 @@
 """The last part of the data path in a configuration: the table that rows go to, and where rejected records go."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from streamjoin.config.catalog_stages import (
+    Catalog,
+    CatalogAccess,
+    CatalogName,
+    CatalogTable,
+    Catalogued,
+    GlueSettings,
+    entered,
+)
 from streamjoin.config.hudi_options import HudiOptionName
 from streamjoin.config.schema_forms import Stage
 from streamjoin.config.values import (
@@ -12,7 +22,6 @@ from streamjoin.config.values import (
     ColumnName,
     ColumnNames,
     FormattingPattern,
-    Matching,
     OptionValue,
     ParsingPattern,
     Path,
@@ -21,7 +30,6 @@ from streamjoin.config.values import (
     Zone,
 )
 
-CatalogName = Annotated[str, Matching(r"[a-z0-9_]+", "lower-case letters, digits and _ (what Athena can name)")]
 TableType = Annotated[
     Literal["COPY_ON_WRITE", "MERGE_ON_READ"],
     Choice(
@@ -44,7 +52,6 @@ TableServices = Annotated[
     ),
 ]
 ExpectedRows = Annotated[int, Field(ge=1)]
-Catalog = Annotated[Literal["none"], Choice("glue", none="The table is not entered in a catalog.")]
 
 
 class OrderingSettings(Stage):
@@ -110,6 +117,8 @@ class HudiSettings(Stage):
     """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
     catalog: Catalog = "none"
     """Catalog that the table is entered in."""
+    glue: GlueSettings | None = None
+    """How it is entered in the Glue Data Catalog; with catalog: glue."""
 
 
 class SinkSettings(Stage):
@@ -124,3 +133,24 @@ class DeadLetterSettings(Stage):
 
     base_path: Path
     """Where the dead letters are; neither inside nor around the table's base_path."""
+    catalog: Catalog = "none"
+    """Catalog that the table of dead letters is entered in."""
+    database: CatalogName = "default"
+    """Its database there."""
+    glue: CatalogAccess | None = None
+    """How it is entered in the Glue Data Catalog; with catalog: glue."""
+
+
+def letters_catalogued(letters: DeadLetterSettings, names: tuple[str, ...]) -> Catalogued:
+    """Return what the settings of dead letters, or a draft of them, say of a catalog.
+
+    Args:
+        letters: The settings.
+        names: What their table is called.
+    """
+    return Catalogued("dead_letters", letters.base_path, letters.catalog, letters.glue, letters.database, names)
+
+
+def entered_letters(letters: DeadLetterSettings, table_name: str) -> Iterator[CatalogTable]:
+    """Yield the table of dead letters if it is to be in the Glue Data Catalog, under `<table_name>_dead_letters`."""
+    yield from entered(letters.base_path, letters.database, f"{table_name}_dead_letters", letters.catalog, letters.glue)

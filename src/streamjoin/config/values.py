@@ -58,10 +58,10 @@ def reserved_problem(name: str) -> str | None:
 
 
 class Choice:
-    """One of a few words; `not_yet` are those of later versions, refused by name."""
+    """One of a few words."""
 
-    def __init__(self, *not_yet: str, **meanings: str) -> None:
-        self._not_yet, self._meanings = not_yet, meanings
+    def __init__(self, **meanings: str) -> None:
+        self._meanings = meanings
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Check by word; the annotation's `Literal` is for type checkers."""
@@ -73,8 +73,6 @@ class Choice:
 
     def _check(self, value: object) -> object:
         words = list(self._meanings)
-        if value in self._not_yet:
-            refuse(f"not supported yet by this version; allowed: {', '.join(words)}")
         if value not in words:
             refuse(f"{did_you_mean(value, words)}allowed: {', '.join(words)}")
         return value

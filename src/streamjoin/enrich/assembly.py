@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import is_s3
+from streamjoin.config.catalog_stages import entry_settings
 from streamjoin.config.stages import DynamoDbSettings, ReferenceSettings, RefreshSettings
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.dynamodb.table import TableClient, TableDescription
@@ -143,7 +144,7 @@ def assemble(
 def _dead_letters(config: EnrichConfig) -> DeadLetters:
     hudi_settings = config.sink.hudi
     owner = (config.name, hudi_settings.base_path)
-    return DeadLetters(config.dead_letters.base_path, f"{hudi_settings.table_name}_dead_letters", owner)
+    return DeadLetters.of(config.dead_letters, hudi_settings.table_name, owner)
 
 
 def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
@@ -165,6 +166,7 @@ def hudi_table(config: EnrichConfig) -> hudi.HudiTable:
         is_fixed=settings.partitions == "fixed",
         expected_rows=settings.expected_rows,
         served_by=settings.table_services,
+        glue=entry_settings(settings.catalog, settings.glue),
     )
     return as_made(table)
 

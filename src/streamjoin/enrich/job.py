@@ -82,6 +82,11 @@ class EnrichJob(PositionedJob):
             self.deletion.tombstones.open()
         repair(self.dead_letters.base_path)
 
+    def finish(self) -> None:
+        """Wait, within bounds, for what is done beside the commits: services of the table, and the catalog."""
+        self.writer.finish()
+        self.dead_letters.catalog.finish()
+
 
 def followed(job: EnrichJob) -> list[Reference]:
     """Return the references that are kept current, which those that are looked up are not."""

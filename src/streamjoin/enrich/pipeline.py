@@ -147,6 +147,7 @@ def process_batch(
         refresh_failures=failures,
         ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
+        catalog_failures=job.writer.catalog.failures,
         services=job.writer.service_seconds(),
         seconds=stages.total_seconds + (prepared.seconds if prepared else 0.0),
         fetch_seconds=batch.fetch_seconds,
@@ -225,7 +226,7 @@ def run(
             stop,
             Until(caught_up=until_caught_up, batches=max_batches),
         )
-        job.writer.finish()
+        job.finish()
         return summary
 
 

@@ -42,7 +42,9 @@ def run_redrive(config: EnrichConfig, letters: LetterFilter | None = None) -> Re
     """
     prepared, spark = prepare(config, resolve_schema(config), remembers_all=True)
     with prepared.locked("redrive") as job:
-        return redrive(job, spark, BatchLimits.of(config.limits), letters)
+        report = redrive(job, spark, BatchLimits.of(config.limits), letters)
+        job.finish()
+        return report
 
 
 def redrive(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from streamjoin.config.catalog_stages import GlueSettings
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
 
 ServedBy: TypeAlias = Literal["commit", "job", "maintain"]
@@ -98,6 +99,7 @@ class HudiTable:
         is_fixed: Whether the partition of a record key never changes, though it doesn't follow from the key.
         expected_rows: How many rows it will have; None: not known.
         served_by: Who compacts and cleans: Hudi within its commits, the job beside them, or `streamjoin maintain`.
+        glue: How it is entered in the Glue Data Catalog; None: it is not.
     """
 
     base_path: str
@@ -111,6 +113,7 @@ class HudiTable:
     is_fixed: bool = False
     expected_rows: int | None = None
     served_by: ServedBy = "commit"
+    glue: GlueSettings | None = None
 
     def writer_options(self, parallelism: int) -> dict[str, str]:
         """Return the options of one write.

@@ -61,18 +61,21 @@ class Commit:
         operation: What Hudi calls its operation, such as UPSERT or COMPACT.
         schema: The table's, as of this commit, as JSON of Avro; empty if it doesn't say.
         files: What it wrote.
+        partitions: Paths of the partitions that it wrote to or replaced files of; none of a table without partitions.
     """
 
     metadata: Mapping[str, str]
     operation: str | None
     schema: str
     files: tuple[WrittenFile, ...]
+    partitions: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Commit":
         """Return what the JSON of a commit's file says."""
         prefix, extra = COMMIT_METADATA_PREFIX, content.get("extraMetadata") or {}
-        stats = [stat for stats in (content.get("partitionToWriteStats") or {}).values() for stat in stats]
+        written = content.get("partitionToWriteStats") or {}
+        stats = [stat for stats in written.values() for stat in stats]
         return cls(
             {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)},
             content.get("operationType"),
@@ -81,6 +84,7 @@ class Commit:
                 WrittenFile(str(s["fileId"]), int(s.get("fileSizeInBytes", 0)), int(s.get("numInserts", 0)))
                 for s in stats
             ),
+            frozenset({*written, *(content.get("partitionToReplaceFileIds") or {})} - {""}),
         )
 
     @property

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from functools import cached_property
+from typing import Final, Self
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -13,6 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streamjoin.aws.storage import as_hadoop_path, open_path
+from streamjoin.catalog.beside import CatalogSync
+from streamjoin.config.catalog_stages import GlueSettings, entry_settings
+from streamjoin.config.sink_stages import DeadLetterSettings
 from streamjoin.errors import SinkError
 from streamjoin.hudi.table_folder import properties_of
 from streamjoin.hudi.timeline import Timeline
@@ -63,11 +67,28 @@ class DeadLetters:
         base_path: Where the table lies.
         table_name: Its name.
         owner: The job's name, and where its positions are: by either a later start knows the letters for its own.
+        database: Its database in the catalog.
+        glue: How it is entered in the Glue Data Catalog; None: it is not.
     """
 
     base_path: str
     table_name: str
     owner: tuple[str, str] | None = None
+    database: str = "default"
+    glue: GlueSettings | None = None
+
+    @classmethod
+    def of(cls, settings: DeadLetterSettings, table_name: str, owner: tuple[str, str]) -> Self:
+        """Return the table that a configuration describes, called `table_name` with `_dead_letters` behind it."""
+        glue = entry_settings(settings.catalog, settings.glue)
+        return cls(settings.base_path, f"{table_name}_dead_letters", owner, settings.database, glue)
+
+    @cached_property
+    def catalog(self) -> CatalogSync:
+        """What enters the table in its catalog."""
+        # The database is no property of the table itself: those that were made before had none.
+        table = replace(self._table(), database=self.database, glue=self.glue)
+        return CatalogSync.of(table, job=self.owner[0] if self.owner else self.table_name)
 
     def conflicts(self) -> list[str]:
         """Return why the job can't keep its letters here: those of another one are here.
@@ -115,6 +136,7 @@ class DeadLetters:
             }
         )
         upsert(rows, self._table(), commit_metadata=self._metadata(batch_id), parallelism=parallelism)
+        self.catalog.committed()
 
     def read(self, spark: SparkSession) -> DataFrame:
         """Return the dead letters as of now; none if none was ever written.

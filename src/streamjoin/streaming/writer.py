@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
+from streamjoin.catalog.beside import CatalogSync
 from streamjoin.errors import SinkError
 from streamjoin.history.figures import Observed, services_metadata
 from streamjoin.history.ledger import Ledger
@@ -32,11 +33,15 @@ class TableWriter:
         table: Where rows go.
         lock: The right to write it; None if no other process can (a test, a notebook).
         job: The job's name. Default: the table's.
+
+    Attributes:
+        catalog: What enters the table in its catalog.
     """
 
     table: HudiTable
     lock: TableLock | None = None
     job: str = ""
+    catalog: CatalogSync = field(init=False, repr=False)
     _ledger: Ledger = field(init=False, repr=False)
     _is_open: bool = field(init=False, default=False, repr=False)
     _fitting: str | None = field(init=False, default=None, repr=False)
@@ -50,6 +55,7 @@ class TableWriter:
         self._ledger = Ledger(self.table.base_path)
         self._index = RecordIndex.of(self.table)
         self._services = TableServices(self.table, job=self.job or self.table.table_name)
+        self.catalog = CatalogSync.of(self.table, job=self.job or self.table.table_name)
 
     def open(self) -> None:
         """Make the table ready for this process: mend what a dead one left, and bring the ledger up to date.
@@ -102,7 +108,7 @@ class TableWriter:
             self._services.open(rows.sparkSession)
             self._are_services_open = True
         self.fit(rows.sparkSession, rows.schema)
-        metadata = {**metadata, **services_metadata(self._service_seconds)}
+        metadata = {**metadata, **services_metadata(self._service_seconds), **self.catalog.said()}
         started = time.monotonic()
         hudi.upsert(rows, self.table, commit_metadata=metadata, parallelism=parallelism, index=self._index)
         seconds, now_ms = time.monotonic() - started, round(time.time() * 1000)
@@ -119,6 +125,7 @@ class TableWriter:
         """
         added = self._ledger.follow(self._observed)
         self._is_open = True
+        self.catalog.committed()
         return Observed.from_dict(added[-1].observed) if added else Observed()
 
     def serve(self, spark: SparkSession) -> None:
@@ -134,8 +141,9 @@ class TableWriter:
         return self._service_seconds
 
     def finish(self) -> None:
-        """Wait for what is carried out of the table's services."""
+        """Wait for what is carried out of the table's services, and for the catalog; for each within bounds."""
         self._services.finish()
+        self.catalog.finish()
 
     def _check_lock(self) -> None:
         if self.lock is not None:

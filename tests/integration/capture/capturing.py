@@ -105,7 +105,7 @@ class Capture:
         sql = "select operation, _item_key, new_image, _change_id from t order by _order"
         found = query(f"{self.base}/{name}", sql).to_pylist()
         assert len({row["_change_id"] for row in found}) == len(found), "a change is there twice"
-        return [(row["operation"], row["_item_key"], _plain(row["new_image"])) for row in found]
+        return [(row["operation"], row["_item_key"], plain(row["new_image"])) for row in found]
 
     def check_proof(self) -> None:
         """Make sure that the journal proves that nothing was read twice or left out."""
@@ -128,10 +128,10 @@ def told(source: Source) -> list[tuple[str, str, Any]]:
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: row[name] for name in ("id", "quantity") if row[name] is not None}
-    return {**values, **(_plain(row["_attributes"]) or {})}
+    return {**values, **(plain(row["_attributes"]) or {})}
 
 
-def _plain(text: str | None) -> dict[str, Any] | None:
+def plain(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     deserialize = TypeDeserializer().deserialize

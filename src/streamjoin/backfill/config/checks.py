@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from streamjoin.backfill.config.backfill import BackfillConfig, BackfillTableSettings, Watermark, WhereSettings
-from streamjoin.capture.config.checks import place_problems, template_problems
+from streamjoin.capture.config.checks import captured_catalog_problems, place_problems, template_problems
 from streamjoin.capture.config.columns import declared_columns, partition_name_problems, table_problems
 from streamjoin.capture.config.tables import ALL_OTHERS, DAY_OF_CHANGE
 from streamjoin.config.problems import dotted
+from streamjoin.config.sink_stages import letters_catalogued
 
 
 def backfill_problems(config: BackfillConfig) -> list[str]:
@@ -18,6 +19,8 @@ def backfill_problems(config: BackfillConfig) -> list[str]:
     for index, table in enumerate(tables):
         at = f"tables[{index}]"
         found += [*_table(config, table, at), *table_problems(table, at), *_fixed_partition(table, at)]
+    names = tuple(f"{table.sink.hudi.table_name}_dead_letters" for table in tables[:1] if table.sink.hudi.table_name)
+    found += captured_catalog_problems(tables, letters_catalogued(config.dead_letters, names))
     places = {f"tables[{index}].sink.hudi.base_path": table.sink.hudi.base_path for index, table in enumerate(tables)}
     places["dead_letters.base_path"] = config.dead_letters.base_path
     return [*found, *place_problems({key: path for key, path in places.items() if path is not None})]

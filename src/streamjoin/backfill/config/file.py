@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from streamjoin.backfill.config.backfill import BackfillConfig, where_text
 from streamjoin.backfill.config.checks import backfill_problems
 from streamjoin.capture.config.tables import summary_of_tables
+from streamjoin.config.catalog_stages import CatalogTable, entered
 from streamjoin.config.job_file import JobFile
+from streamjoin.config.sink_stages import entered_letters
 
 
 def _summary(config: BackfillConfig) -> str:
@@ -19,4 +21,10 @@ def _tables(config: BackfillConfig) -> Iterator[tuple[str, str]]:
         yield table.sink.hudi.table_name, table.sink.hudi.base_path
 
 
-JOB_FILE = JobFile(BackfillConfig, backfill_problems, _summary, _tables)
+def _entered(config: BackfillConfig) -> Iterator[CatalogTable]:
+    for hudi in (table.sink.hudi for table in config.tables):
+        yield from entered(hudi.base_path, hudi.database, hudi.table_name, hudi.catalog, hudi.glue)
+        yield from entered_letters(config.dead_letters, hudi.table_name)
+
+
+JOB_FILE = JobFile(BackfillConfig, backfill_problems, _summary, _tables, _entered)

@@ -96,6 +96,11 @@ def journal_path(config: CaptureConfig) -> str:
     return config.journal.base_path if config.journal else f"{config.dead_letters.base_path}_journal"
 
 
+def letters_name(job_name: str) -> str:
+    """Return how the dead letters of a job are called that writes many tables, without `_dead_letters` behind it."""
+    return "".join(letter if letter.isalnum() else "_" for letter in job_name).lower()
+
+
 def settings_of_table(config: CaptureConfig, table_name: str) -> CaptureTableSettings | None:
     """Return what `config` says of the DynamoDB table `table_name`, a template filled in; None: it isn't listed.
 

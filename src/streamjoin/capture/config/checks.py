@@ -5,11 +5,13 @@ As in `checks`, a configuration may have holes here.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from streamjoin.capture.config.capture import CaptureConfig, JournalSettings, journal_path
+from streamjoin.capture.config.capture import CaptureConfig, JournalSettings, journal_path, letters_name
 from streamjoin.capture.config.columns import table_problems
 from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings
+from streamjoin.config.catalog_stages import Catalogued, GlueSettings, catalog_problems, entry_names
 from streamjoin.config.paths import TEMPLATE_MARK, overlap
 from streamjoin.config.problems import shown
+from streamjoin.config.sink_stages import letters_catalogued
 from streamjoin.config.stages import KinesisSettings, kinesis_problems
 
 
@@ -20,7 +22,22 @@ def capture_problems(config: CaptureConfig) -> list[str]:
     for index, table in enumerate(tables):
         found += template_problems(table, f"tables[{index}]")
         found += table_problems(table, f"tables[{index}]")
+    letters = (f"{letters_name(config.name)}_dead_letters",) if config.name else ()
+    found += captured_catalog_problems(tables, letters_catalogued(config.dead_letters, letters))
     return [*found, *place_problems(_places(config, tables))]
+
+
+def captured_catalog_problems(tables: Sequence[CaptureTableSettings], letters: Catalogued) -> Iterator[str]:
+    """Yield what can't be of the tables, and the dead letters, that a file enters in catalogs."""
+    entered = []
+    for index, table in enumerate(tables):
+        at, hudi = f"tables[{index}].sink.hudi", table.sink.hudi
+        has_tombstones = isinstance(hudi.glue, GlueSettings) and hudi.glue.tombstones
+        if has_tombstones and table.layout == "changelog":
+            yield f"{at}.glue.tombstones: allowed with layout current only; a changelog keeps every change"
+        names = entry_names(hudi.table_name, hudi.table_type, tombstones=has_tombstones)
+        entered.append(Catalogued(at, hudi.base_path, hudi.catalog, hudi.glue, hudi.database, names))
+    yield from catalog_problems([*entered, letters])
 
 
 def _source(config: CaptureConfig) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streamjoin.capture.config.tables import CHANGED_AT, DAY_OF_CHANGE, CaptureTableSettings
+from streamjoin.config.catalog_stages import comment_problems
 from streamjoin.config.hudi_options import service_problems
 from streamjoin.config.problems import dotted
 from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
@@ -39,7 +40,18 @@ def table_problems(table: CaptureTableSettings, at: str) -> list[str]:
         *_expired(table, at),
         *service_problems(table.sink.hudi.options, table.sink.hudi.table_services, f"{at}.sink.hudi"),
         *_moving(table, at),
+        *_comments(table, at, columns),
     ]
+
+
+def _comments(table: CaptureTableSettings, at: str, columns: Columns) -> Iterator[str]:
+    for partition in table.sink.hudi.partition_by or []:
+        if partition.name is not None:
+            columns.add(Column(partition.name, None, "sink.hudi.partition_by", ""))
+    # Then each attribute becomes a column.
+    columns.complete = table.undeclared in ("keep", "drop")
+    own = frozenset({*CHANGE_COLUMNS, *CHANGELOG_COLUMNS, DAY_OF_CHANGE})
+    yield from comment_problems(table.sink.hudi.glue, columns, own, f"{at}.sink.hudi")
 
 
 def _expired(table: CaptureTableSettings, at: str) -> Iterator[str]:

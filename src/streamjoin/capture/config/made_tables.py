@@ -1,14 +1,14 @@
 """The tables that a capture job writes: those listed, and those that its template has made."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from pyarrow import fs
 
 from streamjoin.aws.storage import open_path
 from streamjoin.capture.config.capture import CaptureConfig, settings_of_table
-from streamjoin.capture.config.tables import ALL_OTHERS
+from streamjoin.capture.config.tables import ALL_OTHERS, CaptureTableSettings
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.errors import ConfigError, SinkError
 
@@ -16,14 +16,26 @@ _TABLE_NAME: Final = "[A-Za-z0-9_.-]{3,255}"
 
 
 def captured_tables(config: CaptureConfig) -> Iterator[tuple[str, str]]:
-    """Yield name and base path of each table of a capture job: those listed, and those that its template has made.
+    """Yield name and base path of each table of a capture job, as `captured_settings`."""
+    for table in captured_settings(config):
+        yield table.sink.hudi.table_name, table.sink.hudi.base_path
+
+
+def captured_settings(
+    config: CaptureConfig, is_wanted: Callable[[CaptureTableSettings], bool] = lambda table: True
+) -> Iterator[CaptureTableSettings]:
+    """Yield the settings of each table of a capture job: those listed, and those that its template has made.
+
+    Args:
+        config: The job's.
+        is_wanted: Whether an entry of `tables` is meant.
 
     Raises:
         SinkError: The place of the template's tables can't be listed.
     """
-    for table in config.tables:
+    for table in filter(is_wanted, config.tables):
         if table.table_name != ALL_OTHERS:
-            yield table.sink.hudi.table_name, table.sink.hudi.base_path
+            yield table
             continue
         for name in sorted(made_by(table.sink.hudi.base_path)):
             try:
@@ -32,7 +44,7 @@ def captured_tables(config: CaptureConfig) -> Iterator[tuple[str, str]]:
                 # What lies there is another table of the job, or its dead letters.
                 continue
             if found is not None and found.sink.hudi.base_path != _listed(config, name):
-                yield found.sink.hudi.table_name, found.sink.hudi.base_path
+                yield found
 
 
 def _listed(config: CaptureConfig, table_name: str) -> str | None:

@@ -6,12 +6,11 @@ from typing import Annotated, Any, Final, Literal, Self
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
+from streamjoin.config.catalog_stages import Catalog, CatalogName, GlueSettings
 from streamjoin.config.hudi_options import CaptureOptionName
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.schema_forms import SchemaForms, Stage
 from streamjoin.config.sink_stages import (
-    Catalog,
-    CatalogName,
     ExpectedRows,
     Partitions,
     PartitionSettings,
@@ -92,6 +91,8 @@ class CaptureHudiSettings(Stage):
     """More options of Hudi (hoodie.*), but for those that streamjoin sets itself."""
     catalog: Catalog = "none"
     """Catalog that the table is entered in."""
+    glue: GlueSettings | None = None
+    """How it is entered in the Glue Data Catalog; with catalog: glue."""
 
 
 class CaptureSinkSettings(Stage):

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from streamjoin.config.catalog_stages import Catalogued, GlueSettings, catalog_problems, entry_names
 from streamjoin.config.hudi_options import service_problems
 from streamjoin.config.paths import overlap
 from streamjoin.config.problems import shown
+from streamjoin.config.sink_stages import letters_catalogued
 from streamjoin.config.stages import ReferenceSettings, kinesis_problems
 from streamjoin.enrich.config.columns import column_problems
 from streamjoin.enrich.config.delete_when import delete_problems
@@ -33,7 +35,19 @@ def problems(config: EnrichConfig, payload_schema: pa.Schema | None = None) -> l
         *column_problems(config, payload_schema),
         *delete_problems(config),
         *service_problems(config.sink.hudi.options, config.sink.hudi.table_services, "sink.hudi"),
+        *_catalog(config),
     ]
+
+
+def _catalog(config: EnrichConfig) -> Iterator[str]:
+    hudi, glue = config.sink.hudi, config.sink.hudi.glue
+    has_tombstones = isinstance(glue, GlueSettings) and glue.tombstones
+    if has_tombstones and hudi.delete_when is None:
+        yield "sink.hudi.glue.tombstones: allowed with delete_when only, without which no row is deleted"
+    names = entry_names(hudi.table_name, hudi.table_type, tombstones=has_tombstones)
+    letters = (f"{hudi.table_name}_dead_letters",) if hudi.table_name else ()
+    table = Catalogued("sink.hudi", hudi.base_path, hudi.catalog, glue, hudi.database, names)
+    yield from catalog_problems([table, letters_catalogued(config.dead_letters, letters)])
 
 
 def _references(config: EnrichConfig) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from streamjoin.config.catalog_stages import comment_problems
 from streamjoin.config.problems import Unset, dotted
 from streamjoin.config.stage_columns import TIME_TYPES, Column, Columns
 from streamjoin.config.stages import ReferenceSettings
@@ -16,6 +17,8 @@ from streamjoin.enrich.config.versions import named_versions, version_problems
 from streamjoin.errors import ConfigError
 from streamjoin.schema.names import STORABLE_NAME, nested_problems
 
+# Of the table, beside the output.
+_OWN_COLUMNS: Final = frozenset({"_ordering_us", "_sequence_number"})
 _ORDERED: Final = {*TIME_TYPES, pa.int16(), pa.int8()}
 
 
@@ -39,6 +42,7 @@ def column_problems(config: EnrichConfig, payload_schema: pa.Schema | None) -> l
     found += _ordering(config, columns)
     found += _partitions(config, columns, output)
     found += version_problems(config, columns, output)
+    found += comment_problems(config.sink.hudi.glue, output, _OWN_COLUMNS, "sink.hudi")
     return [*found, *_names(output), *rewriting_problems(config, columns)]
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from streamjoin.config.catalog_stages import CatalogTable, entered
 from streamjoin.config.job_file import JobFile
+from streamjoin.config.sink_stages import entered_letters
 from streamjoin.config.stages import named_stream
 from streamjoin.enrich.config.checks import problems
 from streamjoin.enrich.config.enrich import EnrichConfig
@@ -18,4 +20,10 @@ def _tables(config: EnrichConfig) -> Iterator[tuple[str, str]]:
     yield config.sink.hudi.table_name, config.sink.hudi.base_path
 
 
-JOB_FILE = JobFile(EnrichConfig, problems, _summary, _tables)
+def _entered(config: EnrichConfig) -> Iterator[CatalogTable]:
+    hudi = config.sink.hudi
+    yield from entered(hudi.base_path, hudi.database, hudi.table_name, hudi.catalog, hudi.glue)
+    yield from entered_letters(config.dead_letters, hudi.table_name)
+
+
+JOB_FILE = JobFile(EnrichConfig, problems, _summary, _tables, _entered)

@@ -45,7 +45,6 @@ def test_the_journal_lies_beside_the_dead_letters_unless_told(capture):
         ({"sink": {}}, "sink: unknown key; allowed: job, name, source, tables, "),
         ({"metrics.prometheus_port": 0}, "metrics.prometheus_port: found 0; allowed: 1 to 65535"),
         ({"source.kinesis.fan_out": "a b"}, "source.kinesis.fan_out: found 'a b'; allowed: 1 to 128 letters, digits"),
-        ({"tables[0].sink.hudi.catalog": "glue"}, "tables[0].sink.hudi.catalog: found 'glue'; not supported yet"),
     ],
 )
 def test_a_problem_is_named_with_its_key_and_what_is_allowed(capture_problems, changes, line):

@@ -142,7 +142,7 @@ def test_a_required_key_that_is_missing_is_named(problems, removed, path):
         ("output.reference_version", " ", "found ' '; allowed: text that is not empty"),
         ("output.reference_version", {"country": 3}, "output.reference_version.country: found 3; allowed: text"),
         ("sink.hudi.table_type", "MOR", "allowed: COPY_ON_WRITE, MERGE_ON_READ"),
-        ("sink.hudi.catalog", "hive", "allowed: none"),
+        ("sink.hudi.catalog", "hive", "allowed: none, glue"),
         ("name", 2024, "found 2024; allowed: text (put a number or a date in quotes)"),
         ("name", "my job", "allowed: letters, digits, and _ . -"),
         ("source", None, "found nothing; allowed: a mapping with the keys kinesis"),
@@ -187,18 +187,6 @@ def test_a_required_key_that_is_missing_is_named(problems, removed, path):
 )
 def test_an_invalid_value_is_listed_with_the_valid_ones(problems, path, value, allowed):
     assert allowed in problems({path: value})[0]
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "key"),
-    [
-        ("sink.hudi.catalog", "glue", "sink.hudi.catalog"),
-    ],
-)
-def test_what_this_version_does_not_do_is_refused_by_name(problems, path, value, key):
-    (line,) = problems({path: value})
-    assert line.startswith(f"{key}: ")
-    assert "not supported yet by this version" in line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Hudi tables entered in the AWS Glue Data Catalog, and their entries kept as the tables are."""
