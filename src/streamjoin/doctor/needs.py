@@ -8,12 +8,15 @@ from streamjoin.aws.errors import SDK_ERRORS
 from streamjoin.aws.storage import bucket_and_key, is_s3
 from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings
+from streamjoin.config.catalog_stages import CatalogTable, entry_names
 from streamjoin.config.schema_forms import GlueCatalogSchema
 from streamjoin.config.stages import DynamoDbSettings, KinesisSettings, ReferenceSettings
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.places import base_paths
 from streamjoin.enrich.config.enrich import EnrichConfig
+from streamjoin.entry import entered_tables
 from streamjoin.kinesis.plan import Stream
+from streamjoin.replicate.config import ReplicateConfig
 
 _READ_STREAM: Final = (
     "kinesis:ListShards",
@@ -24,6 +27,10 @@ _READ_STREAM: Final = (
 _FAN_OUT: Final = ("kinesis:DescribeStreamConsumer", "kinesis:RegisterStreamConsumer")
 _READ_TABLE_STREAM: Final = ("dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords")
 _OBJECTS: Final = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+_ENTRIES: Final = (
+    *("glue:GetTable", "glue:CreateTable", "glue:UpdateTable", "glue:GetPartitions", "glue:BatchGetPartition"),
+    *("glue:BatchCreatePartition", "glue:BatchUpdatePartition"),
+)
 _CONTROL: Final = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan")
 
 
@@ -70,6 +77,11 @@ def needs(context: Context, *, partition: str, account: str) -> Iterator[Need]:
         table = config.payload.schema_.glue_catalog
         arns = _glue_arns(context, partition, account, None, table.database, (table.table,))
         yield Need("payload.schema of the catalog", ("glue:GetTable",), arns)
+    if not isinstance(config, ReplicateConfig):
+        for entry in entered_tables(config):
+            place = (context, partition, entry.glue.catalog_id or account, entry.glue.region)
+            arns = _glue_arns(*place, entry.database, _entries(config, entry))
+            yield Need(f"catalog entry {entry}", _ENTRIES, arns, entry.glue.role_arn)
     for path in dict.fromkeys(path for _, path in base_paths(context) if is_s3(path)):
         bucket, key = bucket_and_key(path)
         arn = f"arn:{partition}:s3:::{bucket}"
@@ -162,6 +174,13 @@ def _stream_arn(context: Context, table: DynamoDbSettings | TableStreamSettings,
     except SDK_ERRORS:
         described = {}
     return str(described.get("LatestStreamArn") or f"{arn}/stream/{_STREAM_LABEL}")
+
+
+def _entries(config: EnrichConfig | CaptureConfig | BackfillConfig, entry: CatalogTable) -> tuple[str, ...]:
+    """Return the names that a table's entries have."""
+    tables = [config.sink.hudi] if isinstance(config, EnrichConfig) else [each.sink.hudi for each in config.tables]
+    table_type = next((each.table_type for each in tables if each.base_path == entry.base_path), None)
+    return entry_names(entry.table_name, table_type, tombstones=entry.glue.tombstones)
 
 
 def _glue_arns(

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.doctor.catalog import catalog
 from streamjoin.doctor.checks import examine
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import Finding, Status
@@ -111,6 +112,33 @@ def test_iam_is_asked_what_the_role_that_this_runs_as_may(stack: LocalStack, buc
 
 def policy(statement: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_database_and_entries_of_the_catalog_are_looked_at(stack: LocalStack, bucket: str) -> None:
+    glue, database = aws_client("glue"), bucket.replace("-", "_")
+    entered = {"catalog": "glue", "database": database}
+    document = {
+        "job": "enrich",
+        "name": "orders",
+        "source": {"kinesis": {"stream_name": "orders"}},
+        "payload": {"schema": {"glue_catalog": {"database": database, "table": "raw"}}},
+        "sink": hudi(bucket, record_key=["id"], **entered),
+        "dead_letters": {"base_path": f"s3://{bucket}/lake/dead", **entered},
+    }
+    context = Context(parse_job(document))
+    payload, *entries = catalog(context)
+    assert payload.status is Status.BAD
+    assert {(each.status, each.found) for each in entries} == {
+        (Status.GOOD, f"no database '{database}' yet: it is made with the first entry")
+    }
+    glue.create_database(DatabaseInput={"Name": database})
+    for name, location in (("raw", "raw"), ("t", "lake/t"), ("t_dead_letters", "elsewhere")):
+        storage = {"Location": f"s3://{bucket}/{location}", "Columns": [{"Name": "id", "Type": "string"}]}
+        glue.create_table(DatabaseName=database, TableInput={"Name": name, "StorageDescriptor": storage})
+    payload, table, letters = catalog(context)
+    assert (payload.status, payload.found) == (Status.GOOD, "1 column, which the configuration fits")
+    assert (table.status, letters.status) == (Status.GOOD, Status.BAD)
+    assert letters.found == f"'t_dead_letters' is another table, at s3://{bucket}/elsewhere"
 
 
 def test_captures_of_a_stream_and_of_a_table_s_own_stream_and_a_backfill_are_good(

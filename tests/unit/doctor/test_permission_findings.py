@@ -100,9 +100,17 @@ def test_the_other_jobs_are_asked_for_what_they_need():
         assert action in asked(iam)[resource]
 
 
-def test_the_catalog_of_the_payload_is_asked_for():
-    _, iam = look(enrichment(payload={"schema": {"glue_catalog": {"database": "raw", "table": "orders"}}}))
-    assert asked(iam)["arn:aws:glue:us-east-1:123456789012:table/raw/orders"] == {"glue:GetTable"}
+def test_catalog_entries_are_asked_for_and_so_is_the_catalog_of_the_payload():
+    document = enrichment(payload={"schema": {"glue_catalog": {"database": "raw", "table": "orders"}}})
+    document["sink"]["hudi"]["catalog"] = "glue"
+    _, iam = look(document)
+    root = "arn:aws:glue:us-east-1:123456789012"
+    assert asked(iam)[f"{root}:table/raw/orders"] == {"glue:GetTable"}
+    assert {"glue:CreateTable", "glue:BatchUpdatePartition"} <= asked(iam)[f"{root}:table/test/t"]
+    document["sink"]["hudi"]["table_type"] = "MERGE_ON_READ"
+    _, iam = look(document)
+    assert f"{root}:table/test/t" not in asked(iam)
+    assert "glue:CreateTable" in asked(iam)[f"{root}:table/test/t_rt"]
 
 
 def test_a_refused_action_is_bad_and_named_in_the_remedy():
