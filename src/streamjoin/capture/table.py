@@ -248,12 +248,12 @@ class CapturedTable:
 
     def _catch_up(self, spark: SparkSession) -> None:
         """Take in what the table's other writer has committed: its columns may be more."""
-        if self._newest_instant() != self._newest:
+        if Timeline.read(*open_path(self.table.base_path)).newest != self._newest:
             self._learn(spark)
 
     def _learn(self, spark: SparkSession) -> None:
         """Take in the table's columns; those of attributes that were found earlier belong to the layout."""
-        self._newest = self._newest_instant()
+        self._newest = Timeline.read(*open_path(self.table.base_path)).newest
         stored = hudi.table_schema(spark, self.table)
         self._columns = None if stored is None else to_arrow(stored)
         at = f"'{self.name}': "
@@ -267,9 +267,6 @@ class CapturedTable:
             return
         found = columns_in_table(self.layout, self._columns)
         self.layout = replace(self.layout, columns=widened(found, self.layout.columns))
-
-    def _newest_instant(self) -> str:
-        return Timeline.read(*open_path(self.table.base_path)).newest
 
     def _fitting(self, rows: pa.Schema) -> pa.Schema:
         """Return the table's columns, once rows of these columns are in it.

@@ -233,7 +233,8 @@ class BatchFigures:
         """Return those of a commit, or of a journal's entry."""
         told, catalog = (json.loads(entry.extra.get(key, "{}")) for key in (FIGURES, CATALOG))
         observed, counts = Observed.from_dict(entry.observed), entry.counts
-        at = moment_of(entry.instant) if observed.committed_ms is None else _moment(observed.committed_ms)
+        ended_ms = observed.committed_ms
+        at = moment_of(entry.instant) if ended_ms is None else datetime.fromtimestamp(ended_ms / 1000, UTC)
         arrived = told.get("arrived_ms")
         unmatched = counts.get("unmatched", {})
         joined = counts.get("kept", 0) + counts.get("superseded", 0)
@@ -283,10 +284,6 @@ def services_metadata(seconds: Mapping[str, float]) -> dict[str, str]:
 def lag_of(ranges: tuple[ShardRange, ...]) -> dict[str, int]:
     """Return the lag of each shard that was asked for it, in milliseconds."""
     return {each.shard_id: each.millis_behind_latest for each in ranges if each.millis_behind_latest is not None}
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def _references(

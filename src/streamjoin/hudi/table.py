@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from streamjoin.config.catalog_stages import GlueSettings
 from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX
+
+# A query of a path makes a table of this kind, and does without pydantic.
+if TYPE_CHECKING:
+    from streamjoin.config.catalog_stages import GlueSettings
 
 ServedBy: TypeAlias = Literal["commit", "job", "maintain"]
 
@@ -113,7 +116,7 @@ class HudiTable:
     is_fixed: bool = False
     expected_rows: int | None = None
     served_by: ServedBy = "commit"
-    glue: GlueSettings | None = None
+    glue: "GlueSettings | None" = None
 
     def writer_options(self, parallelism: int) -> dict[str, str]:
         """Return the options of one write.
