@@ -96,7 +96,10 @@ def process_batch(
     if prepared is not None:
         stages.seconds["compute"] = prepared.seconds
     snapshots: dict[str, AnySnapshot] = dict(prepared.snapshots) if prepared else _current(job)  # 2
-    failures = {name: snapshot.failures for name, snapshot in snapshots.items()}
+
+    def failures() -> dict[str, int]:
+        # Of what is looked up they are known once the batch is joined.
+        return {name: snapshot.failures for name, snapshot in snapshots.items()}
 
     def attempt(aside: SetAside) -> tuple[BatchCounts, dict[str, dict[str, Any]], Observed]:
         with ExitStack() as kept:
@@ -123,7 +126,7 @@ def process_batch(
             on_step("tombstones_written")
             versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
             seconds = {"fetch": batch.fetch_seconds, **stages.seconds, **job.after_commit}
-            known = Known(batch.arrivals, seconds, failures, meanwhile)
+            known = Known(batch.arrivals, seconds, failures(), meanwhile)
             metadata = _metadata(batch.counted(counts.read), versions, counts, known)
             commit_rows(job, batch.batch_id, ordered, snapshots, metadata, parallelism)  # 7
             stages.done("commit")
@@ -144,7 +147,7 @@ def process_batch(
         batch_id=batch.batch_id,
         counts=counts,
         references=versions,
-        refresh_failures=failures,
+        refresh_failures=failures(),
         ages_seconds={name: time.time() - snapshot.as_of.timestamp() for name, snapshot in snapshots.items()},
         millis_behind_latest=max((r.millis_behind_latest or 0 for r in batch.ranges), default=0),
         catalog_failures=job.writer.catalog.failures,
