@@ -10,16 +10,17 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pyarrow import fs
 
 from streamjoin.errors import SinkError
+from streamjoin.history.entry import Entry
 
 FOLDER = ".hoodie/.streamjoin/ledger"
 # So many objects of one level become one of the next.
@@ -27,9 +28,13 @@ ROLL_UP_OBJECTS = 100
 # An object of 10,000 commits has some 10 MB: rolled up further, the job would wait for it.
 _HIGHEST_LEVEL = 2
 _THREADS = 16
+# A reader that met a roll-up begins again.
+_READ_ATTEMPTS = 5
 
 _NAME = re.compile(r"(\d)-(\d+)-(\d+)\.jsonl\.gz")
 _UNFINISHED = ".unfinished"
+
+T = TypeVar("T")
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +46,15 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     instant: str
     metadata: dict[str, str] | None = None
     observed: dict[str, Any] | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """What it says, read.
+
+        Raises:
+            SinkError: It isn't what streamjoin writes.
+        """
+        return Entry.of(self.instant, self.metadata or {}, self.observed)
 
 
 @dataclass(frozen=True, order=True)
@@ -128,6 +142,49 @@ class Folder:
             )
             raise SinkError(message) from error
 
+    def read_all(self, objects: Iterable[LedgerObject]) -> Iterator[Statement]:
+        """Yield what several objects say, one after the other; errors are those of `read`."""
+        for each in objects:
+            yield from self.read(each)
+
+    def patiently(self, read: Callable[[], T]) -> T:
+        """Return what `read` does, which begins with a listing; again if an object was rolled up since then.
+
+        Raises:
+            SinkError: As `read`, or it was rolled up again and again.
+        """
+        for _ in range(_READ_ATTEMPTS):
+            try:
+                return read()
+            except FileNotFoundError:
+                continue
+        raise self._never_still()
+
+    def behind(
+        self, instant: str, read: Callable[[Sequence[LedgerObject]], Iterable[Statement]]
+    ) -> Iterator[Statement]:
+        """Yield the statements later than an instant; if objects are rolled up meanwhile, go on behind the newest.
+
+        Args:
+            instant: Empty for all of them.
+            read: Gives those of objects, the oldest first; it may give older ones too.
+
+        Raises:
+            SinkError: As `patiently`.
+        """
+        for _ in range(_READ_ATTEMPTS):
+            # An object holds nothing newer than its name says.
+            objects = [each for each in self.list().objects if each.last > instant]
+            try:
+                for statement in read(objects):
+                    if statement.instant > instant:
+                        instant = statement.instant
+                        yield statement
+            except FileNotFoundError:
+                continue
+            return
+        raise self._never_still()
+
     def write(self, span: tuple[str, str], statements: Iterable[Statement]) -> LedgerObject:
         """Add an object of the lowest level.
 
@@ -212,6 +269,10 @@ class Folder:
                     stream.write(content)
         except OSError as error:
             raise self._failed("written", error) from error
+
+    def _never_still(self) -> SinkError:
+        message = f"ledger '{self._path}' was rolled up again and again while it was read; try again"
+        return SinkError(message, retryable=True)
 
     def _failed(self, done: str, error: OSError) -> SinkError:
         message = (

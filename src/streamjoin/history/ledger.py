@@ -4,22 +4,17 @@ import heapq
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
 
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.history.entry import Entry
 from streamjoin.history.figures import Files, Observed
 from streamjoin.history.folder import Folder, LedgerObject, Statement
-from streamjoin.history.replay import replay
+from streamjoin.history.replay import replay, standing
 from streamjoin.hudi.timeline import Timeline
 
 log = logging.getLogger(__name__)
-
-# A reader that met a roll-up begins again.
-_READ_ATTEMPTS = 5
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ class Ledger:
                 "table at %s: %d commits that were recorded have been rolled back or restored away: %s",
                 *(self._base_path, len(missing.withdrawn), ", ".join(missing.withdrawn[:10])),
             )
-        return tuple(map(_entry, missing.added))
+        return tuple(each.entry for each in missing.added)
 
     def entries(self) -> Iterator[Entry]:
         """Yield what the ledger has, the oldest first, without what was withdrawn; each instant once.
@@ -106,7 +101,7 @@ class Ledger:
         Raises:
             SinkError: The ledger can't be read.
         """
-        yield from map(_entry, self._standing())
+        yield from (each.entry for each in standing(self._folder))
 
     def history(self) -> "History":
         """Return what the ledger would have after `follow`; nothing is written.
@@ -115,7 +110,7 @@ class Ledger:
             SinkError: Timeline or ledger can't be read.
         """
         self._known = None
-        return History(self._outstanding(), self._standing)
+        return History(self._outstanding(), partial(standing, self._folder))
 
     def newest(self, *, older_than: str | None) -> Entry | None:
         """Return the newest entry that stands; None if there is none.
@@ -126,43 +121,22 @@ class Ledger:
         Raises:
             SinkError: The ledger can't be read.
         """
-        return self._patiently(lambda: self._newest(older_than))
+        return self._folder.patiently(lambda: self._newest(older_than))
 
     def _newest(self, older_than: str | None) -> Entry | None:
         objects = self._folder.list().objects
         for begin in reversed(range(len(objects))):
             found = None
-            for statement in self._replayed(objects[begin:]):
+            for statement in replay(partial(self._folder.read_all, objects[begin:])):
                 if older_than is None or statement.instant < older_than:
                     found = statement
             # An object holds nothing newer than its name says.
             if found is not None and (begin == 0 or objects[begin - 1].last <= found.instant):
-                return _entry(found)
+                return found.entry
         return None
 
-    def _standing(self) -> Iterator[Statement]:
-        newest = ""
-        for _ in range(_READ_ATTEMPTS):
-            objects = self._folder.list().objects
-            try:
-                for statement in self._replayed(objects):
-                    if statement.instant > newest:
-                        newest = statement.instant
-                        yield statement
-            except FileNotFoundError:
-                continue
-            return
-        raise self._never_still()
-
-    def _replayed(self, objects: Sequence[LedgerObject]) -> Iterator[Statement]:
-        return replay(lambda: self._read(objects))
-
-    def _read(self, objects: Sequence[LedgerObject]) -> Iterator[Statement]:
-        for each in objects:
-            yield from self._folder.read(each)
-
     def _outstanding(self) -> Outstanding:
-        return self._patiently(self._compare)
+        return self._folder.patiently(self._compare)
 
     def _compare(self) -> Outstanding:
         if self._known is None:
@@ -174,7 +148,7 @@ class Ledger:
             self._known = self._known or {}
             return Outstanding(timeline, (), ())
         if self._known is None:
-            statements = self._read([each for each in self._objects if each.last >= oldest])
+            statements = self._folder.read_all([each for each in self._objects if each.last >= oldest])
             self._known = {each.instant: each.metadata is not None for each in statements}
         known = self._known = {instant: stands for instant, stands in self._known.items() if instant >= oldest}
         self._foreign &= timeline.commits.keys()
@@ -205,18 +179,6 @@ class Ledger:
         self._objects = (*self._objects, written)
         known = self._known if self._known is not None else {}
         self._known = {**known, **{each.instant: each.metadata is not None for each in statements}}
-
-    def _patiently(self, read: Callable[[], _T]) -> _T:
-        for _ in range(_READ_ATTEMPTS):
-            try:
-                return read()
-            except FileNotFoundError:
-                continue
-        raise self._never_still()
-
-    def _never_still(self) -> SinkError:
-        message = f"table at {self._base_path}: its ledger was rolled up again and again while it was read; try again"
-        return SinkError(message, retryable=True)
 
 
 @dataclass(frozen=True)
@@ -250,7 +212,7 @@ class History:
             is_later = newest is not None and statement.instant > newest
             if statement.instant != last and statement.instant not in withdrawn and not is_later:
                 last = statement.instant
-                yield _entry(statement)
+                yield statement.entry
 
     def contradiction(self, entry: Entry) -> str | None:
         """Return how the timeline contradicts an entry; None if it agrees, or no longer knows.
@@ -275,7 +237,3 @@ def _with(statement: Statement, observed: Mapping[str, Observed]) -> Statement:
     known = observed.get((statement.metadata or {}).get("batch_id", ""))
     both = {**(known.to_dict() if known else {}), **(statement.observed or {})}
     return Statement(statement.instant, statement.metadata, both)
-
-
-def _entry(statement: Statement) -> Entry:
-    return Entry.of(statement.instant, statement.metadata or {}, statement.observed)

@@ -6,28 +6,23 @@ alone. A second look reads what was added since: an object never changes.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from streamjoin.aws.storage import open_path
-from streamjoin.errors import SinkError
 from streamjoin.history import journal
 from streamjoin.history.entry import Entry
 from streamjoin.history.folder import FOLDER, Folder, LedgerObject, Statement
 from streamjoin.history.instants import instant_of
-from streamjoin.history.replay import replay
+from streamjoin.history.replay import replay, standing
 
-# A reader that met a roll-up begins again.
-_READ_ATTEMPTS: Final = 5
 # So many small objects are read at the same time: on S3 each takes some milliseconds.
 _AT_ONCE: Final = 16
 _NOTHING_REJECTED: Final = '"rejected":0'
 _REDRIVEN: Final = '"redriven_by_reason"'
-
-T = TypeVar("T")
 
 
 class HistoryReader:
@@ -63,27 +58,17 @@ class HistoryReader:
         Raises:
             SinkError: They can't be read.
         """
-        return [_entry(each) for each in self._patiently(partial(self._recent, count))]
+        return [each.entry for each in self._folder.patiently(partial(self._recent, count))]
 
     def since(self, moment: datetime) -> Iterator[Entry]:
-        """Yield the entries that stand from an instant on, the oldest first; one object in memory at a time.
+        """Return the entries that stand from a moment on, the oldest first; one object in memory at a time.
 
         Raises:
             SinkError: They can't be read.
         """
-        first, newest = instant_of(moment), ""
-        for _ in range(_READ_ATTEMPTS):
-            objects = [each for each in self._folder.list().objects if each.last >= first]
-            try:
-                for statement in replay(lambda: self._read(objects)):  # noqa: B023  (called in this round alone)
-                    # A round that begins again goes on behind the newest.
-                    if statement.instant >= first and statement.instant > newest:
-                        newest = statement.instant
-                        yield _entry(statement)
-            except FileNotFoundError:
-                continue
-            return
-        raise self._never_still()
+        # Of its own instant on.
+        before = instant_of(moment - timedelta(milliseconds=1))
+        return (each.entry for each in standing(self._folder, before))
 
     def letters(self) -> dict[str, int]:
         """Return how many dead letters the commits have made and not re-driven, by reason, the most frequent first.
@@ -91,7 +76,7 @@ class HistoryReader:
         Raises:
             SinkError: The history can't be read.
         """
-        return self._patiently(self._count_letters)
+        return self._folder.patiently(self._count_letters)
 
     def _recent(self, count: int) -> list[Statement]:
         objects = self._folder.list().objects
@@ -154,23 +139,3 @@ class HistoryReader:
             if letters:
                 changes.append((statement.instant, letters))
         return changes
-
-    def _read(self, objects: Sequence[LedgerObject]) -> Iterator[Statement]:
-        for each in objects:
-            yield from self._folder.read(each)
-
-    def _patiently(self, read: Callable[[], T]) -> T:
-        for _ in range(_READ_ATTEMPTS):
-            try:
-                return read()
-            except FileNotFoundError:
-                continue
-        raise self._never_still()
-
-    def _never_still(self) -> SinkError:
-        message = f"history at {self._base_path}: it was rolled up again and again while it was read; try again"
-        return SinkError(message, retryable=True)
-
-
-def _entry(statement: Statement) -> Entry:
-    return Entry.of(statement.instant, statement.metadata or {}, statement.observed)

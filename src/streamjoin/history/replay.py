@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from streamjoin.history.folder import Statement
+from streamjoin.history.folder import Folder, Statement
+
+
+def standing(folder: Folder, after: str = "") -> Iterator[Statement]:
+    """Yield what stands of a folder, as `replay` gives it, later than an instant.
+
+    Raises:
+        SinkError: It can't be read.
+    """
+    return folder.behind(after, lambda objects: replay(lambda: folder.read_all(objects)))
 
 
 def replay(read: Callable[[], Iterable[Statement]]) -> Iterator[Statement]:
