@@ -148,8 +148,8 @@ class BackfilledTable(CapturedTable):
             if is_first:
                 lock.check()
                 hudi.bulk_insert(frame, self.table, commit_metadata=metadata, parallelism=parallelism)
-                _, files = newest_files(self.table.base_path)
-                self.catalog.committed()
+                timeline, files = newest_files(self.table.base_path)
+                self.catalog.committed(timeline)
             else:
                 files = self.commit(frame, None, metadata, parallelism=parallelism)
         return SpanWritten(superseded, files)

@@ -180,9 +180,10 @@ class CapturedTable:
             )
             self._take_ownership()
             self._columns = target
-            self._newest, files = newest_files(self.table.base_path)
+            timeline, files = newest_files(self.table.base_path)
+            self._newest = timeline.newest
             self.services.after_commit(spark)
-        self.catalog.committed()
+        self.catalog.committed(timeline)
         return files
 
     def fitting(self, rows: DataFrame) -> pa.Schema:

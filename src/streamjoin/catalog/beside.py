@@ -13,6 +13,7 @@ from streamjoin.catalog.sync import TableSync
 from streamjoin.config.catalog_stages import CatalogTable
 from streamjoin.errors import SinkError
 from streamjoin.hudi.table import HudiTable
+from streamjoin.hudi.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class CatalogSync:
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_due = self._ends = False
+        self._timeline: Timeline | None = None
         self._try_again_at = 0.0
         self.failures, self.last_error, self._untold = 0, "", 0
 
@@ -60,9 +62,13 @@ class CatalogSync:
         entered = CatalogTable(table.base_path, table.database or "default", table.table_name, table.glue)
         return cls(TableSync(entered), job=job)
 
-    def committed(self) -> None:
-        """Take note of a commit; returns at once."""
-        self._begin(ends=False)
+    def committed(self, timeline: Timeline | None = None) -> None:
+        """Take note of a commit; returns at once.
+
+        Args:
+            timeline: The table's, as of the commit. Default: it is listed.
+        """
+        self._begin(timeline, ends=False)
 
     def said(self) -> dict[str, str]:
         """Return what the next commit is to say of the catalog; nothing while all is well."""
@@ -81,12 +87,12 @@ class CatalogSync:
         """Let the entries be brought up to date a last time, and wait for that, but not longer than told."""
         finish([self], seconds)
 
-    def _begin(self, *, ends: bool) -> None:
+    def _begin(self, timeline: Timeline | None = None, *, ends: bool) -> None:
         """Start a thread, unless one is there that will look again."""
         if self._table is None:
             return
         with self._guard:
-            self._is_due, self._ends = True, ends
+            self._is_due, self._ends, self._timeline = True, ends, timeline
             is_running = self._thread is not None and self._thread.is_alive()
             if not is_running and (ends or self._clock() >= self._try_again_at):
                 self._thread = threading.Thread(target=self._run, args=(self._table,), name="catalog", daemon=True)
@@ -112,14 +118,14 @@ class CatalogSync:
                 if not self._is_due:
                     self._thread = None
                     return
-                self._is_due, ends = False, self._ends
+                self._is_due, ends, timeline = False, self._ends, self._timeline
             with _AT_ONCE:
-                self._try(table, ends=ends)
+                self._try(table, timeline, ends=ends)
 
-    def _try(self, table: TableSync, *, ends: bool) -> None:
+    def _try(self, table: TableSync, timeline: Timeline | None, *, ends: bool) -> None:
         error = "an unexpected error ended it"
         try:
-            for change in table.follow(ends=ends):
+            for change in table.follow(timeline, ends=ends):
                 log.info("job=%s catalog: %s", self._job, change)
             error = ""
         except SinkError as failed:

@@ -78,11 +78,12 @@ class TableSync:
         self._catalog = catalog or GlueCatalog(table)
         self._clock = clock
         self._filesystem, self._root = open_path(table.base_path)
+        self._listed = partial(Timeline.read, self._filesystem, self._root)
         self._properties: Mapping[str, str] | None = None
         self._noted, self._noted_at = "", -_NOTE_SECONDS
         self._forget()
 
-    def follow(self, *, ends: bool = False) -> list[Change]:
+    def follow(self, timeline: Timeline | None = None, *, ends: bool = False) -> list[Change]:
         """Take in what was committed since the last time; return what that changed in the catalog.
 
         The first time it goes on where the entries say that they are (`last_commit_time_sync`). If the timeline
@@ -91,12 +92,13 @@ class TableSync:
         Delivery: a repeat changes nothing. After an error the next call does what is left.
 
         Args:
+            timeline: As of now. Default: it is listed.
             ends: Whether it is the last time for now: then it is written down how far the entries are.
 
         Raises:
             SinkError: Table or catalog can't be read or written.
         """
-        return self._patiently(lambda: self._follow(ends=ends))
+        return self._patiently(lambda: self._follow(timeline or self._listed(), ends=ends))
 
     def mend(self) -> list[Change] | None:
         """Compare all of the table with all of its entries, and mend these; return what was changed of each.
@@ -131,10 +133,8 @@ class TableSync:
                     raise
         raise AssertionError
 
-    def _follow(self, *, ends: bool) -> list[Change]:
-        timeline = Timeline.read(self._filesystem, self._root)
-        newest = max(timeline.commits, default="")
-        if not newest:
+    def _follow(self, timeline: Timeline, *, ends: bool) -> list[Change]:
+        if not (newest := timeline.newest):
             return []
         changes: list[Change] = []
         if not self._schema:
@@ -186,11 +186,11 @@ class TableSync:
         return changes
 
     def _mend(self) -> list[Change] | None:
-        timeline = Timeline.read(self._filesystem, self._root)
+        timeline = self._listed()
         entries, _ = self._entries(timeline)
         if not entries:
             return None
-        newest = max(timeline.commits)
+        newest = timeline.newest
         puts = [(entry, *self._catalog.put(entry, newest, exact=True)) for entry in entries]
         changes = [Change(self._named(entry), found.said) for entry, found, _ in puts]
         self._compare(puts, changes, exact=True)

@@ -264,15 +264,14 @@ class BatchFigures:
         )
 
 
-def newest_files(base_path: str) -> tuple[str, Files]:
-    """Return the newest commit of a table, and what files it wrote.
+def newest_files(base_path: str) -> tuple[Timeline, Files]:
+    """Return a table's timeline, and what files its newest commit wrote.
 
     Raises:
         SinkError: The table's timeline can't be read.
     """
     timeline = Timeline.read(*open_path(base_path))
-    commit = timeline.commit(timeline.newest)
-    return timeline.newest, Files() if commit is None else Files.of(commit)
+    return timeline, Files.of(*filter(None, [timeline.commit(timeline.newest)]))
 
 
 def services_metadata(seconds: Mapping[str, float]) -> dict[str, str]:

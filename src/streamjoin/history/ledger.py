@@ -49,6 +49,9 @@ class Ledger:
     Args:
         base_path: The table's.
 
+    Attributes:
+        timeline: The table's, as the ledger was compared with it last; None at first.
+
     Raises:
         SinkError: The path is neither local nor on S3.
     """
@@ -59,6 +62,7 @@ class Ledger:
         self._folder = Folder(self._filesystem, self._root)
         self._objects: tuple[LedgerObject, ...] = ()
         self._known: dict[str, bool] | None = None
+        self.timeline: Timeline | None = None
         # Commits of others, which need not be read again.
         self._foreign: set[str] = set()
 
@@ -142,7 +146,7 @@ class Ledger:
         if self._known is None:
             # Before the timeline, so that what a job adds meanwhile is not taken for commits that the timeline lost.
             self._objects = self._folder.list().objects
-        timeline = Timeline.read(self._filesystem, self._root)
+        timeline = self.timeline = Timeline.read(self._filesystem, self._root)
         oldest = timeline.oldest
         if oldest is None:
             self._known = self._known or {}

@@ -125,7 +125,7 @@ class TableWriter:
         """
         added = self._ledger.follow(self._observed)
         self._is_open = True
-        self.catalog.committed()
+        self.catalog.committed(self._ledger.timeline)
         return Observed.from_dict(added[-1].observed) if added else Observed()
 
     def serve(self, spark: SparkSession) -> None:

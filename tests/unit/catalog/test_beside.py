@@ -5,15 +5,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streamjoin.aws.storage import open_path
 from streamjoin.catalog.beside import CatalogSync, finish
 from streamjoin.catalog.sync import Change
 from streamjoin.config.catalog_stages import CatalogTable, GlueSettings
 from streamjoin.errors import SinkError
 from streamjoin.hudi.table import HudiTable
+from streamjoin.hudi.timeline import Timeline
 
 
 class Followed:
@@ -21,9 +24,11 @@ class Followed:
 
     def __init__(self, act: Callable[[], Any] = lambda: None) -> None:
         self.table, self.act, self.ends = CatalogTable("s3://lake/orders", "sales", "orders"), act, list[bool]()
+        self.timelines = list[Timeline | None]()
 
-    def follow(self, *, ends: bool) -> list[Change]:
+    def follow(self, timeline: Timeline | None, *, ends: bool) -> list[Change]:
         self.ends.append(ends)
+        self.timelines.append(timeline)
         self.act()
         return [Change("sales.orders", ["made with 7 columns"])]
 
@@ -34,6 +39,15 @@ def refuse() -> None:
 
 def beside(followed: Followed, clock: Callable[[], float] = time.monotonic) -> CatalogSync:
     return CatalogSync(followed, job="orders", clock=clock)  # type: ignore[arg-type]
+
+
+def test_what_the_commit_has_listed_is_not_listed_again_but_at_the_end_it_is(tmp_path: Path) -> None:
+    followed, listed = Followed(), Timeline.read(*open_path(str(tmp_path)))
+    sync = beside(followed)
+    sync.committed(listed)
+    settled(sync)
+    sync.finish()
+    assert followed.timelines == [listed, None]
 
 
 def settled(sync: CatalogSync) -> None:

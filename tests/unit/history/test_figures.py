@@ -108,7 +108,8 @@ def test_the_ledger_has_what_was_observed_of_a_commit_and_an_entry_made_later_ha
     # What was observed is no part of what the commit says.
     assert Ledger(table.base_path).history().contradiction(added) is None
     assert added == replace(added, observed={}) and added.instant == first
-    assert newest_files(table.base_path) == (table.commits()[-1], Files(2, 750, 700))
+    timeline, files = newest_files(table.base_path)
+    assert (timeline.newest, files) == (table.commits()[-1], Files(2, 750, 700))
 
 
 def test_a_journal_has_both(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ class RecordIndex:
         return True
 
     def _make_again(self, spark: SparkSession, timeline: Timeline) -> None:
-        newest = max(timeline.commits, default="")
+        newest = timeline.newest
         self._segments, self._merging = [], None
         if newest:
             log.info("table at %s: its record-level index is made from its rows", self._table.base_path)
