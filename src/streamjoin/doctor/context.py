@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.storage import open_path
+from streamjoin.doctor.files import TableFiles
 
 if TYPE_CHECKING:
     from streamjoin.entry import JobConfig
@@ -28,3 +30,15 @@ class Context:
     config: "JobConfig"
     client: Callable[[str, str | None, str | None], Any] = field(default=_client)
     now: Callable[[], float] = time.time
+    _files: dict[str, TableFiles] = field(default_factory=dict, init=False, compare=False)
+
+    def files_of(self, base_path: str) -> TableFiles:
+        """Return the files of a table, listed once: of a large one that takes long.
+
+        Raises:
+            OSError: They can't be listed.
+            SinkError: The path is neither local nor on S3.
+        """
+        if base_path not in self._files:
+            self._files[base_path] = TableFiles.of(*open_path(base_path))
+        return self._files[base_path]

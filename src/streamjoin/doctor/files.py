@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 import pyarrow.parquet as pq
@@ -57,8 +58,9 @@ class TableFiles:
         """The largest base file, of which there is one."""
         return max(self.base, key=lambda each: each.size)
 
+    @cached_property
     def rows_of_largest(self) -> int:
-        """Return how many rows the largest base file has.
+        """How many rows the largest base file has.
 
         Raises:
             OSError: It can't be read.
@@ -68,7 +70,7 @@ class TableFiles:
 
     def rows(self) -> int:
         """Return about how many rows there are: as many a byte as in the largest file."""
-        return round(self.rows_of_largest() * self.bytes / max(1, self.largest.size))
+        return round(self.rows_of_largest * self.bytes / max(1, self.largest.size))
 
     def log_block(self) -> str | None:
         """Return of what kind the first block of the newest log is; None if there is no log.

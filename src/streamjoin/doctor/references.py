@@ -11,13 +11,12 @@ from streamjoin.doctor.sizes import counted, text_bytes
 from streamjoin.dynamodb.stream.stream import TableStream
 from streamjoin.dynamodb.table import TableDescription
 from streamjoin.enrich.config.enrich import EnrichConfig
-from streamjoin.reference.lookup.keys import index_of, no_access, plan_lookup, require_projected
+from streamjoin.reference.lookup.keys import index_of, looks_up, no_access, plan_lookup, require_projected
 from streamjoin.reference.table import describe, unusable
 
 # Measured: 1,000,000 items take about 0.6 GB of the driver; larger ones take their own size.
 _ITEM_BYTES: Final = 600
 _MEMORY_SHARE: Final = 0.5
-_LOOKUP_ABOVE_ITEMS: Final = 1_000_000
 _READABLE: Final = frozenset({"ACTIVE", "UPDATING"})
 # A table of this size is scanned in seconds.
 _SCANNED_BYTES: Final = 100 * 1024**2
@@ -51,7 +50,7 @@ def _reference(context: Context, reference: ReferenceSettings, what: str) -> Ite
     else:
         yield bad(what, f"table '{settings.table_name}' is {table.status}", "Wait until it is ACTIVE.")
     yield from _keys(reference, table, what)
-    if not _looks_up(reference, table):
+    if not looks_up(reference, table):
         yield _memory(table, what)
         try:
             yield from _following(context, reference, table, what)
@@ -102,14 +101,6 @@ def _memory(table: TableDescription, what: str) -> Finding:
             "Set mode: lookup, for which `on` has to be a key of the table or of an index; or take a larger driver.",
         )
     return good(f"{what}, memory", found)
-
-
-def _looks_up(reference: ReferenceSettings, table: TableDescription) -> bool:
-    if reference.mode != "auto" or reference.on_change == "rewrite_rows":
-        return reference.mode == "lookup"
-    attributes = list(reference.on.values())
-    access = plan_lookup(table, attributes, index_of(table, reference.dynamodb.index_name))
-    return table.items > _LOOKUP_ABOVE_ITEMS and access is not None
 
 
 def _halves(text: str) -> tuple[str, str]:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from streamjoin.aws.errors import Remedies, code_of, translated
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import FAILURES, Finding, bad, good, unknown
 from streamjoin.doctor.locks import lease
 from streamjoin.doctor.sizes import counted
+from streamjoin.dynamodb.table import find
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError, SourceError, StreamJoinError
 from streamjoin.mysql import MysqlServer
@@ -128,27 +127,17 @@ def _problems(what: str, error: SourceError) -> Iterator[Finding]:
 def _table(client: Any, kind: str, name: str, key_types: dict[str, str] | None, *, create: bool) -> Iterator[Finding]:
     what = f"{kind} '{name}'"
     try:
-        with translated(SinkError, f"{what}: DescribeTable", _REMEDIES):
-            status = _status(client, name)
-        if status is None:
+        found = find(client, name, lambda call: translated(SinkError, f"{what}: {call}", _REMEDIES))
+        if found is None:
             making = "Create it, or set target.dynamodb.create_tables: true."
             yield (
                 good(what, "not there yet: the job makes it") if create else bad(what, "there is no such table", making)
             )
         elif key_types is None:
-            yield good(what, status)
+            yield good(what, found.status)
         else:
             # Makes nothing, and waits for nothing: by the second look its time is over.
             ensure_table(client, name, key_types, create=False, clock=itertools.count(0.0, 1e6).__next__)
-            yield good(what, f"{status}, key {', '.join(key_types)}")
+            yield good(what, f"{found.status}, key {', '.join(key_types)}")
     except FAILURES as error:
         yield Finding.of_error(what, error)
-
-
-def _status(client: Any, name: str) -> str | None:
-    try:
-        return str(client.describe_table(TableName=name)["Table"]["TableStatus"])
-    except ClientError as error:
-        if code_of(error) != "ResourceNotFoundException":
-            raise
-        return None

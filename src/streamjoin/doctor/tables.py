@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from streamjoin.aws.storage import open_path
 from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.doctor.context import Context
-from streamjoin.doctor.files import TableFiles
 from streamjoin.doctor.finding import Finding, bad, divided, good, unknown
 from streamjoin.doctor.sizes import counted, text_bytes
 from streamjoin.enrich.config.enrich import EnrichConfig
@@ -67,7 +65,7 @@ def readers(context: Context) -> Iterator[Finding]:
                 "it has a metadata table, which no commit of streamjoin keeps: who reads by it misses rows",
                 "Let readers list files (hudi.metadata-listing-enabled=false), or delete .hoodie/metadata.",
             )
-        yield from _log_blocks(what, table)
+        yield from _log_blocks(context, what, table)
         merged = table.merges_on_read
         late = "; rows since the last compaction: in the entry _rt" if merged else ""
         yield good(f"{what}, Athena", f"read as table version {version}{late}")
@@ -86,12 +84,12 @@ def files(context: Context) -> Iterator[Finding]:
     """Compare index, buckets and promises of each table with its files and rows."""
     for table in hudi_tables(context):
         what = _name(table)
-        found = TableFiles.of(*open_path(table.base_path))
+        found = context.files_of(table.base_path)
         index = _index(table)
         if not found.base:
             yield good(f"{what}, files", f"no base file yet; {index}")
             continue
-        rows, largest = found.rows(), found.rows_of_largest()
+        rows, largest = found.rows(), found.rows_of_largest
         text = (
             f"{counted(len(found.base), 'file')}, about {counted(rows, 'row')}, the largest with {largest:,} and "
             f"{text_bytes(found.largest.size)}; {index}"
@@ -152,8 +150,8 @@ def _conflicts(context: Context) -> Iterator[str]:
     for table in hudi_tables(context):
         yield from conflicts(table, **keys)
         assert isinstance(config, EnrichConfig | BackfillConfig)  # noqa: S101  (replicate has no table)
-        letters = config.dead_letters.base_path
-        yield from DeadLetters(letters, f"{table.table_name}_dead_letters", (config.name, table.base_path)).conflicts()
+        owner = (config.name, table.base_path)
+        yield from DeadLetters.of(config.dead_letters, table.table_name, owner).conflicts()
 
 
 def _version(what: str, there: Mapping[str, str]) -> Finding:
@@ -174,11 +172,11 @@ def _key_generator(what: str, table: "HudiTable", there: Mapping[str, str]) -> F
     return bad(f"{what}, key generator", f"{found}; expected {expected}{why}", _ANEW)
 
 
-def _log_blocks(what: str, table: "HudiTable") -> Iterator[Finding]:
+def _log_blocks(context: Context, what: str, table: "HudiTable") -> Iterator[Finding]:
     if not table.merges_on_read:
         return
     wanted = table.options.get(_LOG_BLOCKS, "avro").lower()
-    seen = TableFiles.of(*open_path(table.base_path)).log_block()
+    seen = context.files_of(table.base_path).log_block()
     if wanted != "avro":
         remedy = f"Leave {_LOG_BLOCKS} out of sink.hudi.options: Avro is what readers of Hudi 0.15 were seen to read."
         yield bad(f"{what}, log blocks", f"{wanted}, as configured", remedy)

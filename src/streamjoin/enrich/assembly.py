@@ -34,16 +34,13 @@ from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.feed import TableFeed
 from streamjoin.reference.followed.inferred import NOTHING_KNOWN, Uses
 from streamjoin.reference.followed.reference import Reference, own_feed
-from streamjoin.reference.lookup.keys import index_of, plan_lookup
+from streamjoin.reference.lookup.keys import SNAPSHOT_ITEMS, looks_up
 from streamjoin.reference.lookup.reference import LookupReference
 from streamjoin.reference.table import describe, unusable
 from streamjoin.schema.columns import schema_from_glue
 from streamjoin.spark.session import job_session
 
 log = logging.getLogger(__name__)
-
-# With `mode: auto`: about 0.6 GB in the driver.
-SNAPSHOT_ITEMS = 1_000_000
 
 Feeds: TypeAlias = list[tuple[tuple[DynamoDbSettings, RefreshSettings], TableFeed]]
 Described: TypeAlias = Mapping[str, TableDescription]
@@ -211,7 +208,7 @@ def _reference(
 ) -> AnyReference:
     table = settings.dynamodb
     client: TableClient = aws_client("dynamodb", table.region, table.role_arn)
-    if settings.mode == "lookup" or (settings.mode == "auto" and _is_for_lookup(settings, client, described)):
+    if _looks_up(settings, client, described):
         return LookupReference(settings, client=client, spark=spark, uses=uses)
     # How stale each may get is its own affair; all else decides how the table is read.
     read = (table, settings.refresh.model_copy(update={"max_staleness_seconds": 0}))
@@ -222,17 +219,17 @@ def _reference(
     return Reference(settings, client=client, spark=spark, feed=feed, uses=uses)
 
 
-def _is_for_lookup(settings: ReferenceSettings, client: TableClient, described: TableDescription | None) -> bool:
-    """Choose for `mode: auto`: a table too large for the driver is looked up, if its keys allow it."""
+def _looks_up(settings: ReferenceSettings, client: TableClient, described: TableDescription | None) -> bool:
+    if settings.mode != "auto":
+        return settings.mode == "lookup"
     table = settings.dynamodb
     description = described or describe(client, table.table_name)
-    if settings.on_change == "rewrite_rows" or description.items <= SNAPSHOT_ITEMS:
-        return False
-    found = plan_lookup(description, list(settings.on.values()), index_of(description, table.index_name)) is not None
-    log.info(
-        "reference '%s': table '%s' has %d items; mode auto takes %s",
-        *(settings.name, table.table_name, description.items, "lookup" if found else "snapshot"),
-    )
+    found = looks_up(settings, description)
+    if description.items > SNAPSHOT_ITEMS and settings.on_change != "rewrite_rows":
+        log.info(
+            "reference '%s': table '%s' has %d items; mode auto takes %s",
+            *(settings.name, table.table_name, description.items, "lookup" if found else "snapshot"),
+        )
     return found
 
 

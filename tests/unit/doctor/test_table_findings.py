@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streamjoin.aws.storage import open_path
 from streamjoin.doctor import tables
 from streamjoin.doctor.checks import Check, findings_of
 from streamjoin.doctor.files import TableFiles
@@ -100,7 +101,7 @@ def test_a_table_of_another_make_is_bad(lakes, tmp_path, check, properties, told
 
 def test_log_blocks_are_told_as_they_are_in_the_newest_log_and_as_configured(lakes, tmp_path):
     stored = settings(lakes, "mor")
-    files = TableFiles.of(*tables.open_path(stored["sink"]["hudi"]["base_path"]))
+    files = TableFiles.of(*open_path(stored["sink"]["hudi"]["base_path"]))
     assert files.log_block() in ("avro", "deletes")
     document = edited(lakes, tmp_path, "mor")
     log = tmp_path / "t" / ".f_1.log.1_0-1-1"
@@ -136,7 +137,7 @@ def test_the_rows_of_a_table_are_those_of_its_newest_files(lakes):
     for kind in ("cow", "mor"):
         base_path = str(lakes / f"stored-{kind}" / "lake" / "t")
         there = query(base_path, "select count(*) as n from t").to_pylist()[0]["n"]
-        assert 0.7 * there <= TableFiles.of(*tables.open_path(base_path)).rows() <= 1.3 * there
+        assert 0.7 * there <= TableFiles.of(*open_path(base_path)).rows() <= 1.3 * there
 
 
 def test_of_a_file_s_versions_the_one_of_the_newest_commit_counts(tmp_path):
@@ -149,7 +150,7 @@ def test_of_a_file_s_versions_the_one_of_the_newest_commit_counts(tmp_path):
         (tmp_path / f"{name}.parquet").write_bytes(b"x")
     (tmp_path / ".hoodie").mkdir()
     (tmp_path / ".hoodie" / "h-0_1_2.parquet").write_bytes(b"x")
-    found = TableFiles.of(*tables.open_path(str(tmp_path)))
+    found = TableFiles.of(*open_path(str(tmp_path)))
     assert sorted(each.base_name for each in found.base) == ["f-0_1-1-1_20260301000000000.parquet", "g-0_1_2.parquet"]
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from streamjoin.config.stages import ReferenceSettings
 from streamjoin.dynamodb.service import Item
 from streamjoin.dynamodb.table import IndexDescription, KeyAttribute, TableDescription
 from streamjoin.errors import ReferenceTableError
 from streamjoin.reference.lookup.key_values import KeyValue, stored_value
+
+# About 0.6 GB in the driver.
+SNAPSHOT_ITEMS: Final = 1_000_000
 
 Key = tuple[KeyValue, ...]
 """The values of a key's attributes, each in the one form that `key_values` gives it."""
@@ -43,6 +47,21 @@ class KeyAccess:
     def values(self, key: Key) -> dict[str, dict[str, Any]]:
         """Return a key as the service takes it."""
         return {each.name: {each.type: value} for each, value in zip(self.attributes, key, strict=True)}
+
+
+def looks_up(settings: ReferenceSettings, description: TableDescription) -> bool:
+    """Tell whether items are looked up: with `mode: auto` those of large tables whose keys allow it.
+
+    Args:
+        settings: The reference.
+        description: Its table.
+    """
+    if settings.mode != "auto":
+        return settings.mode == "lookup"
+    if settings.on_change == "rewrite_rows" or description.items <= SNAPSHOT_ITEMS:
+        return False
+    index = index_of(description, settings.dynamodb.index_name)
+    return plan_lookup(description, list(settings.on.values()), index) is not None
 
 
 def plan_lookup(
