@@ -10,7 +10,8 @@ from benchmarks.stopwatch import Stopwatch
 from benchmarks.todays_way import DROPPED, ORDER_SCHEMA
 from streamjoin.enrich.assembly import assemble, check_services, resolve_schema
 from streamjoin.enrich.judging import check_formats
-from streamjoin.enrich.pipeline import open_reader, process_turn, starting_point
+from streamjoin.enrich.pipeline import open_reader, process_turn
+from streamjoin.enrich.start import starting_point
 from streamjoin.entry import parse_config
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.local.samples.orders import COUNTRY_TABLE

@@ -4,7 +4,7 @@
 --JOB_NAME NAME       given by Glue
 """
 
-from streamjoin.entry import run_script
+from streamjoin.script import run_script
 
 if __name__ == "__main__":
     run_script("backfill")

@@ -4,7 +4,7 @@
 --JOB_NAME NAME, --TempDir S3     given by Glue; the checkpoint lies below TempDir
 """
 
-from streamjoin.entry import run_script
+from streamjoin.script import run_script
 
 if __name__ == "__main__":
     run_script("enrich", from_catalog=True)

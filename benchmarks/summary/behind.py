@@ -58,7 +58,7 @@ class Floor:
         for _ in range(batches):
             batch = self._scout.next(self._limits)
             follow_size(batch)
-            snapshots = {reference.name: reference.current() for reference in self._job.references}
+            snapshots = self._job.current()
             with ExitStack() as kept:
                 ordered, _counts = order_batch(self._job, batch, snapshots, SetAside(), kept)
                 rows = table_rows(self._job, ordered).persist()

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamjoin import entry
-from streamjoin.entry import config_argument
+from streamjoin.script import config_argument, run_script
 
 JOBS = Path(__file__).resolve().parents[2] / "jobs"
 # Script -> the job that it runs.
@@ -47,7 +46,7 @@ def script(request):
 @pytest.fixture
 def without_awsglue(monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(entry.importlib.util, "find_spec", lambda name: None if name == "awsglue" else find(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "awsglue" else find(name))
 
 
 def test_every_script_is_tried():
@@ -90,11 +89,11 @@ def run_as_script(script, tmp_path, text):
     starter = tmp_path / "starter.py"
     starter.write_text(
         "import runpy, sys\n"
-        "import streamjoin.entry as entry\n"
+        "import streamjoin.script as script\n"
         "from streamjoin.errors import ConfigError, SinkError\n"
         f"def run(config, job):\n    assert job == {SCRIPTS[script]!r}\n    {text}\n"
-        "entry.run_job = run\n"
-        "entry._run_from_catalog = lambda arguments: run(entry.config_argument(arguments), 'enrich')\n"
+        "script.run_job = run\n"
+        "script._run_from_catalog = lambda arguments: run(script.config_argument(arguments), 'enrich')\n"
         f"sys.argv = [{str(script)!r}, '--JOB_NAME', 'orders', '--config', 'job.yaml']\n"
         "try:\n"
         f"    runpy.run_path({str(script)!r}, run_name='__main__')\n"
@@ -141,7 +140,7 @@ def test_the_script_of_glues_own_source_hands_over_glue_and_a_checkpoint_below_i
     monkeypatch.setattr(awsglue.context, "GlueContext", lambda spark: f"glue of {spark}")
     monkeypatch.setattr(from_catalog, "run", lambda *arguments: given.append(arguments))
     arguments = ["enrich_from_catalog.py", *GLUE_ARGUMENTS, "--config", str(config)]
-    entry.run_script("enrich", arguments, from_catalog=True)
+    run_script("enrich", arguments, from_catalog=True)
     ((settings, glue, checkpoint),) = given
     assert (settings.job, glue) == ("enrich", "glue of spark")
     assert checkpoint == "s3://bucket/temporary/orders/checkpoint/"
@@ -150,6 +149,6 @@ def test_the_script_of_glues_own_source_hands_over_glue_and_a_checkpoint_below_i
 @pytest.mark.usefixtures("without_awsglue")
 def test_glues_own_source_is_refused_where_glue_is_not(capsys):
     with pytest.raises(SystemExit) as end:
-        entry.run_script("enrich", ["enrich_from_catalog.py", "--config", "x.yaml"], from_catalog=True)
+        run_script("enrich", ["enrich_from_catalog.py", "--config", "x.yaml"], from_catalog=True)
     assert end.value.code == 1
     assert "run jobs/enrich_stream.py" in capsys.readouterr().err

@@ -102,20 +102,20 @@ def order_in_driver(batch: Batch, joined: InDriver, snapshots: Mapping[str, Vers
     if job.deletion is not None:
         # Which of them come too late is told by tombstones, a table.
         return _order(job, batch, joined.events(), snapshots, kept)
-    ordered, counts = joined.ordered()
-    counts = replace(counts, empty=batch.empty)
-    if RejectReason.EXPRESSION_FAILED in counts.rejected_by_reason:
-        ordered = with_errors(ordered, joined.events(), job.output.derive)
-    return ordered, counts
+    return _told(job, batch, *joined.ordered(), joined.events)
 
 
 def _order(job: EnrichJob, batch: Batch, joined: Events, snapshots: Mapping[str, Version], kept: ExitStack) -> Ordered:
     ordered = order(job, joined)
     kept.enter_context(persisted(ordered.frame))
-    counts = replace(_count(ordered, list(snapshots)), empty=batch.empty)
+    return _told(job, batch, ordered, _count(ordered, list(snapshots)), lambda: joined)
+
+
+def _told(job: EnrichJob, batch: Batch, ordered: Events, counts: BatchCounts, joined: Callable[[], Events]) -> Ordered:
+    """Return events and counts, with what is known of the whole batch, and of expressions that failed."""
     if RejectReason.EXPRESSION_FAILED in counts.rejected_by_reason:
-        ordered = with_errors(ordered, joined, job.output.derive)
-    return ordered, counts
+        ordered = with_errors(ordered, joined(), job.output.derive)
+    return ordered, replace(counts, empty=batch.empty)
 
 
 def commit_rows(

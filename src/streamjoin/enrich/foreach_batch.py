@@ -16,19 +16,19 @@ from streamjoin.enrich.any_source import records_of
 from streamjoin.enrich.assembly import check_references, payload_format, prepare, resolve_schema
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob
-from streamjoin.enrich.pipeline import commit_start, process_batch, resume
+from streamjoin.enrich.pipeline import process_batch
 from streamjoin.enrich.rewrite import rewrite
+from streamjoin.enrich.start import commit_start, resume
 from streamjoin.errors import ConfigError, SourceError
 from streamjoin.history.entry import Entry
-from streamjoin.metrics.metric import by_key
 from streamjoin.metrics.outputs import metric_outputs
-from streamjoin.process import FIELDS
 from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import QUERIES, Position, ShardRange
 from streamjoin.spark.frames import persisted
 from streamjoin.spark.session import apply_sql_settings
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.batch import Batch
+from streamjoin.streaming.report import said
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
@@ -125,9 +125,7 @@ class QueryBatches:
                 with persisted(records, needed=not is_kept):
                     batch = self._batch(records, query, number, position, done)
                     report = process_batch(job, batch, on_step=self._on_step)
-                measures = list(report.measures())
-                log.info(report.line(), extra={FIELDS: by_key(measures)})
-                self._tell(measures)
+                said(report, log, self._tell)
                 rewrite(job, self._spark, on_step=self._on_step)
             newest = job.positions.newest()
             self._known = newest.instant if newest else None

@@ -19,10 +19,13 @@ from streamjoin.letters.job import PositionedJob
 from streamjoin.records.case_watch import CaseWatch
 from streamjoin.records.decoder import PayloadFormat
 from streamjoin.reference.followed.reference import Reference
+from streamjoin.reference.followed.snapshot import Snapshot
 from streamjoin.reference.lookup.reference import LookupReference
+from streamjoin.reference.lookup.snapshot import LookupSnapshot
 from streamjoin.streaming.writer import TableWriter
 
 AnyReference: TypeAlias = Reference | LookupReference
+AnySnapshot: TypeAlias = Snapshot | LookupSnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,10 @@ class EnrichJob(PositionedJob):
     def positions(self) -> TableCommits:
         """Those of the table's commits."""
         return TableCommits(self.table.base_path)
+
+    def current(self) -> dict[str, AnySnapshot]:
+        """Return a version of each reference, by name; errors are those of `Reference.current`."""
+        return {reference.name: reference.current() for reference in self.references}
 
     @cached_property
     def writer(self) -> TableWriter:

@@ -6,33 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from typing import Any, TypeAlias
-
-from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from typing import Any
 
 from streamjoin.enrich.assembly import check_services, payload_format, resolve_schema
 from streamjoin.enrich.assembly import prepare as prepare_job
 from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
-from streamjoin.enrich.job import EnrichJob, followed
+from streamjoin.enrich.job import AnySnapshot, EnrichJob
 from streamjoin.enrich.prepared import Prepared, prepare
 from streamjoin.enrich.rewrite import rewrite
-from streamjoin.enrich.rows import Version, join_events, order, remember_removed, table_rows, version_literals
-from streamjoin.errors import SchemaError
+from streamjoin.enrich.rows import remember_removed
+from streamjoin.enrich.start import starting_point
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
-from streamjoin.history.entry import Entry
 from streamjoin.history.figures import Freshness, Known, Observed
-from streamjoin.hudi import write as hudi
-from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.stream import BatchLimits, Stream
 from streamjoin.metrics.outputs import metric_outputs
-from streamjoin.records.decode import decode
-from streamjoin.reference.followed.snapshot import Snapshot
-from streamjoin.reference.lookup.snapshot import LookupSnapshot
-from streamjoin.shards.position import Position
-from streamjoin.spark.schema import RECORD_STRUCT
 from streamjoin.streaming.ahead import PreparingReader, Turn
 from streamjoin.streaming.batch import Batch, check_complete, follow_size
 from streamjoin.streaming.isolation import SetAside, isolating
@@ -44,8 +33,6 @@ from streamjoin.streaming.stages import Stages
 from streamjoin.streaming.stream_reader import StreamReader
 
 log = logging.getLogger(__name__)
-
-AnySnapshot: TypeAlias = Snapshot | LookupSnapshot
 
 # The steps between which a batch may die; tests kill it at each.
 STEPS = ("read", "counted", "dead_letters_written", "tombstones_written", "committed", "recorded")
@@ -95,7 +82,7 @@ def process_batch(
         prepared = None
     if prepared is not None:
         stages.seconds["compute"] = prepared.seconds
-    snapshots: dict[str, AnySnapshot] = dict(prepared.snapshots) if prepared else _current(job)  # 2
+    snapshots: dict[str, AnySnapshot] = dict(prepared.snapshots) if prepared else job.current()  # 2
 
     def failures() -> dict[str, int]:
         # Of what is looked up they are known once the batch is joined.
@@ -161,10 +148,6 @@ def process_batch(
         s3_requests=requests,
         meanwhile=meanwhile,
     )
-
-
-def _current(job: EnrichJob) -> dict[str, AnySnapshot]:
-    return {reference.name: reference.current() for reference in job.references}
 
 
 def _tell_of_case(job: EnrichJob) -> None:
@@ -241,63 +224,3 @@ def open_reader(job: EnrichJob, reader: StreamReader) -> PreparingReader[Batch, 
 def process_turn(job: EnrichJob, turn: Turn[Batch, Prepared], on_step: Callable[[str], None]) -> BatchReport:
     """Take a batch of such a reader to its commit, as `process_batch`."""
     return process_batch(job, turn.batch, prepared=turn.ready, begin_next=turn.begin_next, on_step=on_step)
-
-
-def starting_point(config: EnrichConfig, job: EnrichJob, stream: Stream, spark: SparkSession) -> Callable[[], Position]:
-    """Return the function that says where the job starts: from the table's newest position, else the configured one.
-
-    At the very first start the position is committed before anything is read, in a commit without rows: LATEST means
-    the moment of the first start, also for a job that is stopped before its first record.
-    """
-
-    def start() -> Position:
-        job.open()
-        found = job.positions.newest()
-        if found is None:
-            position = kinesis.start(stream, config.source.kinesis, int(time.time() * 1000))
-            commit_start(job, position, spark)
-            return position
-        stream.check(found.position)
-        job.unread_letters.find(spark, found.position)
-        resume(job, found, spark)
-        return found.position
-
-    return start
-
-
-def resume(job: EnrichJob, found: Entry, spark: SparkSession) -> None:
-    """Make an open job ready to go on from the table's newest commit: its references, and the table's columns."""
-    for reference in job.references:
-        reference.restore(found.references.get(reference.name))
-    for reference in followed(job):
-        # What is wrong with a table is said at the start, not when the first event comes.
-        reference.unreported(reference.current())
-    snapshots = _current(job)
-    job.writer.fit(spark, _no_rows(job, snapshots, spark).schema)
-
-
-def _no_rows(job: EnrichJob, snapshots: Mapping[str, Version], spark: SparkSession) -> DataFrame:
-    """Return the table's columns, without a row.
-
-    Raises:
-        SchemaError: They don't fit together.
-    """
-    nothing = decode(spark.createDataFrame([], RECORD_STRUCT), job.schema, job.payload)
-    try:
-        rows = table_rows(job, order(job, join_events(job, nothing, snapshots)))
-        return rows.withColumns(version_literals(job, snapshots))
-    except PySparkException as error:
-        message = f"job '{job.name}': its columns don't fit together: {hudi.root_cause(error)}"
-        raise SchemaError(message) from error
-
-
-def commit_start(job: EnrichJob, position: Position, spark: SparkSession) -> None:
-    """Create the table with its columns and its first position."""
-    snapshots = _current(job)
-    # Or a cluster runs its default of 200 tasks for no row.
-    spark.conf.set("spark.sql.shuffle.partitions", 1)
-    rows = _no_rows(job, snapshots, spark)
-    versions = {name: snapshot.metadata() for name, snapshot in snapshots.items()}
-    metadata = checkpoint.to_metadata(position, (), versions, BatchCounts().to_dict())
-    job.writer.commit(rows, {"batch_id": "start", **metadata})
-    job.writer.record()

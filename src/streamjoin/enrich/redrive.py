@@ -80,7 +80,7 @@ def _process(job: EnrichJob, chunk: Chunk, batch_id: str, aside: SetAside, kept:
     spark = chunk.records.sparkSession
     parallelism = tasks_for(spark, len(chunk.reasons))
     spark.conf.set("spark.sql.shuffle.partitions", parallelism)
-    snapshots = {reference.name: reference.current() for reference in job.references}
+    snapshots = job.current()
     ordered, _ = order_batch(job, Batch(batch_id, chunk.records), snapshots, aside, kept)
     verdicts = ordered.frame.select(letter_id(RECORD_COLUMN), F.col(REASON_COLUMN).isNull()).collect()
     stay = rejected_again(chunk.reasons.keys(), (event for event, is_kept in verdicts if not is_kept))

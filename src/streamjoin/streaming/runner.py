@@ -2,19 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from streamjoin.errors import ConfigError, SourceError, StreamJoinError
 from streamjoin.kinesis.plan import BatchLimits
-from streamjoin.metrics.metric import Measure, by_key
-from streamjoin.process import FIELDS
+from streamjoin.metrics.metric import Measure
 from streamjoin.progress import progress
 from streamjoin.streaming.attempts import with_attempts
 from streamjoin.streaming.backlog import Backlog
 from streamjoin.streaming.pace import Pace
+from streamjoin.streaming.report import AnyReport, said
 from streamjoin.streaming.signals import StopRequest
 
 log = logging.getLogger(__name__)
@@ -66,20 +66,6 @@ class AnyBatch(Protocol):
         Args:
             idle_seconds: For how long no batch was.
         """
-
-
-class AnyReport(Protocol):
-    """What the loop has to know of what a batch did."""
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-
-    def line(self) -> str:
-        """Return it as `key=value` pairs."""
-
-    def measures(self) -> Iterable[Measure]:
-        """Return its numbers."""
 
 
 BatchT = TypeVar("BatchT", bound=AnyBatch)
@@ -193,9 +179,7 @@ def _process_batches(
                 with suppress(StreamJoinError):
                     reader.fetch_ahead(pace.limits)
             report = job.process(batch)
-            measures = list(report.measures())
-            log.info(report.line(), extra={FIELDS: by_key(measures)})
-            job.tell(measures)
+            measures = said(report, log, job.tell)
             processed = time.monotonic()
             summary.commits += 1
             summary.batches += batch.count > 0

@@ -95,7 +95,7 @@ def test_a_batch_is_the_same_whether_driver_or_executors_decode_and_join_it(
     job = make_job(tmp_path, *references(spark), **{**parts, "output": options.pop("output", OutputSettings())})
     key = options.pop("record_key", job.table.record_key)
     job = replace(job, table=replace(job.table, record_key=key), **options)
-    snapshots = {reference.name: reference.current() for reference in job.references}
+    snapshots = job.current()
     batch = batch_of(spark, 1, RECORDS)
     follow_size(batch)
     jobs = spark.sparkContext._jsc.sc().dagScheduler()  # type: ignore[attr-defined]

@@ -10,8 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from streamjoin.enrich import pipeline as enrich
-from streamjoin.enrich.pipeline import open_reader, process_turn, starting_point
+from streamjoin.enrich.pipeline import open_reader, process_turn
 from streamjoin.enrich.rewrite import rewrite
+from streamjoin.enrich.start import starting_point
 from streamjoin.entry import parse_config
 from streamjoin.history.ledger import Ledger
 from streamjoin.kinesis import stream as kinesis

@@ -11,7 +11,7 @@ from streamjoin import entry
 from streamjoin.cli import app
 from streamjoin.dms import ColumnKind, RowRejected, SourceColumn, SourceTable
 from streamjoin.dms.rejected import RowRejectReason
-from streamjoin.entry import run_job, run_script
+from streamjoin.entry import run_job
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.mysql import BinlogPosition
 from streamjoin.process import ExitCode, exit_code_of
@@ -20,6 +20,7 @@ from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.job import version_of
 from streamjoin.replicate.letters import LetterFolder, RejectedRow
 from streamjoin.replicate.owners import Owners
+from streamjoin.script import run_script
 from tests.faults.items import FakeTables
 
 ROOT = Path(__file__).resolve().parents[3]
