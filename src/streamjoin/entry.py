@@ -209,26 +209,22 @@ def foreach_batch(
 ) -> "Callable[[DataFrame, int], None]":
     """Return what `writeStream.foreachBatch` and Glue's `forEachBatch` take: it upserts each batch of a query.
 
-    Columns in, of the frames: `data` (binary or string), and what is there of partition key, arrival time and place;
-        or those of Spark's Kafka source. `enrich/any_source.py` lists the names.
-    Delivery: exactly once: the commit of a batch says which it was, and a batch that was committed is passed over.
+    Columns in: `data` (binary or string), what is there of partition key, arrival and place; `enrich/any_source.py`
+        lists the names, those of Kafka among them.
+    Delivery: exactly once: a commit says which batch it is, and a batch that was committed is passed over.
 
     Args:
-        config: Of `job: enrich`, as `load_config` takes it or gives it. Spark reads the source and says when: of
-            `source`, `limits` and `trigger` nothing is used.
-        query_id: Names the query in the table. Default: Spark's own id, which stays with its checkpoint; a call outside
-            of a query has the job's name.
+        config: Of `job: enrich`, as `load_config` takes or gives it; its `source`, `limits` and `trigger` aren't used.
+        query_id: Names the query in the table. Default: Spark's own, kept in its checkpoint; else the job's name.
 
     Raises:
         ConfigError: The configuration is wrong, or the table is one of a job that reads its stream itself.
         StreamJoinError: A reference table is missing or denied, or a table can't be read.
     """
-    given = isinstance(config, str | Path | Mapping)
-    settings: EnrichConfig = load_config(config) if given else config  # type: ignore[arg-type, assignment]
-    found: Callable[[DataFrame, int], None] = import_module("streamjoin.enrich.foreach_batch").QueryBatches(
-        settings, query_id
-    )
-    return found
+    settings = load_config(config) if isinstance(config, str | Path | Mapping) else config
+    batches = import_module("streamjoin.enrich.foreach_batch").QueryBatches
+    taken: Callable[[DataFrame, int], None] = batches(settings, query_id)
+    return taken
 
 
 def _file_of(job: str) -> "JobFile[Any]":

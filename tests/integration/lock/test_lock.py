@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,19 @@ def test_the_second_job_on_a_table_is_told_who_has_it_until_that_one_ends(stack:
         first.communicate()
     with TableLock(base_path, job="copy") as lock:
         lock.check()
+
+
+def test_a_lock_that_was_given_back_can_be_taken_again_and_is_renewed_then(base_path: str) -> None:
+    # A streaming query takes it for each batch.
+    mine, other = (TableLock(base_path, job=job, wait_seconds=5) for job in ("orders", "other"))
+    for _ in range(2):
+        with mine:
+            assert "lease-renewal" in {thread.name for thread in threading.enumerate()}
+            mine.check()
+        with other:
+            other.check()
+            with pytest.raises(SinkError, match="the lock is no longer this job's"):
+                mine.check()
 
 
 def test_a_killed_job_is_followed_at_once_on_its_own_machine(stack: LocalStack, base_path: str) -> None:

@@ -26,6 +26,15 @@ def test_a_job_that_lost_one_of_its_locks_writes_nothing_more(tmp_path: Path, lo
             mine.check()
 
 
+def test_a_query_takes_the_locks_of_its_job_for_each_batch_and_others_come_between(tmp_path: Path) -> None:
+    one, other = (job(tmp_path).with_locks(purpose) for purpose in ("streaming query", "redrive"))
+    for _ in range(2):
+        for mine, waits in ((one, other), (other, one)):
+            with mine.holding():
+                mine.check()
+                assert "streaming query" in refusal(waits.holding().__enter__)
+
+
 def refusal(take: Callable[[], object]) -> str:
     with pytest.raises(SinkError) as raised:
         take()
