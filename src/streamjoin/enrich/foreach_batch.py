@@ -124,6 +124,9 @@ class QueryBatches:
             else:
                 with persisted(records, needed=not is_kept):
                     batch = self._batch(records, query, number, position, done)
+                    if known is None:
+                        # Another process, or an attempt before this one, may have died with it.
+                        job.unread_letters.delete_of(records, batch.batch_id)
                     report = process_batch(job, batch, on_step=self._on_step)
                 said(report, log, self._tell)
                 rewrite(job, self._spark, on_step=self._on_step)

@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from streamjoin.history.entry import Entry
 from streamjoin.kinesis.stream import BatchLimits
 from streamjoin.letters.chunks import LetterChunks, with_new_shards
-from streamjoin.letters.columns import has_commit
+from streamjoin.letters.columns import ID_COLUMN, has_commit
 from streamjoin.letters.listing import LetterFilter
 from streamjoin.letters.table import DeadLetters, letter_id
 from streamjoin.shards.position import Position, ShardRange, sequence_order
@@ -50,6 +53,28 @@ class UnreadLetters:
         place = with_new_shards(spark, self._dead_letters, self._entries, position)
         chunks = LetterChunks(spark, self._dead_letters, place, LetterFilter(), _NO_LIMITS)
         self._ids = frozenset(chunks.unread())
+
+    def delete_of(self, records: DataFrame, batch_id: str) -> None:
+        """Delete those of a try of this batch that died, which is to be repeated; the repeat writes what it rejects.
+
+        Columns in: those of a record.
+        Delivery: can be repeated, until the batch is committed.
+
+        Raises:
+            SinkError: The dead letters can't be read or written.
+        """
+        if not has_commit(self._dead_letters.base_path):
+            return
+        spark = records.sparkSession
+        letters, place = self._dead_letters.read(spark), ("stream", "shard_id", "sequence_number")
+        read = records.where(F.col("sequence_number").isNotNull()).select(*(F.col(p).alias(f"_{p}") for p in place))
+        is_read = reduce(and_, (F.col(p).eqNullSafe(F.col(f"_{p}")) for p in place))
+        again = letters.join(read, is_read, "left_semi").unionByName(
+            letters.where(F.col("sequence_number").isNull() & F.contains(ID_COLUMN, F.lit(f"/{batch_id}/")))
+        )
+        if ids := sorted(str(row[0]) for row in again.select(ID_COLUMN).collect()):
+            self._dead_letters.delete(spark, ids, batch_id=f"unread-{batch_id}")
+            log.info("batch=%s is repeated: %d dead letters of a try that died are deleted", batch_id, len(ids))
 
     def delete_outdated(self, batch: Batch, rejected: DataFrame) -> None:
         """Delete those whose records are in `batch` and are no longer rejected; before the batch's commit.

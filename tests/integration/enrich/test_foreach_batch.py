@@ -127,8 +127,6 @@ def test_kafkas_records_keep_their_places_whatever_dies_and_whatever_comes_betwe
     ]
     records[5:5] = [Record("0", 100, b"{"), Record("1", 100, b"")]
     parts = [records[start : start + 10] for start in range(0, 30, 10)]
-    with pytest.raises(CrashError):
-        QueryBatches(config, "q", on_step=crash_at("dead_letters_written"))(kafka_frame(spark, parts[0]), 0)
     foreach_batch(config, query_id="q")(kafka_frame(spark, parts[0][::-1]), 0)
     with pytest.raises(CrashError):
         QueryBatches(config, "q", on_step=crash_at("committed"))(kafka_frame(spark, parts[1]), 1)
@@ -157,11 +155,21 @@ def test_kafkas_records_keep_their_places_whatever_dies_and_whatever_comes_betwe
         pipeline.run(config, until_caught_up=True)
 
 
-def test_a_redrive_leaves_letters_without_a_place_that_are_rejected_still(spark: SparkSession, tmp_path: Path) -> None:
+def test_letters_without_a_place_are_those_of_the_repeat_alone_and_a_redrive_leaves_what_is_rejected_still(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     scenario = Scenario(tmp_path, "no-place", changes={"references.0.how": "inner", "payload.records": "many"})
     good = '{"id": "a", "country": "India", "at": "1/1/10"}'
     unmatched = '{"id": "b", "country": "Atlantis", "at": "1/1/10"}'
     payloads = [(good + unmatched,), ("{",), ("{",), ("[1]",)]
+    # A try with a configuration that rejects all dies before its commit.
+    wrong = scenario.document()
+    wrong["payload"]["records"] = "one"
+    with pytest.raises(CrashError):
+        QueryBatches(load_config(wrong), on_step=crash_at("dead_letters_written"))(
+            spark.createDataFrame(payloads, "data string"), 0
+        )
+    assert len(letters_of(scenario)) == 4
     take = foreach_batch(scenario.document())
     take(spark.createDataFrame(payloads, "data string"), 0)
     take(spark.createDataFrame(payloads, "data string"), 0)
