@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from streamjoin.catalog.parts import parts
 from streamjoin.metrics.metric import Measure
 from streamjoin.metrics.names import LAG_SECONDS
 from streamjoin.progress import progress
@@ -113,6 +114,15 @@ def test_a_backlog_is_told_by_how_much_nearer_the_present_is() -> None:
     told.clear()
     Backlog(lambda *told_now: told.append(told_now)).took([Measure(LAG_SECONDS, 0.0)], 10)
     assert told == [(10, None, "records")]
+
+
+def test_calls_for_many_partitions_tell_how_many_are_done() -> None:
+    told = list[tuple[float, float | None, str]]()
+    for part in parts(list(range(250)), 100, lambda *told_now: told.append(told_now)):
+        told.append((len(part), None, "asked"))
+    unit = "partitions"
+    assert [each for each in told if each[2] == unit] == [(100, 250, unit), (200, 250, unit), (250, 250, unit)]
+    assert [each[0] for each in told if each[2] == "asked"] == [100, 100, 50]
 
 
 LOADED = """

@@ -1,7 +1,7 @@
 """Calls to the Glue Data Catalog that two writers of one database may make at the same time."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -11,8 +11,10 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.catalog.entry import LAST_SYNC, Entry
 from streamjoin.catalog.merging import Merged, has_other_keys, merged, partition_input
+from streamjoin.catalog.parts import parts
 from streamjoin.config.catalog_stages import CatalogTable
 from streamjoin.errors import SinkError
+from streamjoin.progress import Tell, tell_nobody
 
 # Source: BatchCreatePartition and BatchUpdatePartition (100), BatchGetPartition (1,000), BatchDeletePartition (25) in
 # the API reference of Glue.
@@ -53,6 +55,8 @@ class GlueCatalog:
         self, table: CatalogTable, client: Any | None = None, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._table, self._given, self._sleep = table, client, sleep
+        # Takes how far it is with many partitions.
+        self.tell: Tell = tell_nobody
         self._of = {"CatalogId": table.glue.catalog_id} if table.glue.catalog_id else {}
 
     @cached_property
@@ -132,7 +136,7 @@ class GlueCatalog:
             if found is not None:
                 wanted.append({"PartitionValueList": list(values), "PartitionInput": found})
         gone: dict[Values, str] = {}
-        for part in _parts(wanted, _CHANGED_AT_ONCE):
+        for part in parts(wanted, _CHANGED_AT_ONCE, self.tell):
             with self._calling(entry, "BatchUpdatePartition"):
                 answer = self._client.batch_update_partition(**self._of_table(entry), Entries=part)
             for error in answer.get("Errors", ()):
@@ -161,7 +165,7 @@ class GlueCatalog:
         Raises:
             SinkError: Some can't be.
         """
-        for part in _parts(list(values), _DELETED_AT_ONCE):
+        for part in parts(list(values), _DELETED_AT_ONCE, self.tell):
             with self._calling(entry, "BatchDeletePartition"):
                 answer = self._client.batch_delete_partition(
                     **self._of_table(entry), PartitionsToDelete=[{"Values": list(each)} for each in part]
@@ -247,7 +251,7 @@ class GlueCatalog:
     ) -> tuple[int, list[Values]]:
         """Make partitions; return how many were made, and which were there."""
         there: list[Values] = []
-        for part in _parts(list(partitions.items()), _CHANGED_AT_ONCE):
+        for part in parts(list(partitions.items()), _CHANGED_AT_ONCE, self.tell):
             inputs = [partition_input(storage, values, location) for values, location in part]
             with self._calling(entry, "BatchCreatePartition"):
                 answer = self._client.batch_create_partition(**self._of_table(entry), PartitionInputList=inputs)
@@ -259,7 +263,7 @@ class GlueCatalog:
 
     def _some(self, entry: Entry, wanted: Sequence[Values]) -> dict[Values, Mapping[str, Any]]:
         found: dict[Values, Mapping[str, Any]] = {}
-        for part in _parts(list(wanted), _CHANGED_AT_ONCE):
+        for part in parts(list(wanted), _CHANGED_AT_ONCE, self.tell):
             keys = [{"Values": list(values)} for values in part]
             while keys:
                 with self._calling(entry, "BatchGetPartition"):
@@ -293,7 +297,3 @@ class GlueCatalog:
             f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}"
         )
         return SinkError(message, retryable=True)
-
-
-def _parts(all_of: list[_T], size: int) -> Iterator[list[_T]]:
-    return (all_of[at : at + size] for at in range(0, len(all_of), size))

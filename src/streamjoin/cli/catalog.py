@@ -14,9 +14,11 @@ def sync(config: Config) -> None:
     For tables with catalog: glue, without Spark; the job may run. Columns that a table doesn't have go, and so do
     partitions below its base path whose folder isn't there. Descriptions, comments and parameters of others stay.
     """
+    from streamjoin.catalog.glue import GlueCatalog  # noqa: PLC0415
     from streamjoin.catalog.sync import TableSync  # noqa: PLC0415
     from streamjoin.entry import entered_tables, load_job  # noqa: PLC0415
     from streamjoin.errors import ConfigError, SinkError  # noqa: PLC0415
+    from streamjoin.progress import progress  # noqa: PLC0415
 
     settings = load_job(config)
     if settings.job == "replicate":
@@ -28,7 +30,9 @@ def sync(config: Config) -> None:
     failed, absent = [], []
     for table in tables:
         try:
-            changes = TableSync(table).mend()
+            catalog = GlueCatalog(table)
+            with progress(str(table)) as catalog.tell:
+                changes = TableSync(table, catalog).mend()
         except SinkError as error:
             failed.append(str(error))
             continue

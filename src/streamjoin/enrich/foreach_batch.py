@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
@@ -76,9 +76,11 @@ class QueryBatches:
         self._job = job.with_locks("streaming query", wait_seconds=_WAIT_SECONDS)
         self._is_split = payload_format(config.payload).splitter(schema) is None
         self._query_id, self._on_step = query_id, on_step
-        outputs = ExitStack()
-        self._tell = outputs.enter_context(metric_outputs(config))
-        weakref.finalize(self, outputs.close)
+        ends = ExitStack()
+        self._tell = ends.enter_context(metric_outputs(config))
+        # What is done beside the commits ends with this, or with the process.
+        self._written: list[EnrichJob] = []
+        weakref.finalize(self, _end, self._written, ends)
         # The newest commit that this process knows of; None: the table must be opened first.
         self._known: str | None = None
         # Two queries may have this one function.
@@ -141,6 +143,7 @@ class QueryBatches:
             return self._job, newest.position
         # What the writer knows of the table is no longer true.
         job = self._job = replace(self._job)
+        self._written[:] = [job]
         job.open()
         newest = job.positions.newest()
         if newest is None:
@@ -206,3 +209,9 @@ class QueryBatches:
             "streaming queries: give foreach_batch another base path"
         )
         raise ConfigError([problem], self._job.name)
+
+
+def _end(jobs: Iterable[EnrichJob], ends: ExitStack) -> None:
+    with ends:
+        for job in jobs:
+            job.finish()

@@ -26,8 +26,9 @@ def mended(monkeypatch):
     answers = {}
 
     class Mending:
-        def __init__(self, table):
+        def __init__(self, table, catalog):
             self.table = table
+            assert catalog.tell is not None
 
         def mend(self):
             answer = answers.get(self.table.table_name)
