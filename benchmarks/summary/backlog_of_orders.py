@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -42,12 +43,17 @@ class OrdersBacklog:
 
     def check(self, base_path: str, batches: int) -> tuple[int, list[str]]:
         """Compare a table with what it must hold after so many batches, each with as many records of each shard."""
+        return check_table(base_path, self.rows(batches))
+
+    @cache  # noqa: B019  (a process measures two of them)
+    def rows(self, batches: int) -> dict[str, Row]:
+        """Return what a table must hold after so many batches: what the emulator gives of each shard, joined."""
         combined = {item["countryname"]: item["combinedname"] for item in map(country_item, range(self.items))}
         rows: dict[str, Row] = {}
         for data in self._first(batches * self.records // SHARDS):
             event = json.loads(data)
             rows[event["uuid"]] = (event["country"], combined.get(event["country"]))
-        return check_table(base_path, rows)
+        return rows
 
     @property
     def _all(self) -> int:

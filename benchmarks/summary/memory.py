@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.expectation import check_table
+from benchmarks.expectation import Row, check_table
 from benchmarks.our_way import job_config
 from benchmarks.process_memory import tree_bytes
 from benchmarks.summary.aggregated import aggregate
@@ -48,7 +48,15 @@ def measure(sizes: Sizes, directory: str) -> Found:
 
 def _drained(records: int, limit: int, base_path: str, found: Found) -> tuple[int, list[int]]:
     stream_name = Path(base_path).name
-    _put(stream_name, records)
+    combined = {item["countryname"]: item["combinedname"] for item in map(country_item, range(ITEMS))}
+    expected: dict[str, Row] = {}
+
+    def sent() -> Iterator[dict[str, str]]:
+        for order in islice(orders(), records):
+            expected[order["uuid"]] = (order["country"], combined.get(order["country"]))
+            yield order
+
+    _put(stream_name, sent())
     config: dict[str, Any] = job_config(stream_name, base_path, "MERGE_ON_READ")
     config["limits"] = {"max_records_per_batch": limit}
     path = Path(f"{base_path}.json")
@@ -67,26 +75,24 @@ def _drained(records: int, limit: int, base_path: str, found: Found) -> tuple[in
         message = f"the job ended with exit code {process.returncode}: {path.with_suffix('.log').read_text()[-2_000:]}"
         raise RuntimeError(message)
     print(f"{records:,} records in {time.monotonic() - started:.0f} s, {max(samples) / 1e6:,.0f} MB", file=sys.stderr)
-    combined = {item["countryname"]: item["combinedname"] for item in map(country_item, range(ITEMS))}
-    sent = ((order["uuid"], order["country"]) for order in islice(orders(), records))
-    _, problems = check_table(base_path, {uuid: (country, combined.get(country)) for uuid, country in sent})
+    _, problems = check_table(base_path, expected)
     found.problems += [f"{records:,} records: {problem}" for problem in problems]
     step = max(1, len(samples) // 200)
     return max(samples), [max(samples[start : start + step]) for start in range(0, len(samples), step)]
 
 
-def _put(stream_name: str, records: int) -> None:
+def _put(stream_name: str, sent: Iterator[dict[str, str]]) -> None:
     client = aws_client("kinesis")
     create_stream(client, stream_name, SHARDS)
-    for entries in _chunks(_packed(records), _PUT_AT_ONCE):
+    for entries in _chunks(_packed(sent), _PUT_AT_ONCE):
         answer = client.put_records(StreamName=stream_name, Records=entries)
         if answer["FailedRecordCount"]:
             message = f"stream '{stream_name}': the emulator took not all records"
             raise RuntimeError(message)
 
 
-def _packed(records: int) -> Iterator[dict[str, Any]]:
-    for orders_of_one in _chunks(islice(orders(), records), _PACKED):
+def _packed(sent: Iterator[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    for orders_of_one in _chunks(sent, _PACKED):
         key = orders_of_one[0]["uuid"]
         yield {"PartitionKey": key, "Data": aggregate(key, [json.dumps(order).encode() for order in orders_of_one])}
 

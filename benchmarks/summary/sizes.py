@@ -57,7 +57,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    warmup=4,
+    warmup=3,
     rounds=6,
     slow_rounds=2,
     behind=6,
@@ -71,10 +71,10 @@ FULL = Sizes(
     many_items=500_000,
     script_batches=2,
     counted_batches=1,
-    fresh_seconds=30.0,
-    commits=100,
+    fresh_seconds=24.0,
+    commits=80,
     fresh_commits=20,
-    commit_rounds=15,
+    commit_rounds=12,
     memory_records=200_000,
     memory_limit=100_000,
 )

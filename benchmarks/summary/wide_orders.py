@@ -183,14 +183,17 @@ _ROWS = pa.schema(
 _COMPARISON = """
 WITH started AS (
     SELECT md5(n::text) uuid, $names[n % len($names) + 1] combinedname, $date orderdate, n::text unitssold,
-        '2026-01-' || lpad((least(n * $days // $rows, $days - 1) + 1)::text, 2, '0') dt, -1 batch
+        '2026-01-' || lpad((least(n * $days // $rows, $days - 1) + 1)::text, 2, '0') dt
     FROM range($rows) t(n)
-), every AS (SELECT * FROM started UNION ALL SELECT * FROM sent), expected AS (
-    SELECT uuid, combinedname, orderdate, unitssold, CASE WHEN $by_day THEN dt END dt FROM every
-    QUALIFY row_number() OVER (PARTITION BY uuid, CASE WHEN $both THEN every.dt END ORDER BY batch DESC) = 1
+), newest AS (
+    FROM sent QUALIFY row_number() OVER (PARTITION BY uuid, CASE WHEN $both THEN dt END ORDER BY batch DESC) = 1
+), expected AS (
+    SELECT uuid, combinedname, orderdate, unitssold, dt FROM newest UNION ALL
+    FROM started s ANTI JOIN newest n ON s.uuid = n.uuid AND (NOT $both OR s.dt = n.dt)
 )
-SELECT (SELECT count(*) FROM expected), (SELECT count(*) FROM found), (SELECT count(*) FROM (
-    FROM expected INTERSECT SELECT uuid, combinedname, orderdate, unitssold, dt FROM found))
+SELECT (SELECT count(*) FROM expected), (SELECT count(*) FROM found), (SELECT count(*) FROM expected e
+    SEMI JOIN found f ON e.uuid = f.uuid AND e.combinedname IS NOT DISTINCT FROM f.combinedname
+        AND e.orderdate = f.orderdate AND e.unitssold = f.unitssold AND (NOT $by_day OR e.dt = f.dt))
 """
 
 
