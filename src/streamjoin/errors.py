@@ -4,6 +4,7 @@
 
     StreamJoinError
     ├── ConfigError              the configuration is wrong; nothing was started
+    │   └── AwsSettingsError     what is set for the AWS SDK makes no client; nothing was sent
     ├── SchemaError              a declared schema can't be used, or doesn't fit what is there
     ├── SourceError              a stream can't be read
     │   └── DataLossError        records between the position and the trim horizon are gone
@@ -43,6 +44,19 @@ class ConfigError(StreamJoinError):
         self.problems = problems
         noun = "problem" if len(problems) == 1 else "problems"
         super().__init__("\n".join([f"{where}: {len(problems)} {noun}", *(f"  - {p}" for p in problems)]))
+
+
+class AwsSettingsError(ConfigError):
+    """No region, no credentials or half of them, or a profile that isn't there. Not raised for what a service refuses.
+
+    Args:
+        problem: What was found, and which key or variable to set.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__([problem])
+        # One problem, of no file.
+        self.args = (problem,)
 
 
 class SchemaError(StreamJoinError):

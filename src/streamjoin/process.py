@@ -97,6 +97,9 @@ def configure_logging(level: int = logging.INFO, *, form: Literal["text", "json"
     # INFO of py4j is every call into Java, that of botocore where each client found its settings.
     for name in ("py4j", "botocore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Tracebacks of what the next call raises too, if credentials can't be renewed by then.
+    for name in ("botocore.credentials", "botocore.tokens"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

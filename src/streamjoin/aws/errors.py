@@ -5,11 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    InvalidRegionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
 from botocore.exceptions import ConnectionError as EndpointError
 from botocore.parsers import ResponseParserError
 
-from streamjoin.errors import StreamJoinError
+from streamjoin.errors import AwsSettingsError, StreamJoinError
 from streamjoin.redaction import sdk_text
 
 SDK_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
@@ -30,20 +39,40 @@ _DENIED: Final = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
+        "KMSAccessDeniedException",
+    }
+)
+# Whose call it is can't be told, whatever the role may.
+_UNKNOWN_CALLER: Final = frozenset(
+    {
         "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignatureException",
+        "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "InvalidSignatureException",
-        "KMSAccessDeniedException",
+        "InvalidToken",
         "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
+)
+_NEW_CREDENTIALS: Final = (
+    "Renew the SDK's credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or those of "
+    "AWS_PROFILE. `aws sts get-caller-identity` shows whether they work."
 )
 # Whatever their HTTP status is.
 _PASSING: Final = frozenset(
     {"InternalFailureException", "InternalServiceException", "OperationTimeoutException", "ResourceInUseException"}
 )
+
+# Service -> the key that names its region; what isn't here is in the SDK's own.
+_REGION_KEYS: Final = {
+    "dynamodb": "region beside the table's name in the configuration",
+    "dynamodbstreams": "region beside the table's name in the configuration",
+    "glue": "sink.hudi.glue.region in the configuration",
+    "kinesis": "source.kinesis.region in the configuration",
+}
 
 
 @dataclass(frozen=True)
@@ -92,10 +121,45 @@ def translated(
         raise kind(message) from error
 
 
+def wrong_setting(service: str, error: Exception) -> AwsSettingsError:
+    """Return the error for what is set for the SDK on this machine, and makes no client.
+
+    Args:
+        service: Whose client.
+        error: What the SDK said.
+    """
+    by_key = f"{_REGION_KEYS[service]}, " if service in _REGION_KEYS else ""
+    region = f"{by_key}--region where a command takes it, or AWS_REGION in the environment"
+    match error:
+        case NoRegionError():
+            problem = f"no region is known for {service}; set {region}"
+        case InvalidRegionError():
+            problem = f"region '{error.kwargs['region_name']}' of {service} is none that AWS can have; correct {region}"
+        case ProfileNotFound():
+            problem = f"{sdk_text(error)}; correct AWS_PROFILE, or what it names in ~/.aws/config"
+        case NoCredentialsError():
+            problem = (
+                "no credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
+                "this machine a role"
+            )
+        case PartialCredentialsError():
+            problem = f"{sdk_text(error)}; set both or none"
+        case BotoCoreError():
+            problem = f"{sdk_text(error)}; see the variables AWS_* of the environment, and ~/.aws/config"
+        case _:
+            problem = f"{sdk_text(error)}; give AWS_ENDPOINT_URL a URL, such as http://127.0.0.1:4566, or unset it"
+    return AwsSettingsError(problem)
+
+
 def code_of(error: BaseException | None) -> str:
     """Return the service's code of an error of the SDK, or of the error that it was turned into; "" without one."""
     cause = error.__cause__ if isinstance(error, StreamJoinError) else error
     return str(cause.response.get("Error", {}).get("Code", "unknown")) if isinstance(cause, ClientError) else ""
+
+
+def is_of_credentials(error: BaseException) -> bool:
+    """Tell whether a service refused the credentials, whatever was asked."""
+    return code_of(error) in _UNKNOWN_CALLER
 
 
 def said_by(error: Exception) -> str:
@@ -110,6 +174,8 @@ def _of_service(kind: type[StreamJoinError], failed: str, remedies: Remedies, er
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _MISSING:
         return kind(f"{failed} found nothing of this name ({said}). {remedies.missing}")
+    if is_of_credentials(error):
+        return kind(f"{failed} was denied ({said}). {_NEW_CREDENTIALS}")
     if code in _DENIED:
         return kind(f"{failed} was denied ({said}). {remedies.denied}")
     if code in THROTTLED:

@@ -51,23 +51,16 @@ def bucket_region(bucket: str) -> str | None:
 
     Only the SDK follows a bucket to its region: pyarrow and hudi-rs have to be told it. S3 says it also to those who
     may not look into the bucket, once a process.
+
+    Raises:
+        SinkError: S3 can't be reached, or refuses the credentials.
+        AwsSettingsError: No client can be made, as without credentials.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (a local path doesn't need the SDK)
-
-    from streamjoin.aws.clients import aws_client  # noqa: PLC0415
-
     endpoint = s3_endpoint()
     if (bucket, endpoint) not in _REGIONS:
-        client = aws_client("s3", attempts=1)
-        try:
-            answer = client.head_bucket(Bucket=bucket)
-        except ClientError as error:
-            answer = dict(error.response)
-        except BotoCoreError:
-            # The next to open the bucket says what is wrong, and asks again.
-            return str(client.meta.region_name)
-        said = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
-        _REGIONS[bucket, endpoint] = said or client.meta.region_name
+        from streamjoin.aws.bucket import region_of  # noqa: PLC0415  (a local path doesn't need the SDK)
+
+        _REGIONS[bucket, endpoint] = region_of(bucket)
     return _REGIONS[bucket, endpoint]
 
 
@@ -83,7 +76,8 @@ def open_path(path: str) -> tuple[fs.FileSystem, str]:
     and the region is the bucket's.
 
     Raises:
-        SinkError: The scheme is neither `s3://` nor a local path.
+        SinkError: The scheme is neither `s3://` nor a local path; or S3 can't be reached, or refuses the credentials.
+        AwsSettingsError: No client can be made, as without credentials.
     """
     if is_s3(path):
         bucket, key = bucket_and_key(path)

@@ -11,7 +11,7 @@ from streamjoin.aws.backoff import back_off_seconds
 from streamjoin.aws.storage import is_s3
 from streamjoin.catalog.sync import TableSync
 from streamjoin.config.catalog_stages import CatalogTable
-from streamjoin.errors import SinkError
+from streamjoin.errors import StreamJoinError
 from streamjoin.hudi.table import HudiTable
 from streamjoin.hudi.timeline import Timeline
 
@@ -128,7 +128,7 @@ class CatalogSync:
             for change in table.follow(timeline, ends=ends):
                 log.info("job=%s catalog: %s", self._job, change)
             error = ""
-        except SinkError as failed:
+        except StreamJoinError as failed:
             error = str(failed)
         finally:
             # Also of a defect, which Python tells of as of any in a thread.

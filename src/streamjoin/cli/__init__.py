@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Kinesis events, joined with changing DynamoDB reference data, upserted into Apache Hudi exactly once.",
-    epilog="Exit codes: 0 done; 2 what you wrote is wrong, in the configuration or on the command line; 1 all else: a "
-    "stream that isn't there, a service that doesn't answer, what others did while the job ran.",
+    epilog="Exit codes: 0 done; 2 what you wrote is wrong, in the configuration, on the command line or for the AWS "
+    "SDK (no region, no credentials); 1 all else: a stream that isn't there, a service that doesn't answer, what "
+    "others did while the job ran.",
     no_args_is_help=True,
     # With boxes around it, help takes three times as long.
     rich_markup_mode=None,

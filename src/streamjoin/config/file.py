@@ -12,15 +12,21 @@ from typing import Any, Final
 import yaml
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.aws.errors import SDK_ERRORS, said_by
+from streamjoin.aws.errors import Remedies, translated
 from streamjoin.config.paths import TEMPLATE_MARK
 from streamjoin.config.problems import KeyPath, Unset, dotted, is_secret, shown
-from streamjoin.errors import ConfigError
+from streamjoin.errors import ConfigError, SourceError
 
 _NAME: Final = r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
 _VARIABLE: Final = re.compile(r"\$\$\{|\$\{" + _NAME + r"(?::-(?P<default>[^}]*))?\}|(?P<broken>\$\{)")
 _MAX_DEPTH: Final = 20
 _MIN_SECRET_CHARACTERS: Final = 4
+_REMEDIES: Final = Remedies(
+    missing="Correct the path.",
+    denied="Allow s3:GetObject on the object.",
+    throttled="Start it again.",
+    unreachable="Check the network, the credentials, AWS_REGION and AWS_ENDPOINT_URL.",
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -106,8 +112,7 @@ def read_text(path: str) -> str:
     """
     try:
         if path.startswith("s3://"):
-            bucket, _, key = path.removeprefix("s3://").partition("/")
-            content: bytes = aws_client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            content = _object(*path.removeprefix("s3://").partition("/")[::2])
         else:
             content = Path(path.removeprefix("file://")).read_bytes()
         return content.decode("utf-8-sig")
@@ -115,9 +120,15 @@ def read_text(path: str) -> str:
         reason = f"byte {error.start} is not UTF-8; save the file as UTF-8"
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    except (*SDK_ERRORS, ValueError) as error:
-        reason = said_by(error)
+    except (SourceError, ValueError) as error:
+        reason = str(error)
     raise ConfigError([f"the file can't be read: {reason}"], path)
+
+
+def _object(bucket: str, key: str) -> bytes:
+    with translated(SourceError, "GetObject", _REMEDIES):
+        content: bytes = aws_client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
 
 
 def _parse(text: str, where: str, environ: Mapping[str, str]) -> RawConfig:

@@ -33,8 +33,9 @@ def catalog(context: Context) -> Iterator[Finding]:
     if isinstance(config, EnrichConfig) and isinstance(config.payload.schema_, GlueCatalogSchema):
         table = config.payload.schema_.glue_catalog
         what = f"payload.schema {table.database}.{table.table}"
+        client = context.client("glue", None, None)
         try:
-            found = schema_from_glue(context.client("glue", None, None), table.database, table.table)
+            found = schema_from_glue(client, table.database, table.table)
             check_columns(config, found)
             yield good(what, f"{counted(len(found.names), 'column')}, which the configuration fits")
         except ConfigError as error:

@@ -18,7 +18,7 @@ from streamjoin.doctor import (
 )
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import FAILURES, Finding, unknown
-from streamjoin.errors import ConfigError, StreamJoinError
+from streamjoin.errors import AwsSettingsError, ConfigError, StreamJoinError
 from streamjoin.process import REMEDIES
 
 _READERS: Final = ("enrich", "capture")
@@ -97,6 +97,8 @@ def findings_of(check: Check, context: Context) -> Iterator[Finding]:
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         yield unknown(check.name, f"'{package}' isn't installed here", f"{REMEDIES.get(package, 'Install it')}.")
+    except AwsSettingsError as error:
+        yield _failed(check, error)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding.of_error(check.name, StreamJoinError(problem), remedy="Correct the file that it names.")

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from streamjoin.aws.errors import SDK_ERRORS
 from streamjoin.doctor.context import Context
-from streamjoin.doctor.finding import Finding, bad, good, unknown
+from streamjoin.doctor.finding import FAILURES, Finding, bad, good, unknown
 from streamjoin.errors import StreamJoinError
 
 # 5.0, then 5.1.
@@ -63,7 +62,7 @@ def clock(context: Context) -> Iterator[Finding]:
     except ClientError as error:
         # A refusal has a date too; a wrong clock is what some are for.
         answer = dict(error.response)
-    except SDK_ERRORS as error:
+    except FAILURES as error:
         yield Finding.of_error(what, error, remedy=_NO_DATE, needed=False)
         return
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")

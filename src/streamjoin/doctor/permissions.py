@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from streamjoin.aws.errors import SDK_ERRORS
 from streamjoin.doctor.context import Context
-from streamjoin.doctor.finding import Finding, bad, good, unknown
+from streamjoin.doctor.finding import FAILURES, Finding, bad, good, unknown
 from streamjoin.doctor.needs import Need, needs
 
 _SIMULATING: Final = (
@@ -22,7 +22,7 @@ def permissions(context: Context) -> Iterator[Finding]:
     """Ask IAM whether each action that the job needs is allowed to the role that this runs as, or that it assumes."""
     try:
         identity = context.client("sts", None, None).get_caller_identity()
-    except SDK_ERRORS as error:
+    except FAILURES as error:
         yield Finding.of_error("who this is", error, remedy=_NOBODY, needed=False)
         return
     caller, account = str(identity["Arn"]), str(identity["Account"])

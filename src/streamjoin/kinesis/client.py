@@ -13,9 +13,8 @@ from functools import cache
 from typing import Any
 
 from streamjoin.aws.clients import aws_client
-from streamjoin.aws.errors import translated
 from streamjoin.errors import SourceError
-from streamjoin.kinesis.calls import REMEDIES, ListingExpiredError, Pages, StreamCalls
+from streamjoin.kinesis.calls import ListingExpiredError, Pages, StreamCalls
 from streamjoin.kinesis.clock import Clock, SystemClock
 from streamjoin.kinesis.consumer import Consumer
 from streamjoin.kinesis.fan_out import FanOut, Listen
@@ -187,12 +186,11 @@ def stream_client(stream: Stream) -> StreamClient:
     """Return this process's client of `stream`, so that iterators and the listing are kept between batches.
 
     Raises:
-        SourceError: No client can be made, as without a region.
+        AwsSettingsError: No client can be made, as without a region.
     """
-    with translated(SourceError, f"stream '{stream.name}': making a client", REMEDIES):
-        place = (stream.region, stream.role_arn)
-        # A shard's calls are tried again by its reading, at the shard's own pace: the SDK's retries would look like
-        # hanging. An answer of 10 MiB at 2 MiB/s takes 5 s; a subscription says something every few seconds.
-        seconds = SILENCE_SECONDS if stream.fan_out else 10
-        shard_client = aws_client("kinesis", *place, read_timeout_seconds=seconds, attempts=1)
-        return StreamClient(stream, aws_client("kinesis", *place), shard_client=shard_client)
+    place = (stream.region, stream.role_arn)
+    # A shard's calls are tried again by its reading, at the shard's own pace: the SDK's retries would look like
+    # hanging. An answer of 10 MiB at 2 MiB/s takes 5 s; a subscription says something every few seconds.
+    seconds = SILENCE_SECONDS if stream.fan_out else 10
+    shard_client = aws_client("kinesis", *place, read_timeout_seconds=seconds, attempts=1)
+    return StreamClient(stream, aws_client("kinesis", *place), shard_client=shard_client)

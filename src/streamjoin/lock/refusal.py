@@ -115,5 +115,5 @@ def lost(place: Place, holder: Holder | None, evidence: str) -> SinkError:
 
 def unusable(place: Place, error: Exception, *, retryable: bool = True) -> SinkError:
     """Return the error for a lock that can't be read or written."""
-    message = f"{place.name}: its lock can't be written: {sdk_text(error)}. Look that this job may write there."
+    message = f"{place.name}: its lock can't be read or written: {sdk_text(error)}. Look that this job may do both."
     return SinkError(message, retryable=retryable)

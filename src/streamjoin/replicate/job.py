@@ -110,19 +110,19 @@ def assemble(config: ReplicateConfig) -> ReplicateJob:
     """Return the job of `config`, once the server has been found fit and the control table is there.
 
     Raises:
-        ConfigError: The table mappings are wrong.
+        ConfigError: The table mappings are wrong, or what is set for the AWS SDK.
         SourceError: The server can't be reached, or doesn't have what replication needs; all of it is listed.
         SinkError: The control table is missing, or can't be made.
     """
     target = config.target.dynamodb
     mappings = read_table_mappings(config)
+    client = aws_client("dynamodb", target.region, target.role_arn)
     server = MysqlServer(mysql_address(config.source.mysql))
     if server.folds_case():
         mappings = mappings.ignoring_case()
     there = server.table_names()
     for problem in mappings.unmatched(there):
         log.warning("%s: %s", config.table_mappings, problem)
-    client = aws_client("dynamodb", target.region, target.role_arn)
     control = ControlTable.of(config.name, target.control_table, client)
     state, _ = control.look()
     # What was replicated before may have been dropped since, which the binlog tells.

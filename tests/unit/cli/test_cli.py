@@ -149,8 +149,11 @@ def test_producing_without_a_region_says_how_to_give_one(streamjoin, monkeypatch
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     aws_client.cache_clear()
     answer = streamjoin("produce", "--stream-name", "orders")
-    assert answer.code == 1
-    assert answer.stderr == "stream 'orders': no region is known; give --region, or set AWS_REGION\n"
+    assert answer.code == 2
+    assert answer.stderr == (
+        "no region is known for kinesis; set source.kinesis.region in the configuration, --region where a command "
+        "takes it, or AWS_REGION in the environment\n"
+    )
 
 
 @pytest.mark.parametrize(("options", "traceback"), [([], False), (["--debug"], True)])

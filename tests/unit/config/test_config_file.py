@@ -78,10 +78,17 @@ def test_a_file_is_read_from_s3(s3):
     [
         (
             ClientError({"Error": {"Code": "NoSuchKey", "Message": "no such key"}}, "GetObject"),
-            "NoSuchKey: no such key",
+            "GetObject failed (NoSuchKey: no such key).",
         ),
-        (ClientError({"Error": {"Code": "AccessDenied", "Message": "denied"}}, "GetObject"), "AccessDenied: denied"),
-        (NoCredentialsError(), "Unable to locate credentials"),
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject"),
+            "GetObject was denied (AccessDenied: no). Allow s3:GetObject on the object.",
+        ),
+        (
+            NoCredentialsError(),
+            "GetObject could not be sent (Unable to locate credentials). Check the network, the credentials, "
+            "AWS_REGION and AWS_ENDPOINT_URL.",
+        ),
     ],
 )
 def test_a_file_that_s3_does_not_give_is_a_problem_of_the_configuration(s3, failure, named):

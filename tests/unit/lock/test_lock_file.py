@@ -98,7 +98,7 @@ def test_a_lock_that_was_not_taken_has_no_holder(tmp_path: Path) -> None:
 
 def test_a_place_that_can_not_be_locked_is_one_error_that_names_the_table(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a file where the table should be")
-    with pytest.raises(SinkError, match=f"table at '{tmp_path}/t': its lock can't be written: ") as raised:
+    with pytest.raises(SinkError, match=f"table at '{tmp_path}/t': its lock can't be read or written: ") as raised:
         TableLock(str(tmp_path / "t"), job="a").__enter__()
     assert raised.value.retryable
     with pytest.raises(SinkError, match="found the scheme 'hdfs'"):

@@ -204,7 +204,7 @@ def test_an_answer_that_is_not_the_services_does_not_end_the_renewal() -> None:
     taken = lease(leases)
     taken.take()
     leases.bucket.fail(ResponseParserError("<html>a proxy's page</html>"))
-    with pytest.raises(SinkError, match="its lock can't be written") as raised:
+    with pytest.raises(SinkError, match="its lock can't be read or written") as raised:
         taken.renew()
     assert raised.value.retryable
     taken.renew()

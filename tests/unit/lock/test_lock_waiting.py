@@ -45,7 +45,7 @@ def test_without_a_time_to_wait_no_process_waits(tmp_path: Path) -> None:
 def test_a_place_that_can_not_be_locked_is_not_waited_for(tmp_path: Path) -> None:
     time = FakeTime()
     (tmp_path / "t").write_text("a file where the table should be")
-    with pytest.raises(SinkError, match="its lock can't be written"):
+    with pytest.raises(SinkError, match="its lock can't be read or written"):
         waiting(tmp_path / "t", time, 10).__enter__()
     assert time.seconds == 0
 

@@ -42,10 +42,9 @@ class TableAddress:
         """Return this process's client for the table.
 
         Raises:
-            SourceError: No client can be made, as without a region.
+            AwsSettingsError: No client can be made, as without a region.
         """
-        with self._errors("").of("(making a client)"):
-            client: TableClient = aws_client("dynamodb", self.region, self.role_arn, attempts=_ATTEMPTS)
+        client: TableClient = aws_client("dynamodb", self.region, self.role_arn, attempts=_ATTEMPTS)
         return client
 
     def describe(self, client: TableClient | None = None) -> TableDescription:

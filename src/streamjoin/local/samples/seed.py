@@ -11,10 +11,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, translated
 from streamjoin.dynamodb.table import find
 from streamjoin.errors import SinkError
-from streamjoin.local.samples.client import sample_client
 from streamjoin.local.samples.samples import SAMPLES, SampleName
 from streamjoin.local.samples.seed_file import read_items
 from streamjoin.local.tables import ITEMS_PER_WRITE, Item, create_table, put_items
@@ -74,6 +74,7 @@ def seed_table(
 
     Raises:
         SinkError: There is no such table and `create` isn't set; or it takes nothing; or the file can't be read.
+        AwsSettingsError: No client can be made, as without a region.
     """
     sample = SAMPLES[SampleName(source)] if source in set(SampleName) else None
     items: Iterable[Item]
@@ -81,7 +82,7 @@ def seed_table(
         items = sample.items(sample.records if records is None else records, seed)
     else:
         items = _first(read_items(source), records)
-    client = sample_client("dynamodb", region, SinkError, f"table '{table_name}'")
+    client = aws_client("dynamodb", region)
     errors_of = partial(_errors, client, table_name)
     found = find(client, table_name, errors_of)
     is_created = found is None

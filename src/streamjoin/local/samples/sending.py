@@ -6,8 +6,7 @@ from itertools import islice
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamjoin.errors import SourceError
-from streamjoin.local.samples.client import sample_client
+from streamjoin.aws.clients import aws_client
 from streamjoin.local.samples.datasets import DATASETS
 from streamjoin.local.samples.names import DatasetName
 from streamjoin.local.samples.produce import Produced, produce
@@ -29,12 +28,13 @@ def produce_dataset(
         What was sent; fewer records if the data set ends before.
 
     Raises:
-        SourceError: The stream is missing, or takes nothing; or no region is known.
+        SourceError: The stream is missing, or takes nothing.
+        AwsSettingsError: No client can be made, as without a region.
         LocalStackError: The data set isn't installed.
     """
     data = DATASETS[dataset]
     expected = records if data.total_records is None else max(0, min(records, data.total_records - start))
-    client = sample_client("kinesis", region, SourceError, f"stream '{stream_name}'")
+    client = aws_client("kinesis", region)
 
     def send(on_progress: Callable[[int], None]) -> Produced:
         return produce(

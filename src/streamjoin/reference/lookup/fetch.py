@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.dynamodb.read_pace import ReadUnits
-from streamjoin.errors import ReferenceTableError
+from streamjoin.errors import AwsSettingsError
 from streamjoin.reference.lookup.calls import ItemReader
 from streamjoin.reference.lookup.fetcher import Fetcher, Fetching, FetchReport, Known
 from streamjoin.reference.lookup.key_values import MAX_HASH_KEY_BYTES, MAX_RANGE_KEY_BYTES, event_values, key_converter
@@ -49,12 +49,10 @@ def fetcher(fetching: Fetching) -> Fetcher:
     """Return this process's fetcher of a reference, so that items are kept between batches.
 
     Raises:
-        ReferenceTableError: No client can be made.
+        AwsSettingsError: No client can be made, as without credentials.
     """
     target = fetching.target
-    with target.errors_of("(making a client)"):
-        client = aws_client("dynamodb", target.region, target.role_arn)
-    return Fetcher(fetching, ItemReader(target, client))
+    return Fetcher(fetching, ItemReader(target, aws_client("dynamodb", target.region, target.role_arn)))
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,10 @@ class FetchItems:
         pace = ReadUnits(self.max_read_units_per_second).share(self.tasks)
         try:
             found = fetcher(self.fetching)
-        except ReferenceTableError as error:
+        except AwsSettingsError as error:
             # A raise would come to the driver as text after four attempts; a row brings it as what it is.
             end.keys = end.unknown_keys = len(keys)
-            end.error, end.is_retryable = str(error), error.retryable
+            end.error, end.is_retryable = f"{self.fetching.target}: {error}", error.retryable
             return
         yield from found.fetch(keys, pace, end)
 

@@ -68,7 +68,7 @@ class FakeTables:
 def tables(monkeypatch):
     def make(**arguments):
         client = FakeTables(**arguments)
-        monkeypatch.setattr(seeding, "sample_client", lambda *place: client)
+        monkeypatch.setattr(seeding, "aws_client", lambda *place: client)
         return client
 
     return make

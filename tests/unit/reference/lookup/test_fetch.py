@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pyarrow as pa
-from botocore.exceptions import NoRegionError
 
 from streamjoin.dynamodb.service import unpack
+from streamjoin.errors import AwsSettingsError
 from streamjoin.reference.lookup import fetch as fetch_module
 from streamjoin.reference.lookup.fetch import FetchItems, KeyColumn
 from streamjoin.schema.ddl import parse_type
@@ -120,7 +120,7 @@ def test_a_client_that_cant_be_made_is_an_error_in_the_last_row(monkeypatch):
     it = Worker(FakeItemTable())
 
     def no_client(service, region, role_arn):
-        raise NoRegionError
+        raise AwsSettingsError("no credentials were found")
 
     monkeypatch.setattr(fetch_module, "aws_client", no_client)
     fetching = replace(it.fetching, target=replace(it.fetching.target, table_name="another"))
@@ -130,7 +130,7 @@ def test_a_client_that_cant_be_made_is_an_error_in_the_last_row(monkeypatch):
     assert items.num_rows == 0
     end = last.to_pylist()[0]["end"]
     assert (end["keys"], end["unknown_keys"], end["is_retryable"]) == (2, 2, False)
-    assert "'another' in region 'us-east-1': (making a client) could not be sent" in end["error"]
+    assert "'another' in region 'us-east-1': no credentials were found" in end["error"]
 
 
 def test_a_process_keeps_one_fetcher_for_each_reference(monkeypatch):
