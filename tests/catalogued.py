@@ -67,6 +67,7 @@ class Table:
         name: In the catalog, in the database `lake`.
         table_type: Hudi's.
         by_day: Whether it has partitions.
+        partition_by: Which ones. Default: by day and region.
     """
 
     bucket: str
@@ -74,6 +75,7 @@ class Table:
     table_type: str
     by_day: bool
     events: list[Event] = field(default_factory=list)
+    partition_by: Sequence[Any] = ({"name": "dt", "from": "at", "format": "yyyyMMdd"}, "region")
 
     def __post_init__(self) -> None:
         create_stream(aws_client("kinesis"), self.name, 1)
@@ -89,13 +91,12 @@ class Table:
 
     def document(self, schema: str) -> dict[str, Any]:
         """Return the job's configuration."""
-        partitions = [{"name": "dt", "from": "at", "format": "yyyyMMdd"}, "region"] if self.by_day else []
         hudi = {
             "base_path": f"s3://{self.bucket}/lake/{self.name}",
             "database": "lake",
             "table_name": self.name,
             "record_key": ["id"],
-            "partition_by": partitions,
+            "partition_by": list(self.partition_by) if self.by_day else [],
             "delete_when": "units < 0",
             "table_type": self.table_type,
             "options": {"hoodie.compact.inline.max.delta.commits": "2"},

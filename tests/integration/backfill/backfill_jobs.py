@@ -47,15 +47,15 @@ class Kill:
             raise KilledError(step)
 
 
-def table_of(base: str, table_name: str, **more: Any) -> dict[str, Any]:
+def table_of(base: str, table_name: str, *, hudi: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """Return the settings of the table, which backfill and capture share."""
-    hudi = {"base_path": f"{base}/receipts", "table_name": "receipts", "options": ONE_BUCKET}
+    own = {"base_path": f"{base}/receipts", "table_name": "receipts", "options": ONE_BUCKET, **(hudi or {})}
     return {
         "table_name": table_name,
         "schema": "receiptid string, updatedat bigint, total decimal(38,2), payment string",
         "rename": {"updatedat": "updated_at"},
         "drop": ["PK", "SK"],
-        "sink": {"hudi": {**hudi, "partition_by": [BY_DAY]}},
+        "sink": {"hudi": {**own, "partition_by": [BY_DAY]}},
         **more,
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from streamjoin.aws.clients import aws_client
 from streamjoin.backfill.pipeline import run
 from streamjoin.backfill.report import BackfillReport
 from streamjoin.backfill.status import status
@@ -32,6 +33,7 @@ from tests.integration.backfill.backfill_jobs import (
     scan_of,
 )
 from tests.logged import logged
+from tests.services.glue_catalog import glue_catalog
 from tests.small_tables import ONE_BUCKET
 from tests.table_exports import write_export
 
@@ -43,12 +45,23 @@ def receipts(make_table: Callable[..., str]) -> str:
 
 @dataclass
 class Filtered:
-    """A backfill on S3 of the items before the watermark, which took the place of an unfinished one of all items."""
+    """A backfill on S3 of the items before the watermark, which took the place of an unfinished one of all items.
+
+    Args:
+        base: Where its table is.
+        unfinished: The note of the first one.
+        noted: That of the second.
+        report: What the second one came to.
+        entered: The table in the catalog.
+        partitions: Those of it there.
+    """
 
     base: str
     unfinished: Noted
     noted: Noted
     report: BackfillReport
+    entered: dict[str, Any]
+    partitions: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +73,16 @@ def filtered(spark: SparkSession, receipts: str, s3: Any, fresh_name: Callable[[
     with pytest.raises(KilledError):
         run(backfill_of(base, scan_of(receipts), receipts), on_step=Kill("scanned"))
     unfinished = note.read()
-    report = run(backfill_of(base, scan_of(receipts), receipts, where=BEFORE))
+    with glue_catalog():
+        in_catalog = {"hudi": {"database": "lake", "catalog": "glue"}}
+        report = run(backfill_of(base, scan_of(receipts), receipts, where=BEFORE, table=in_catalog))
+        named = {"DatabaseName": "lake", "Name": "receipts"}
+        entered = aws_client("glue").get_table(**named)["Table"]
+        partitions = aws_client("glue").get_partitions(DatabaseName="lake", TableName="receipts")["Partitions"]
     noted = note.read()
     assert unfinished is not None
     assert noted is not None
-    return Filtered(base, unfinished, noted, report)
+    return Filtered(base, unfinished, noted, report, entered, partitions)
 
 
 def test_items_before_the_watermark_are_the_rows_of_the_fixed_partition(filtered: Filtered) -> None:
@@ -73,6 +91,17 @@ def test_items_before_the_watermark_are_the_rows_of_the_fixed_partition(filtered
     assert (read.scanned, read.selected, written.rows, written.commits) == (len(RECEIPTS), len(OLD), len(OLD), 1)
     assert filtered.report.is_complete
     assert (read.read_units > 0, filtered.report.usd_per_million > 0) == (True, True)
+
+
+def test_its_table_is_in_the_catalog_with_the_fixed_partition(filtered: Filtered) -> None:
+    (key,), (partition,) = filtered.entered["PartitionKeys"], filtered.partitions
+    assert (key["Name"], key["Type"], partition["Values"]) == ("dt", "string", ["00000000"])
+    place = f"{filtered.base}/receipts"
+    found = [each["StorageDescriptor"] for each in (filtered.entered, partition)]
+    assert [each["Location"] for each in found] == [place, f"{place}/dt=00000000"]
+    assert found[0]["Columns"] == found[1]["Columns"]
+    types = {each["Name"]: each["Type"] for each in found[0]["Columns"]}
+    assert types.items() >= {"updated_at": "bigint", "total": "decimal(38,2)", "payment": "string"}.items()
 
 
 def test_a_backfill_that_is_done_says_so_and_leaves_no_staged_files(filtered: Filtered) -> None:

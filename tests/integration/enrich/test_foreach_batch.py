@@ -5,12 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
-from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from streamjoin import foreach_batch, load_config
@@ -19,92 +15,15 @@ from streamjoin.enrich.foreach_batch import QueryBatches
 from streamjoin.enrich.redrive import run_redrive
 from streamjoin.entry import parse_config
 from streamjoin.errors import ConfigError, SourceError
-from streamjoin.history import checkpoint
 from streamjoin.history.ledger import Ledger
 from streamjoin.query import query
-from streamjoin.shards.position import QUERIES
-from streamjoin.verify import verify
-from tests.e2e.scenario import COUNTRIES, Scenario, events
+from tests.e2e.queried import batches_of, letters_of, proven, rows_of
+from tests.e2e.scenario import COUNTRIES, Scenario
 from tests.oracle import Record, expected_table
 from tests.spark.harness import CrashError, crash_at
 
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
 KAFKA = "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp, timestampType int"
-
-
-class DiedError(Exception):
-    """Ends a query as a fault of ours would; what is no Exception never comes back from Spark's thread."""
-
-
-def rows_of(scenario: Scenario) -> dict[str, dict[str, Any]]:
-    found = query(
-        f"{scenario.base}/t", 'select id, country, "at", amount, combinedname, _ordering_us from t'
-    ).to_pylist()
-    assert len({row["id"] for row in found}) == len(found), "a record key is there twice"
-    return {row["id"]: row for row in found}
-
-
-def letters_of(scenario: Scenario) -> list[dict[str, Any]]:
-    return query(f"{scenario.base}/dead", "select * from t").to_pylist()
-
-
-def batches_of(scenario: Scenario) -> list[str]:
-    return [e.batch_id for e in Ledger(f"{scenario.base}/t").entries() if e.batch_id.startswith("query/")]
-
-
-def proven(scenario: Scenario) -> None:
-    report = verify(f"{scenario.base}/t", f"{scenario.base}/dead")
-    assert report.violations == (), report
-
-
-def test_a_query_of_files_that_dies_between_commit_and_checkpoint_leaves_the_oracles_table(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    scenario, source = Scenario(tmp_path, "of-files"), tmp_path / "source"
-    source.mkdir()
-    records = [Record("none", n, payload) for n, (_, payload) in enumerate(events(30, 4))]
-    expected = expected_table(records, COUNTRIES)
-    assert expected.rows == expected_table(records[::-1], COUNTRIES).rows, "no ties: these records have no place"
-    for number in range(2):
-        data = [record.payload for record in records[number::2]]
-        parquet.write_table(pa.table({"data": pa.array(data, pa.binary())}), source / f"{number}.parquet")
-
-    def start(take: Any) -> None:
-        frames = spark.readStream.schema("data binary").option("maxFilesPerTrigger", 1).parquet(str(source))
-        writer = frames.writeStream.foreachBatch(take).option("checkpointLocation", str(tmp_path / "checkpoint"))
-        running = writer.trigger(availableNow=True).start()
-        try:
-            running.awaitTermination()
-        finally:
-            running.stop()
-
-    seen = Counter[str]()
-
-    def die(step: str) -> None:
-        seen[step] += 1
-        if seen[step] == 2 and step == "committed":
-            raise DiedError
-
-    with pytest.raises(StreamingQueryException, match="DiedError"):
-        start(QueryBatches(load_config(scenario.config), on_step=die))
-    # Spark begins again with the batch that it doesn't know the end of, and does so once more after all of them.
-    start(foreach_batch(load_config(scenario.config)))
-    (tmp_path / "checkpoint" / "commits" / "1").unlink()
-    (tmp_path / "checkpoint" / "commits" / ".1.crc").unlink()
-    start(foreach_batch(str(scenario.config)))
-
-    query_id = json.loads((tmp_path / "checkpoint" / "metadata").read_text())["id"]
-    assert batches_of(scenario) == [f"query/{query_id}/{number}" for number in range(2)]
-    assert rows_of(scenario) == expected.rows
-    rejected = Counter(record.payload for record in records if ("none", record.sequence) in expected.dead_letters)
-    assert Counter(letter["data"] for letter in letters_of(scenario)) == rejected
-    proven(scenario)
-    found = checkpoint.read(f"{scenario.base}/t")
-    assert found is not None
-    assert (found.position.stream, {q: p.sequence_number for q, p in found.position.shards.items()}) == (
-        QUERIES,
-        {query_id: "1"},
-    )
 
 
 def kafka_frame(spark: SparkSession, records: Sequence[Record]) -> DataFrame:
