@@ -36,11 +36,10 @@ test: .venv/.jars ## everything that CI checks; says at the end how long each pa
 	  since=$$(date +%s); $(MAKE) --no-print-directory $$part || exit 1; took="$$took $$part $$(($$(date +%s) - since)) s,"; \
 	done; echo "make test:$$took in all $$(($$(date +%s) - begin)) s"
 
+# Beside the others mypy costs nothing on two cores.
 check: setup ## ruff, mypy strict, import rules
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/mypy & mypy=$$!; $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports; \
+	others=$$?; wait $$mypy && exit $$others
 
 unit: setup ## tests without Spark and network
 	@$(PYTEST) tests/unit

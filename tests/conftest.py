@@ -1,15 +1,15 @@
 """The environment of every process that a test starts; the one Spark and the embedded services of all tiers."""
 
-import fcntl
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
-from tests.start_up import archive_path, make_archive, quick_variables, reading_archive, variables
+from tests.start_up import class_archive_in, folder_in_memory, quick_variables, reading_archive, variables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,6 +24,14 @@ settings.register_profile("exploring", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
 
+def pytest_configure() -> None:
+    """Put all that tests and their processes write into memory, unless a place for it is named."""
+    folder = folder_in_memory()
+    if folder is not None and "TMPDIR" not in os.environ:
+        os.environ["TMPDIR"] = str(folder)
+        tempfile.tempdir = None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_processes(pytestconfig: pytest.Config) -> Iterator[None]:
     with variables(quick_variables(pytestconfig.cache.mkdir("start_up"))):
@@ -33,13 +41,7 @@ def quick_processes(pytestconfig: pytest.Config) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def class_archive(quick_processes: None, pytestconfig: pytest.Config) -> Iterator[None]:
     """Let Java take its classes from an archive, which the first run makes; without one it is slower."""
-    cache = pytestconfig.cache.mkdir("start_up")
-    archive = archive_path(cache)
-    # Of two test processes one makes it; the Javas that the other starts take it from when it is there.
-    with (cache / "archive.lock").open("w") as lock, suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if archive is not None and not archive.exists():
-            make_archive(archive)
+    archive = class_archive_in(pytestconfig.cache.mkdir("start_up"))
     with variables({} if archive is None else reading_archive(archive)):
         yield
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Place:
         # A port at which nothing listens: what gets so far has all it needs.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environ |= {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": "1", "AWS_DEFAULT_REGION": "us-east-1"}
+        environ |= {"AWS_ACCESS_KEY_ID": "unused", "AWS_SECRET_ACCESS_KEY": "unused"}
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.folder, env=environ
         ) as process:
@@ -64,7 +66,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Place]]:
+def installed(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Callable[[str], Place]]:
     """Install the wheel with extras; all versions are the locked ones, which the cache has."""
     locked = tmp_path_factory.mktemp("locked") / "constraints.txt"
     uv(*"export --quiet --frozen --all-extras --no-dev --no-hashes --no-emit-project -o".split(), str(locked))
@@ -72,7 +76,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     def install(extras: str) -> Place:
         if extras not in known:
-            folder = tmp_path_factory.mktemp("place")
+            folder = Path(tempfile.mkdtemp(dir=places))
             uv("venv", "--quiet", "--python", sys.executable, str(folder / "venv"))
             place = Place(folder / "venv/bin", folder)
             target = f"{wheel}[{extras}]" if extras else str(wheel)
@@ -80,7 +84,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             known[extras] = place
         return known[extras]
 
-    yield install
+    # On the disk of the cache, whose files are linked.
+    with tempfile.TemporaryDirectory(dir=pytestconfig.cache.mkdir("places")) as places:
+        yield install
 
 
 def test_the_core_has_what_a_job_needs_on_a_cluster(installed: Callable[[str], Place]) -> None:

@@ -84,13 +84,15 @@ def test_a_catalog_that_refuses_is_an_error_that_says_what_to_do(
     assert partitions(glue).keys() == {("1",), ("2",)}
 
 
-def test_partitions_that_glue_takes_only_in_part_are_told(tmp_path: Path, glue: Counted) -> None:
+def test_partitions_that_glue_takes_only_in_part_are_told(
+    tmp_path: Path, glue: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = LakeTable(tmp_path / "t", partition_by=["dt"])
     lake.commit(ORDERS, "dt=1")
     sync = sync_of(lake, glue)
     detail = {"ErrorCode": "InvalidInputException", "ErrorMessage": "too long"}
     answer = {"Errors": [{"PartitionValues": ["1"], "ErrorDetail": detail}]}
-    glue._client.batch_create_partition = lambda **_: answer
+    monkeypatch.setattr(glue._client, "batch_create_partition", lambda **_: answer)
     with pytest.raises(SinkError, match="for the partition 1: InvalidInputException: too long"):
         sync.follow()
 
