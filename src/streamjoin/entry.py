@@ -133,6 +133,16 @@ def tables_of(target: "str | Path | JobConfig") -> "QueryTables":
     return QueryTables.named(tables(config))
 
 
+def hudi_tables(config: "JobConfig") -> "list[tuple[str, str]] | None":
+    """Return name and base path of each Hudi table that a job writes; None: it writes none.
+
+    Raises:
+        SinkError: The place of a template's tables can't be listed.
+    """
+    tables = _file_of(config.job).tables
+    return None if tables is None else list(tables(config))
+
+
 def entered_tables(config: "JobConfig") -> "list[CatalogTable]":
     """Return the tables of a job, also of its dead letters, that are to be in a catalog.
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -173,6 +174,26 @@ def status(
     from streamjoin.cli.status import show_status  # noqa: PLC0415
 
     show_status(config, watch=watch, as_json=as_json, every_seconds=every)
+
+
+@app.command()
+def report(
+    config: Config,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the page is written.", metavar="FILE.html", show_default=False)
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option(help="From when on: a time, or how long ago: 90m, 6h, 7d. Default: all.", metavar="TIME"),
+    ] = None,
+) -> None:
+    """Write a page with plots of what the job of CONFIG has done: throughput, lag, freshness, stages, letters, files.
+
+    Reads what status reads, of all its history, and lists the files of the job's tables. The page fetches nothing.
+    """
+    from streamjoin.cli.report import since_when, write_report  # noqa: PLC0415
+
+    typer.echo(write_report(config, output, None if since is None else since_when(since)))
 
 
 @app.command()

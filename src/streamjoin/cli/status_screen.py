@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamjoin.history.figures import BatchFigures, Freshness
-from streamjoin.overview.overview import WINDOWS, Overview, ShardView
+from streamjoin.overview.overview import WINDOWS, Overview, ShardView, by_stage
 from streamjoin.overview.state import State, ago, duration
 
 _MARKS: Final = {
@@ -24,7 +24,6 @@ _MARKS: Final = {
     State.DONE: ("✔", "green"),
 }
 _BARS: Final = "▁▂▃▄▅▆▇█"
-_STAGES: Final = ("fetch", "compute", "dead_letters", "tombstones", "commit", "ledger", "services")
 _MOST_SHARDS: Final = 6
 _FEWEST_COMMITS: Final = 3
 # What stands above the commits, in lines.
@@ -100,15 +99,11 @@ def _freshness(fresh: Freshness) -> Text:
 
 def _stages(whole: BatchFigures) -> Text:
     found = Text()
-    for stage, seconds in sorted(whole.seconds.items(), key=lambda each: _place(each[0])):
+    for stage, seconds in by_stage(whole.seconds).items():
         found.append(f"{stage.replace('_', ' ')} ", style=_DIM).append(f"{seconds / whole.batches:.2f}  ")
     for service, seconds in whole.services.items():
         found.append(f"{service.replace('.', ' ')} ", style=_DIM).append(f"{seconds:.1f} in all  ")
     return found.append("s a batch", style=_DIM)
-
-
-def _place(stage: str) -> int:
-    return _STAGES.index(stage) if stage in _STAGES else len(_STAGES)
 
 
 def _trouble(whole: BatchFigures) -> str:

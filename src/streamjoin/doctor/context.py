@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import open_path
-from streamjoin.doctor.files import TableFiles
+from streamjoin.hudi.table_files import TableFiles
 
 if TYPE_CHECKING:
     from streamjoin.entry import JobConfig

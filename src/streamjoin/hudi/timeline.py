@@ -15,7 +15,8 @@ from streamjoin.errors import SinkError
 COMMIT_METADATA_PREFIX = "streamjoin."
 
 # What a completed instant that may carry rows is called. Source: Hudi 1.0.2, timeline layout version 1.
-_COMPLETED = (".commit", ".deltacommit", ".replacecommit")
+_REPLACING = ".replacecommit"
+_COMPLETED = (".commit", ".deltacommit", _REPLACING)
 _SAVEPOINT = ".savepoint"
 
 
@@ -62,6 +63,7 @@ class Commit:
         schema: The table's, as of this commit, as JSON of Avro; empty if it doesn't say.
         files: What it wrote.
         partitions: Paths of the partitions that it wrote to or replaced files of; none of a table without partitions.
+        replaced: Path of the partition and id of each file that no longer counts from then on.
     """
 
     metadata: Mapping[str, str]
@@ -69,6 +71,7 @@ class Commit:
     schema: str
     files: tuple[WrittenFile, ...]
     partitions: frozenset[str] = frozenset()
+    replaced: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Commit":
@@ -76,6 +79,7 @@ class Commit:
         prefix, extra = COMMIT_METADATA_PREFIX, content.get("extraMetadata") or {}
         written = content.get("partitionToWriteStats") or {}
         stats = [stat for stats in written.values() for stat in stats]
+        replaced = content.get("partitionToReplaceFileIds") or {}
         return cls(
             {key.removeprefix(prefix): value for key, value in extra.items() if key.startswith(prefix)},
             content.get("operationType"),
@@ -84,7 +88,8 @@ class Commit:
                 WrittenFile(str(s["fileId"]), int(s.get("fileSizeInBytes", 0)), int(s.get("numInserts", 0)))
                 for s in stats
             ),
-            frozenset({*written, *(content.get("partitionToReplaceFileIds") or {})} - {""}),
+            frozenset({*written, *replaced} - {""}),
+            frozenset((partition, file_id) for partition, ids in replaced.items() for file_id in ids),
         )
 
     @property
@@ -153,6 +158,21 @@ class Timeline:
         """
         content = self._content(instant)
         return None if content is None else Commit.of(content)
+
+    def is_complete(self, instant: str) -> bool:
+        """Say whether a commit has happened, also if it is no longer here."""
+        return instant in self.commits or (self.oldest is not None and instant < self.oldest)
+
+    def replaced(self) -> set[tuple[str, str]]:
+        """Return path of the partition and id of each file that is there, and no longer counts.
+
+        Before Hudi archives a commit that says so, it has deleted the files.
+
+        Raises:
+            SinkError: A commit can't be read.
+        """
+        found = (self.commit(instant) for instant, name in self.commits.items() if name.endswith(_REPLACING))
+        return {each for commit in found if commit is not None for each in commit.replaced}
 
     def schema(self) -> str:
         """Return the table's schema as its newest commit that has one says it, in Avro's JSON; empty: none has.

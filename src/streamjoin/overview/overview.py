@@ -16,6 +16,8 @@ from streamjoin.shards.position import Position, PositionKind
 WINDOWS: Final = {"1m": 60.0, "5m": 300.0, "15m": 900.0}
 # At five seconds a batch these are a little more than the longest of the windows.
 RECENT_BATCHES: Final = 200
+STAGES: Final = ("fetch", "compute", "dead_letters", "tombstones", "commit", "ledger", "services")
+"""Of a batch, in their order."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,12 @@ def shards_of(position: Position, entries: Sequence[Entry]) -> tuple[ShardView, 
             )
         )
     return tuple(sorted(views, key=lambda each: (each.is_drained, -(each.lag_ms or 0), each.shard)))
+
+
+def by_stage(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return seconds by stage in the order of the stages, those of no known one last."""
+    known = {stage: seconds[stage] for stage in STAGES if stage in seconds}
+    return {**known, **seconds}
 
 
 def _moment(ms: int | None) -> datetime | None:

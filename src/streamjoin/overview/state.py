@@ -1,6 +1,6 @@
 """What a job is doing, told by its lock and by its newest commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -70,7 +70,8 @@ class JobState:
                 return cls(State.NEVER_STARTED, "no commit, and no process has its lock")
             return cls(State.STOPPED, f"no process has its lock; {said}")
         who = f"'{lock.holder.job}' on {lock.holder.host}, process {lock.holder.pid}: {lock.evidence}"
-        allowed_seconds += _usual_seconds(batches) + _PATIENCE_SECONDS
+        gaps = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(batches)]
+        allowed_seconds += expected_seconds(gaps)
         is_long_ago = age_seconds is None or age_seconds > allowed_seconds
         if lock.is_alive is False or (lock.is_alive is None and is_long_ago):
             return cls(State.DIED, f"{who}; it has not given its lock back; {said}")
@@ -81,10 +82,10 @@ class JobState:
         return cls(State.RUNNING, f"{who}; {said}")
 
 
-def _usual_seconds(batches: Sequence[BatchFigures]) -> float:
-    """Return a generous bound of the time between two commits, by those that are known."""
-    gaps = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(batches)]
-    return _USUAL_BATCHES * median(gaps) if gaps else 0.0
+def expected_seconds(gaps: Collection[float]) -> float:
+    """Return a generous bound of the time between two commits of a job that runs, by the gaps between others."""
+    usual = _USUAL_BATCHES * median(gaps) if gaps else 0.0
+    return usual + _PATIENCE_SECONDS
 
 
 def duration(seconds: float) -> str:

@@ -9,8 +9,8 @@ import pytest
 from streamjoin.aws.storage import open_path
 from streamjoin.doctor import tables
 from streamjoin.doctor.checks import Check, findings_of
-from streamjoin.doctor.files import TableFiles
 from streamjoin.doctor.finding import Status
+from streamjoin.hudi.table_files import TableFiles
 from tests.unit.doctor.looking import clients, context, enrichment, shown
 
 STORED = Path(__file__).resolve().parents[2] / "integration" / "stored"
@@ -138,20 +138,6 @@ def test_the_rows_of_a_table_are_those_of_its_newest_files(lakes):
         base_path = str(lakes / f"stored-{kind}" / "lake" / "t")
         there = query(base_path, "select count(*) as n from t").to_pylist()[0]["n"]
         assert 0.7 * there <= TableFiles.of(*open_path(base_path)).rows() <= 1.3 * there
-
-
-def test_of_a_file_s_versions_the_one_of_the_newest_commit_counts(tmp_path):
-    for name in (
-        "f-0_9-1-1_20260101000000000",
-        "f-0_1-1-1_20260301000000000",
-        "f-0_5-1-1_20260201000000000",
-        "g-0_1_2",
-    ):
-        (tmp_path / f"{name}.parquet").write_bytes(b"x")
-    (tmp_path / ".hoodie").mkdir()
-    (tmp_path / ".hoodie" / "h-0_1_2.parquet").write_bytes(b"x")
-    found = TableFiles.of(*open_path(str(tmp_path)))
-    assert sorted(each.base_name for each in found.base) == ["f-0_1-1-1_20260301000000000.parquet", "g-0_1_2.parquet"]
 
 
 def test_a_check_that_needs_what_is_not_installed_can_not_be_told(lakes):

@@ -1,6 +1,8 @@
 """The files of a Hudi table as one listing shows them, without Spark."""
 
+import re
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
@@ -8,7 +10,13 @@ from typing import Final, Self
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-# Source: Hudi 1.0.2, HoodieLogFormat and HoodieLogBlockType: the magic, the block's length, the format's version, then
+from streamjoin.hudi.timeline import Timeline
+
+# Source: Hudi 1.0.2, FSUtils: `<file id>_<write token>_<instant>.parquet`, and of table version 6
+# `.<file id>_<instant of its base file>.log.<number>_<write token>`.
+_BASE: Final = re.compile(r"([^._][^_]*)_[^_]*_(\d+)\.parquet")
+_LOG: Final = re.compile(r"\.([^_]+)_(\d+)\.log\.\d+(?:_[^.]*)?")
+# Source: the same, HoodieLogFormat and HoodieLogBlockType: the magic, the block's length, the format's version, then
 # the kind of the block, by its number in this order.
 _HEADER: Final = struct.Struct(">6sQII")
 _MAGIC: Final = b"#HUDI#"
@@ -21,8 +29,8 @@ class TableFiles:
 
     Args:
         filesystem: Where it is.
-        base: The newest base file of each file group.
-        logs: All logs.
+        base: The newest base file of each file group, of a commit that has happened.
+        logs: Those that were written since.
     """
 
     filesystem: fs.FileSystem
@@ -35,18 +43,26 @@ class TableFiles:
 
         Raises:
             OSError: It can't be listed.
+            SinkError: Its timeline can't be read.
         """
+        # Before the listing: what is complete by now is there by then.
+        timeline = Timeline.read(filesystem, root)
+        replaced = timeline.replaced()
         selector = fs.FileSelector(root, recursive=True, allow_not_found=True)
         found = [each for each in filesystem.get_file_info(selector) if each.is_file]
         data = [each for each in found if f"{root}/.hoodie/" not in each.path]
-        newest: dict[tuple[str, str], fs.FileInfo] = {}
-        # `<file id>_<write token>_<instant>.parquet`
-        for each in sorted(data, key=lambda file: file.base_name.rpartition("_")[2]):
-            if each.base_name.endswith(".parquet") and not each.base_name.startswith("."):
-                folder = each.path.rpartition("/")[0]
-                newest[folder, each.base_name.partition("_")[0]] = each
-        logs = (each for each in data if ".log." in each.base_name and not each.base_name.endswith(".crc"))
-        return cls(filesystem, tuple(newest.values()), tuple(logs))
+        newest: dict[tuple[str, str], tuple[str, fs.FileInfo]] = {}
+        for group, instant, file in _matching(_BASE, data, root):
+            is_newer = group not in newest or newest[group][0] < instant
+            if is_newer and group not in replaced and timeline.is_complete(instant):
+                newest[group] = (instant, file)
+        # Those of an older base file have been merged into a newer one.
+        logs = [
+            file
+            for group, instant, file in _matching(_LOG, data, root)
+            if group not in replaced and (group not in newest or newest[group][0] <= instant)
+        ]
+        return cls(filesystem, tuple(file for _, file in newest.values()), tuple(logs))
 
     @property
     def bytes(self) -> int:
@@ -87,3 +103,13 @@ class TableFiles:
             return None
         magic, _, _, kind = _HEADER.unpack(header)
         return _KINDS[kind] if magic == _MAGIC and kind < len(_KINDS) else "no log block"
+
+
+def _matching(
+    form: re.Pattern[str], files: Iterable[fs.FileInfo], root: str
+) -> Iterator[tuple[tuple[str, str], str, fs.FileInfo]]:
+    """Yield partition and id, instant, and the file itself of those whose names have a form."""
+    for each in files:
+        if match := form.fullmatch(each.base_name):
+            partition = each.path.removeprefix(root).rpartition("/")[0].strip("/")
+            yield (partition, match[1]), match[2], each

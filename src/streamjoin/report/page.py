@@ -1,0 +1,252 @@
+"""The page: how the job is, what it has done, and the numbers of both."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+from streamjoin.history.figures import BatchFigures
+from streamjoin.overview.overview import WINDOWS, Overview
+from streamjoin.overview.state import State, ago, duration
+from streamjoin.report.across import Across
+from streamjoin.report.file_sizes import TableSizes, sizes_figure
+from streamjoin.report.markup import document, node
+from streamjoin.report.plots import drawn
+from streamjoin.report.points import History
+from streamjoin.report.scales import bytes_text, count_text
+from streamjoin.report.sections import plots_of
+from streamjoin.report.tables import folded, time_text
+
+_STATES: Final = {
+    State.NEVER_STARTED: ("○", "soft"),
+    State.STARTING: ("◐", "good"),
+    State.RUNNING: ("●", "good"),
+    State.STALE: ("▲", "warn"),
+    State.STOPPED: ("■", "soft"),
+    State.DIED: ("✖", "bad"),
+    State.DONE: ("✔", "good"),
+}
+_MOST_LAG_MS: Final = 60_000
+_MOST_SHARDS: Final = 100
+_MOST_COMMITS: Final = 50
+_MOST_REASONS: Final = 3
+_LETTERS_OF: Final = {"replicate": "of two hours", "backfill": "of the newest backfill"}
+
+
+def page(overview: Overview, history: History, tables: Sequence[TableSizes] | None, since: datetime | None) -> bytes:
+    """Return the page of a job.
+
+    Args:
+        overview: How it is.
+        history: What it has done, since a time or ever.
+        tables: Files of its tables; None: it writes no Hudi table.
+        since: From when on `history` is, if not all of it.
+    """
+    title = f"{overview.job}: {overview.state.state}"
+    return document(
+        f"{title} - streamjoin",
+        node("header", *_head(overview)),
+        node(
+            "main",
+            *_alerts(overview),
+            _tiles(overview),
+            _facts(overview, history, since),
+            *_plots(overview, history, tables, since),
+            *_now(overview),
+        ),
+    )
+
+
+def _head(overview: Overview) -> list[Element]:
+    mark, colour = _STATES[overview.state.state]
+    return [
+        node(
+            "div",
+            node("h1", overview.job),
+            node("span", overview.kind, class_="soft"),
+            node("span", f"{mark} {overview.state.state}", class_=f"state {colour}"),
+            class_="head",
+        ),
+        node("p", overview.state.detail),
+        node("p", f"As of {time_text(overview.now)} UTC. All times are UTC.", class_="soft"),
+    ]
+
+
+def _alerts(overview: Overview) -> list[Element]:
+    said = []
+    if overview.state.state in (State.DIED, State.STALE):
+        said.append(f"The job is {overview.state.state}: {overview.state.detail}.")
+    newest = overview.newest
+    if newest is not None and newest.catalog_failures:
+        said.append(f"The catalog failed {newest.catalog_failures:,} times in a row: {newest.catalog_error}")
+    for name, each in (newest.references if newest else {}).items():
+        if each.failures:
+            said.append(f"The last {each.failures:,} refreshes of reference '{name}' failed.")
+    if overview.lag_ms is not None and overview.lag_ms > _MOST_LAG_MS:
+        said.append(f"The slowest shard is {duration(overview.lag_ms / 1000)} behind.")
+    return [node("div", *(node("p", each) for each in said), class_="alerts", role="note")] if said else []
+
+
+def _tiles(overview: Overview) -> Element:
+    newest, whole = overview.newest, overview.sum_lately()
+    tiles = [
+        _tile("Lag", "-", "not known")
+        if overview.lag_ms is None
+        else _tile(
+            "Lag",
+            duration(overview.lag_ms / 1000) if overview.lag_ms else "0",
+            "of the slowest, when it had been read",
+            "warn" if overview.lag_ms > _MOST_LAG_MS else None,
+        ),
+        _tile("Last commit", "-", "none yet")
+        if newest is None
+        else _tile("Last commit", f"{newest.at:%H:%M:%S}", f"{newest.at:%Y-%m-%d}, {_age(overview, newest)}"),
+        _tile("Freshness p99", "-", "not known")
+        if newest is None or newest.freshness is None
+        else _tile(
+            "Freshness p99",
+            duration(newest.freshness.p99_seconds),
+            f"p50 {duration(newest.freshness.p50_seconds)}, max {duration(newest.freshness.max_seconds)}"
+            + (f"; worst p99 of 15 min {duration(whole.freshness.p99_seconds)}" if whole and whole.freshness else ""),
+        ),
+        _tile(
+            "Records a second",
+            _rate(overview.rate(WINDOWS["5m"])),
+            f"in 5 min; 1 min {_rate(overview.rate(WINDOWS['1m']))}, 15 min {_rate(overview.rate(WINDOWS['15m']))}",
+        ),
+        _letters(overview),
+    ]
+    return node("dl", *tiles, class_="tiles")
+
+
+def _tile(name: str, value: str, beside: str, colour: str | None = None) -> Element:
+    return node("div", node("dt", name), node("dd", node("b", value, class_=colour), node("small", beside)))
+
+
+def _letters(overview: Overview) -> Element:
+    total, reasons = sum(overview.letters.values()), list(overview.letters.items())
+    said = ", ".join(f"{reason} {number:,}" for reason, number in reasons[:_MOST_REASONS])
+    more = f", and {len(reasons) - _MOST_REASONS} more reasons" if len(reasons) > _MOST_REASONS else ""
+    beside = ", ".join(filter(None, [f"{said}{more}" or "none", _LETTERS_OF.get(overview.kind, "")]))
+    return _tile("Dead letters", f"{total:,}", beside, "warn" if total else None)
+
+
+def _age(overview: Overview, figures: BatchFigures) -> str:
+    return ago(max(0.0, (overview.now - figures.at).total_seconds()))
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else count_text(rate)
+
+
+def _facts(overview: Overview, history: History, since: datetime | None) -> Element:
+    facts: dict[str, Any] = {**overview.where, **overview.details, "lock": _lock(overview)}
+    if history.points:
+        first, last = history.points[0].since, history.points[-1].at
+        facts["shown"] = f"{history.batches:,} commits from {time_text(first)} to {time_text(last)}"
+    if since is not None:
+        facts["asked for"] = f"all since {time_text(since)}"
+    if history.width_seconds:
+        facts["a point"] = (
+            f"stands for {duration(history.width_seconds)}: sums and means of its commits, the worst lag and freshness"
+        )
+    entries = ((name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in facts.items())
+    return node("dl", *(each for name, value in entries for each in _entry(name, value)), class_="facts")
+
+
+def _entry(name: str, value: str) -> tuple[Element, Element]:
+    return node("dt", name), node("dd", value)
+
+
+def _lock(overview: Overview) -> str:
+    holder = overview.lock.holder
+    return "free" if holder is None else f"held by '{holder.job}' on {holder.host}, process {holder.pid}"
+
+
+def _plots(
+    overview: Overview, history: History, tables: Sequence[TableSizes] | None, since: datetime | None
+) -> list[Element]:
+    files = [] if tables is None else [sizes_figure(tables)]
+    if not history.points:
+        said = "No commit yet, so there is nothing to be drawn." if since is None else "No commit in this time."
+        return [node("p", said, class_="nothing"), *([node("div", *files, class_="plots")] if overview.batches else [])]
+    across = Across.times([each.at for each in history.points], history.silences, overview.ends_at)
+    figures = [drawn(each, across) for each in plots_of(overview.kind, history)]
+    shaded = [node("p", "Shaded: no commit. The job was stopped, or nothing came.", class_="soft")]
+    return [
+        node("h2", "Over time"),
+        *(shaded if history.silences else []),
+        node("div", *figures, *files, class_="plots"),
+    ]
+
+
+def _now(overview: Overview) -> list[Element]:
+    """Return tables of what `status` shows: shards, references, the last commits."""
+    tables = []
+    if overview.shards:
+        open_ones = [each for each in overview.shards if not each.is_drained]
+        rows = [
+            [
+                each.shard,
+                _lag(each.lag_ms),
+                "-" if each.as_of is None else time_text(each.as_of),
+                "-" if each.arrived_at is None else time_text(each.arrived_at),
+                each.position,
+            ]
+            for each in open_ones[:_MOST_SHARDS]
+        ]
+        drained = len(overview.shards) - len(open_ones)
+        ended = f", {drained:,} read to their end" if drained else ""
+        left = f", the {_MOST_SHARDS} furthest behind" if len(open_ones) > _MOST_SHARDS else ""
+        summary = f"Position and lag: {len(open_ones):,} open{ended}{left}"
+        tables.append(folded(summary, ["shard", "lag", "asked", "last record", "position"], rows))
+    if overview.newest is not None and overview.newest.references:
+        rows = [
+            [
+                name,
+                f"{e.version:,}",
+                "-" if e.age_seconds is None else duration(max(0.0, e.age_seconds)),
+                f"{e.failures:,}",
+            ]
+            for name, e in overview.newest.references.items()
+        ]
+        summary = f"References of the newest commit: {len(rows):,}"
+        tables.append(folded(summary, ["reference", "version", "age", "failed refreshes in a row"], rows))
+    if overview.batches:
+        commits = list(reversed(overview.batches[-_MOST_COMMITS:]))
+        what = "minutes" if overview.kind == "replicate" else "commits"
+        head = [
+            "UTC",
+            "what",
+            "read",
+            "kept",
+            "superseded",
+            "rejected",
+            "fresh p99",
+            "lag",
+            "seconds",
+            "bytes",
+            "files",
+        ]
+        tables.append(folded(f"Last {len(commits):,} {what}", head, [_commit(each) for each in commits]))
+    return [node("h2", "As it is now"), node("div", *tables, class_="card")] if tables else []
+
+
+def _commit(figures: BatchFigures) -> list[str]:
+    seconds = sum(s for stage, s in figures.seconds.items() if stage != "fetch" or figures.kind == "scan")
+    files = figures.files
+    return [
+        time_text(figures.at),
+        figures.batch_id if figures.kind == "batch" else figures.kind,
+        *(f"{number:,}" for number in (figures.read, figures.kept + figures.rewritten, figures.superseded)),
+        f"{figures.rejected:,}",
+        "-" if figures.freshness is None else duration(figures.freshness.p99_seconds),
+        _lag(max(figures.lag_ms.values(), default=None)),
+        f"{seconds:.2f}",
+        bytes_text(figures.bytes),
+        "-" if files is None else f"{files.count:,} of {bytes_text(files.bytes)}",
+    ]
+
+
+def _lag(lag_ms: int | None) -> str:
+    return "-" if lag_ms is None else duration(lag_ms / 1000) if lag_ms else "0"
