@@ -180,7 +180,11 @@ def status(
 def report(
     config: Config,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the page is written.", metavar="FILE.html", show_default=False)
+        Path,
+        # What was there is replaced, and need not be readable.
+        typer.Option(
+            "--output", "-o", help="Where the page is written.", metavar="FILE.html", show_default=False, readable=False
+        ),
     ],
     since: Annotated[
         str | None,

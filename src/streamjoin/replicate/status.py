@@ -68,4 +68,6 @@ def series(config: ReplicateConfig, since: datetime) -> Iterator[BatchFigures]:
     """
     settings = config.target.dynamodb
     client = aws_client("dynamodb", settings.region, settings.role_arn)
-    return FiguresByMinute(client, settings.control_table, config.name).since(since)
+    state, _ = ControlTable.of(config.name, settings.control_table, client).view()
+    # Before the first start there may be no control table.
+    return iter(()) if state is None else FiguresByMinute(client, settings.control_table, config.name).since(since)

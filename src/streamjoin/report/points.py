@@ -14,7 +14,7 @@ MOST_POINTS: Final = 400
 # Of so many gaps before it the usual one is taken.
 _RECENT_GAPS: Final = 50
 # So many batches of a point are held one by one.
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 10
 _SLOWEST: Final = "slowest"
 
 
@@ -117,7 +117,7 @@ def gathered(series: Iterable[BatchFigures], most: int = MOST_POINTS) -> History
         if not buckets or not width or _key(buckets[-1].since, width) != _key(at, width):
             buckets.append(_Bucket(at, at))
         buckets[-1].add([figures], at, took)
-        if len(buckets) > most:
+        while len(buckets) > most:
             width = 2 * width or _first_width(buckets, most)
             buckets = _joined(buckets, width)
             silences = [each for each in silences if (each[1] - each[0]).total_seconds() >= width]

@@ -95,7 +95,7 @@ def bytes_text(number: float) -> str:
     for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= size:
             return f"{_digits(number / size)} {name}"
-    return f"{_digits(number)} B"
+    return f"{number:.0f} B"
 
 
 COUNT: Final = Unit("", count_text, is_whole=True)
