@@ -10,25 +10,23 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from streamjoin.aws.storage import open_path
 from streamjoin.backfill.telling import FIGURES_PLACE
 from streamjoin.cli import app
 from streamjoin.errors import ConfigError, SinkError
 from streamjoin.history.figure_folder import FigureFolder
-from streamjoin.history.figures import BatchFigures, Files, Freshness, Known, Observed
-from streamjoin.history.folder import Folder, Statement
-from streamjoin.history.instants import instant_of
+from streamjoin.history.figures import BatchFigures, Files, Freshness, Observed
+from streamjoin.history.folder import Folder
 from streamjoin.history.journal import Journal
 from streamjoin.mysql import BinlogPosition
 from streamjoin.replicate import status as replication
 from streamjoin.replicate.control_state import ControlState
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.figures import FiguresByMinute
-from streamjoin.shards.arrivals import Arrivals
 from tests.faults.items import FakeTables
 from tests.faults.ledger import FakeTable
 from tests.history import JobHistory
 from tests.pages import Figure, body_of, figures_of
+from tests.reported import write_ledger
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 ORDERS, SHOP, RECEIPTS = "enrich_orders.yaml", "capture_orders.yaml", "backfill_receipts.yaml"
@@ -57,30 +55,8 @@ def column(figure: Figure, name: str) -> list[str]:
     return [row[name] for row in figure.rows()]
 
 
-def ledger(base_path: Path, ages_seconds: list[float]) -> list[datetime]:
-    """Write a ledger with a start, and a batch of 120 records at each of these ages; return when the commits were."""
-    made: list[Statement] = []
-    times = [datetime.now(UTC) - timedelta(seconds=each) for each in [max(ages_seconds) + 5, *ages_seconds]]
-
-    def commit(metadata: dict[str, str]) -> None:
-        moment = times[len(made)]
-        ms = round(moment.timestamp() * 1000)
-        known = Known(Arrivals(ms - 9_000, ms - 4_000, ms - 2_000), {"fetch": 0.2, "compute": 0.3})
-        observed = Observed(ms, 0.5, Files(2, 9_000, 5_000)).to_dict()
-        made.append(
-            Statement(instant_of(moment - timedelta(seconds=0.5)), {**metadata, **known.to_metadata()}, observed)
-        )
-
-    history = JobHistory(commit)
-    history.start("shard-a", "shard-b")
-    for number in range(len(ages_seconds)):
-        history.batch({"shard-a": 100, "shard-b": 20}, {"WRONG_TYPE": 2} if number % 4 == 0 else {}, superseded=3)
-    Folder(*open_path(str(base_path))).write((made[0].instant, made[-1].instant), made)
-    return times
-
-
 def test_an_enrichment_s_page_has_what_its_ledger_says(lake: Path, tmp_path: Path) -> None:
-    times = ledger(lake / "orders", [30 - 5 * number for number in range(6)])
+    times = write_ledger(str(lake / "orders"), [30 - 5 * number for number in range(6)])
     found = figures_of(page(ORDERS, tmp_path))
     assert column(found["Throughput"], "UTC") == [f"{each:%Y-%m-%d %H:%M:%S}" for each in times]
     # The start's own time is that of its stages.
@@ -99,7 +75,7 @@ def test_an_enrichment_s_page_has_what_its_ledger_says(lake: Path, tmp_path: Pat
 def test_the_files_of_a_job_s_table_are_those_of_its_timeline(lake: Path, tmp_path: Path) -> None:
     table = FakeTable(lake / "orders")
     first, second = table.commit(), table.commit()
-    ledger(lake / "orders", [10, 5])
+    write_ledger(str(lake / "orders"), [10, 5])
     for name, size in ((f"f-0_1_{first}", 10), (f"f-0_1_{second}", 20_000), (f"g-0_1_{first}", 7)):
         (lake / "orders" / f"{name}.parquet").write_bytes(b"x" * size)
     rows = figures_of(page(ORDERS, tmp_path))[SIZES].rows()
@@ -107,7 +83,7 @@ def test_the_files_of_a_job_s_table_are_those_of_its_timeline(lake: Path, tmp_pa
 
 
 def test_since_when_may_be_a_time_or_how_long_ago(lake: Path, tmp_path: Path) -> None:
-    times = ledger(lake / "orders", [7_300, 7_295, 100, 95, 90])
+    times = write_ledger(str(lake / "orders"), [7_300, 7_295, 100, 95, 90])
     assert figures_of(page(ORDERS, tmp_path))["Throughput"].points == 6
     for since in ("90m", "1h", f"{times[3]:%Y-%m-%dT%H:%M:%SZ}"):
         assert figures_of(page(ORDERS, tmp_path, "--since", since))["Throughput"].points == 3, since
@@ -185,7 +161,7 @@ def test_a_job_that_was_never_started_has_a_page_whatever_it_is(
 
 
 def test_one_batch_makes_a_page(lake: Path, tmp_path: Path) -> None:
-    ledger(lake / "orders", [5])
+    write_ledger(str(lake / "orders"), [5])
     assert figures_of(page(ORDERS, tmp_path))["Lag"].points == 1
 
 
@@ -246,7 +222,7 @@ def test_a_history_that_can_not_be_read_is_an_error_and_leaves_the_page_before(
 
 
 def test_what_was_written_is_said_in_a_line(lake: Path, tmp_path: Path) -> None:
-    ledger(lake / "orders", [5])
+    write_ledger(str(lake / "orders"), [5])
     output = tmp_path / "report.html"
     said = report(ORDERS, output).stdout
     assert said.startswith(f"{output}: 2 commits of job 'orders', ")

@@ -2,26 +2,23 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from streamjoin.history.figures import BatchFigures, Files, Freshness, ReferenceFigures
+from streamjoin.history.figures import BatchFigures, ReferenceFigures
 from streamjoin.lock.holder import Holder
 from streamjoin.lock.view import LockView
-from streamjoin.overview.overview import Overview, ShardView
+from streamjoin.overview.overview import ShardView
 from streamjoin.overview.state import JobState, State
 from streamjoin.report.file_sizes import TableSizes
 from streamjoin.report.page import page
 from streamjoin.report.points import History, gathered
 from tests.pages import Figure, body_of, figures_of, tables_of
+from tests.reported import JOBS, NOW, SIZES, batches, overview_of
 
-NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
-EVERY = 5
-JOBS = ("enrich", "capture", "backfill", "replicate")
-SIZES = [TableSizes("orders", [900, 50_000, 2_000_000, 3_000_000], [400])]
 ALWAYS = ("Throughput", "Lag", "Freshness", "Seconds by stage", "Dead letters by reason", "Trouble")
 HUDI = ("Sizes of files written", "Sizes of the tables' files")
 TITLES = {
@@ -32,51 +29,9 @@ TITLES = {
 }
 
 
-def batches(count: int) -> list[BatchFigures]:
-    begin = NOW - timedelta(seconds=EVERY * count)
-    return [
-        BatchFigures(
-            batch_id=f"batch-{n}",
-            at=begin + timedelta(seconds=EVERY * (n + 1)),
-            read=100 + n,
-            kept=90 + n,
-            superseded=8,
-            rejected_by_reason={"WRONG_TYPE": 1, "NOT_UTF8": n % 2} if n % 3 == 0 else {},
-            redriven_by_reason={"WRONG_TYPE": 1} if n == 5 else {},
-            matched={"country": 80},
-            unmatched={"country": 20},
-            lag_ms={"a": 1_000 * n, "b": 10},
-            freshness=Freshness(1.0, 2.0 + n / 10, 3.0 + n / 10),
-            seconds={"commit": 0.5, "fetch": 0.25, "own": 1.0, "compute": 0.125},
-            services={"beside.cleaning": 2.0} if n % 4 == 0 else {},
-            references={"country": ReferenceFigures(3 + n // 4, 4.0)},
-            meanwhile={"retries": n % 2},
-            files=Files(2, 3_000, 2_000 + n),
-            tables={"orders": 50, "clients": 40 + n},
-            bytes=10,
-        )
-        for n in range(count)
-    ]
-
-
-def overview(kind: str, made: list[BatchFigures], **rest: Any) -> Overview:
-    found = Overview(
-        job="orders",
-        kind=kind,
-        where={"table": "sales.orders"},
-        now=NOW,
-        state=JobState(State.RUNNING, "'orders' on host, process 42: its process runs"),
-        lock=LockView(Holder("orders", "host", 42, "2026-01-31T11:00:00+00:00"), is_alive=True),
-        shards=[ShardView("a", "AFTER 9", 90_000, NOW, NOW), ShardView("b", "DRAINED", is_drained=True)],
-        batches=made[-200:],
-        letters={"WRONG_TYPE": 3, "NOT_UTF8": 1},
-    )
-    return replace(found, **rest)
-
-
 def made(kind: str, count: int = 12, **rest: Any) -> bytes:
     figures = batches(count)
-    return page(overview(kind, figures, **rest), gathered(figures), None if kind == "replicate" else SIZES, None)
+    return page(overview_of(kind, figures, **rest), gathered(figures), None if kind == "replicate" else SIZES, None)
 
 
 @pytest.mark.parametrize("kind", JOBS)
@@ -168,7 +123,7 @@ def test_shards_references_and_the_last_commits_stand_in_tables() -> None:
 @pytest.mark.parametrize("kind", JOBS)
 def test_a_job_that_was_never_started_has_a_page_that_says_so(kind: str) -> None:
     never = JobState(State.NEVER_STARTED, "no commit, and no process has its lock")
-    looked = overview(kind, [], state=never, lock=LockView(), shards=(), letters={})
+    looked = overview_of(kind, [], state=never, lock=LockView(), shards=(), letters={})
     text = page(looked, History(), None if kind == "replicate" else [], None)
     words = " ".join(body_of(text).itertext())
     assert "never started" in words and "No commit yet, so there is nothing to be drawn." in words
@@ -176,7 +131,7 @@ def test_a_job_that_was_never_started_has_a_page_that_says_so(kind: str) -> None
 
 
 def test_a_time_without_commits_is_said_and_files_are_shown_all_the_same() -> None:
-    text = page(overview("enrich", batches(3)), History(), SIZES, NOW)
+    text = page(overview_of("enrich", batches(3)), History(), SIZES, NOW)
     assert "No commit in this time." in " ".join(body_of(text).itertext())
     assert "all since 2026-01-31 12:00:00" in " ".join(body_of(text).itertext())
     assert set(figures_of(text)) == {HUDI[1]}
@@ -185,7 +140,9 @@ def test_a_time_without_commits_is_said_and_files_are_shown_all_the_same() -> No
 @pytest.mark.parametrize("kind", JOBS)
 def test_batches_of_which_nothing_else_is_known_have_a_page_of_sentences(kind: str) -> None:
     bare = [BatchFigures(batch_id=f"b{n}", at=NOW - timedelta(seconds=9 - n)) for n in range(3)]
-    text = page(overview(kind, bare, shards=(), letters={}), gathered(bare), None if kind == "replicate" else [], None)
+    text = page(
+        overview_of(kind, bare, shards=(), letters={}), gathered(bare), None if kind == "replicate" else [], None
+    )
     found = figures_of(text)
     assert set(found) == TITLES[kind]
     for title in ("Lag", "Freshness", "Seconds by stage", "Dead letters by reason", "Trouble"):
@@ -196,8 +153,8 @@ def test_batches_of_which_nothing_else_is_known_have_a_page_of_sentences(kind: s
 
 
 def test_a_stop_is_shaded_in_all_plots_and_said_above_them() -> None:
-    figures = [replace(each, at=each.at - timedelta(hours=2)) if n < 6 else each for n, each in enumerate(batches(12))]
-    text = page(overview("enrich", figures), gathered(figures), SIZES, None)
+    figures = batches(12, stopped_at=6)
+    text = page(overview_of("enrich", figures), gathered(figures), SIZES, None)
     assert "Shaded: no commit." in text.decode()
     for title, found in figures_of(text).items():
         silences = [each for each in found.element.iter("rect") if each.get("class") == "silence"]
@@ -209,7 +166,7 @@ def test_a_stop_is_shaded_in_all_plots_and_said_above_them() -> None:
 
 def test_of_a_long_history_a_point_says_for_what_it_stands_and_the_page_stays_small() -> None:
     figures = batches(3_000)
-    text = page(overview("enrich", figures), gathered(figures), SIZES, None)
+    text = page(overview_of("enrich", figures), gathered(figures), SIZES, None)
     assert len(text) < 2_000_000
     found = figures_of(text)
     points = {each.points for title, each in found.items() if title != HUDI[1]}
@@ -232,7 +189,7 @@ def test_failures_of_catalog_and_references_stand_above_the_plots() -> None:
     figures = batches(3)
     failed = {"country": ReferenceFigures(3, 400.0, failures=7)}
     figures[-1] = replace(figures[-1], catalog_failures=2, catalog_error="AccessDenied", references=failed)
-    text = page(overview("enrich", figures), gathered(figures), SIZES, None)
+    text = page(overview_of("enrich", figures), gathered(figures), SIZES, None)
     (alerts,) = [each for each in body_of(text).iter("div") if each.get("class") == "alerts"]
     words = " ".join(alerts.itertext())
     assert "The catalog failed 2 times in a row: AccessDenied" in words
@@ -241,12 +198,12 @@ def test_failures_of_catalog_and_references_stand_above_the_plots() -> None:
 
 def test_a_table_that_can_not_be_listed_says_why_and_the_page_is_made_all_the_same() -> None:
     text = page(
-        overview("capture", batches(3)), gathered(batches(3)), [TableSizes("t", trouble="denied"), *SIZES], None
+        overview_of("capture", batches(3)), gathered(batches(3)), [TableSizes("t", trouble="denied"), *SIZES], None
     )
     assert "denied" in figures_of(text)[HUDI[1]].words
-    only = page(overview("capture", batches(3)), gathered(batches(3)), [TableSizes("t", trouble="denied")], None)
+    only = page(overview_of("capture", batches(3)), gathered(batches(3)), [TableSizes("t", trouble="denied")], None)
     assert "denied" in figures_of(only)[HUDI[1]].words
-    none = page(overview("capture", batches(3)), gathered(batches(3)), [TableSizes("t")], None)
+    none = page(overview_of("capture", batches(3)), gathered(batches(3)), [TableSizes("t")], None)
     assert "No commit has written a file yet." in figures_of(none)[HUDI[1]].words
 
 
@@ -283,7 +240,7 @@ def test_whatever_comes_from_data_is_text(kind: str) -> None:
         )
         for each in batches(3)
     ]
-    looked = overview(
+    looked = overview_of(
         kind,
         figures,
         job=HOSTILE,
