@@ -11,17 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from streamjoin.history.figures import BatchFigures, Freshness
-from streamjoin.overview.overview import WINDOWS, Overview, ShardView, by_stage
-from streamjoin.overview.state import State, ago, duration
+from streamjoin.overview.overview import WINDOWS, Overview, ShardView, by_stage, work_seconds
+from streamjoin.overview.state import MARKS, State, ago, duration
 
-_MARKS: Final = {
-    State.NEVER_STARTED: ("○", "bright_black"),
-    State.STARTING: ("◐", "cyan"),
-    State.RUNNING: ("●", "green"),
-    State.STALE: ("▲", "yellow"),
-    State.STOPPED: ("■", "bright_black"),
-    State.DIED: ("✖", "red"),
-    State.DONE: ("✔", "green"),
+_COLOURS: Final = {
+    **dict.fromkeys((State.NEVER_STARTED, State.STOPPED), "bright_black"),
+    **dict.fromkeys((State.RUNNING, State.DONE), "green"),
+    State.STARTING: "cyan",
+    State.STALE: "yellow",
+    State.DIED: "red",
 }
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _MOST_SHARDS: Final = 6
@@ -37,12 +35,12 @@ _DIM: Final = "bright_black"
 
 def screen(overview: Overview, width: int, height: int = 40) -> Group:
     """Return what a terminal of this size shows of a job."""
-    mark, colour = _MARKS[overview.state.state]
+    state = overview.state.state
     head = Table.grid(expand=True)
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)
     name = Text.assemble((overview.job, "bold"), ("  " + overview.kind, _DIM))
-    head.add_row(name, Text(f"{mark} {overview.state.state}", style=f"bold {colour}"))
+    head.add_row(name, Text(f"{MARKS[state]} {state}", style=f"bold {_COLOURS[state]}"))
     parts: list[RenderableType] = [head, Text(overview.state.detail, style=_DIM), _facts(overview)]
     if overview.shards:
         beside = "" if overview.kind == "replicate" else _counted_shards(overview.shards)
@@ -167,7 +165,7 @@ def _commits(overview: Overview, width: int, height: int) -> Table:
             "rejected": Text(f"{each.rejected:,}", style="yellow" if each.rejected else ""),
             "fresh p99": "-" if each.freshness is None else duration(each.freshness.p99_seconds),
             "lag": _lag(max(each.lag_ms.values(), default=None)),
-            "seconds": f"{sum(s for stage, s in each.seconds.items() if stage != 'fetch' or each.kind == 'scan'):.2f}",
+            "seconds": f"{work_seconds(each):.2f}",
             "bytes": _bytes(each.bytes),
             "files": "-" if each.files is None else f"{each.files.count} of {_bytes(each.files.bytes)}",
         }

@@ -167,6 +167,11 @@ def shards_of(position: Position, entries: Sequence[Entry]) -> tuple[ShardView, 
     return tuple(sorted(views, key=lambda each: (each.is_drained, -(each.lag_ms or 0), each.shard)))
 
 
+def work_seconds(figures: BatchFigures) -> float:
+    """Return how long a batch took: it is fetched while the one before it is written, but for a scan."""
+    return sum(each for stage, each in figures.seconds.items() if stage != "fetch" or figures.kind == "scan")
+
+
 def by_stage(seconds: Mapping[str, float]) -> dict[str, float]:
     """Return seconds by stage in the order of the stages, those of no known one last."""
     known = {stage: seconds[stage] for stage in STAGES if stage in seconds}

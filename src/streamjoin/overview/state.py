@@ -24,6 +24,15 @@ class State(StrEnum):
     DONE = "done"
 
 
+MARKS: Final = {
+    State.NEVER_STARTED: "○",
+    State.STARTING: "◐",
+    State.RUNNING: "●",
+    State.STALE: "▲",
+    State.STOPPED: "■",
+    State.DIED: "✖",
+    State.DONE: "✔",
+}
 # So often a job that is caught up commits how far each shard was read, also if nothing came.
 IDLE_SECONDS: Final = 3600.0
 # A batch of a backlog, the first one with Java's start before it, takes no longer than that.

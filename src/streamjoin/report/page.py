@@ -6,8 +6,8 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from streamjoin.history.figures import BatchFigures
-from streamjoin.overview.overview import WINDOWS, Overview
-from streamjoin.overview.state import State, ago, duration
+from streamjoin.overview.overview import WINDOWS, Overview, work_seconds
+from streamjoin.overview.state import MARKS, State, ago, duration
 from streamjoin.report.across import Across
 from streamjoin.report.file_sizes import TableSizes, sizes_figure
 from streamjoin.report.markup import document, node
@@ -17,14 +17,11 @@ from streamjoin.report.scales import bytes_text, count_text
 from streamjoin.report.sections import plots_of
 from streamjoin.report.tables import folded, time_text
 
-_STATES: Final = {
-    State.NEVER_STARTED: ("○", "soft"),
-    State.STARTING: ("◐", "good"),
-    State.RUNNING: ("●", "good"),
-    State.STALE: ("▲", "warn"),
-    State.STOPPED: ("■", "soft"),
-    State.DIED: ("✖", "bad"),
-    State.DONE: ("✔", "good"),
+_COLOURS: Final = {
+    **dict.fromkeys((State.NEVER_STARTED, State.STOPPED), "soft"),
+    **dict.fromkeys((State.STARTING, State.RUNNING, State.DONE), "good"),
+    State.STALE: "warn",
+    State.DIED: "bad",
 }
 _MOST_LAG_MS: Final = 60_000
 _MOST_SHARDS: Final = 100
@@ -58,13 +55,13 @@ def page(overview: Overview, history: History, tables: Sequence[TableSizes] | No
 
 
 def _head(overview: Overview) -> list[Element]:
-    mark, colour = _STATES[overview.state.state]
+    state = overview.state.state
     return [
         node(
             "div",
             node("h1", overview.job),
             node("span", overview.kind, class_="soft"),
-            node("span", f"{mark} {overview.state.state}", class_=f"state {colour}"),
+            node("span", f"{MARKS[state]} {state}", class_=f"state {_COLOURS[state]}"),
             class_="head",
         ),
         node("p", overview.state.detail),
@@ -233,7 +230,6 @@ def _now(overview: Overview) -> list[Element]:
 
 
 def _commit(figures: BatchFigures) -> list[str]:
-    seconds = sum(s for stage, s in figures.seconds.items() if stage != "fetch" or figures.kind == "scan")
     files = figures.files
     return [
         time_text(figures.at),
@@ -242,7 +238,7 @@ def _commit(figures: BatchFigures) -> list[str]:
         f"{figures.rejected:,}",
         "-" if figures.freshness is None else duration(figures.freshness.p99_seconds),
         _lag(max(figures.lag_ms.values(), default=None)),
-        f"{seconds:.2f}",
+        f"{work_seconds(figures):.2f}",
         bytes_text(figures.bytes),
         "-" if files is None else f"{files.count:,} of {bytes_text(files.bytes)}",
     ]
