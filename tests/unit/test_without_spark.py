@@ -44,6 +44,7 @@ def test_all_that_looks_at_a_job_or_its_table_needs_no_spark(tmp_path: Path) -> 
         *(["schema", "--job", job] for job in ("enrich", "capture", "backfill", "replicate")),
         *(["checkpoint", "show", file] for file in (orders, receipts)),
         *(["status", file] for file in (orders, receipts)),
+        *(["report", file, "-o", "report.html"] for file in (orders, receipts)),
         ["dead-letters", "list", orders],
         ["query", str(tmp_path / "stored-cow/lake/t"), "select count(*) from t"],
     ]

@@ -167,12 +167,13 @@ def _plots(
     if not history.points:
         said = "No commit yet, so there is nothing to be drawn." if since is None else "No commit in this time."
         return [node("p", said, class_="nothing"), *([node("div", *files, class_="plots")] if overview.batches else [])]
-    across = Across.times([each.at for each in history.points], history.silences, overview.ends_at)
+    silences = history.silences_until(overview.ends_at)
+    across = Across.times([each.at for each in history.points], silences, overview.ends_at)
     figures = [drawn(each, across) for each in plots_of(overview.kind, history)]
     shaded = [node("p", "Shaded: no commit. The job was stopped, or nothing came.", class_="soft")]
     return [
         node("h2", "Over time"),
-        *(shaded if history.silences else []),
+        *(shaded if silences else []),
         node("div", *figures, *files, class_="plots"),
     ]
 

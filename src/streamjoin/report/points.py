@@ -56,11 +56,19 @@ class History:
         points: The oldest first, at most `MOST_POINTS`.
         silences: From when to when nothing was committed, for longer than is usual, and for longer than one point is.
         width_seconds: How much time a point stands for; 0: each is one batch.
+        allowed_seconds: After so long without a commit the time since the last one is a silence too.
     """
 
     points: Sequence[Point] = ()
     silences: Sequence[tuple[datetime, datetime]] = ()
     width_seconds: float = 0.0
+    allowed_seconds: float = 0.0
+
+    def silences_until(self, end: datetime) -> list[tuple[datetime, datetime]]:
+        """Return the silences up to a time."""
+        if self.points and (end - self.points[-1].at).total_seconds() > max(self.allowed_seconds, self.width_seconds):
+            return [*self.silences, (self.points[-1].at, end)]
+        return list(self.silences)
 
     @property
     def batches(self) -> int:
@@ -121,7 +129,7 @@ def gathered(series: Iterable[BatchFigures], most: int = MOST_POINTS) -> History
             width = 2 * width or _first_width(buckets, most)
             buckets = _joined(buckets, width)
             silences = [each for each in silences if (each[1] - each[0]).total_seconds() >= width]
-    return History([each.point() for each in buckets], silences, width)
+    return History([each.point() for each in buckets], silences, width, expected_seconds(gaps))
 
 
 def _first_width(buckets: Sequence[_Bucket], most: int) -> float:

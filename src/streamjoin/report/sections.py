@@ -26,12 +26,11 @@ def plots_of(kind: str, history: History) -> Iterator[Plot]:
         history: What it has done.
     """
     points = history.points
-    worst = " The worst of each interval." if history.width_seconds else ""
     behind = "binlog" if kind == "replicate" else "slowest shard"
     yield _throughput(kind, points)
     yield Plot(
         title="Lag",
-        about=f"How far the {behind} was behind when it had been read.{worst}",
+        about=f"How far the {behind} was behind when it had been read.",
         unit=SECONDS,
         lines={behind: [each.lag_seconds for each in points]},
         nothing=_NO_LAG.get(kind, "No commit says how far it was behind."),
@@ -39,7 +38,7 @@ def plots_of(kind: str, history: History) -> Iterator[Plot]:
     fresh = [each.figures.freshness for each in points]
     yield Plot(
         title="Freshness",
-        about=f"{_FRESH.get(kind, 'From the arrival of a record in the stream to its commit.')}{worst}",
+        about=_FRESH.get(kind, "From the arrival of a record in the stream to its commit."),
         unit=SECONDS,
         lines={
             "p50": [each and each.p50_seconds for each in fresh],

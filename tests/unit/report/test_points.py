@@ -89,6 +89,15 @@ def test_a_stop_is_a_silence_and_the_usual_pace_is_none() -> None:
     assert gathered([]).silences == []
 
 
+def test_the_time_since_the_last_commit_is_a_silence_if_it_is_longer_than_usual() -> None:
+    history = gathered(every(5, 100))
+    last = history.points[-1].at
+    assert history.silences_until(last + timedelta(seconds=230)) == []
+    end = last + timedelta(seconds=231)
+    assert history.silences_until(end) == [(last, end)]
+    assert gathered([]).silences_until(end) == []
+
+
 def test_a_silence_shorter_than_a_point_is_not_told() -> None:
     batches = [*every(5, 50), *(batch(1_000 + 86_400 * number, number) for number in range(10))]
     assert gathered(batches, 400).silences[0] == (batches[49].at, batches[50].at)
