@@ -118,6 +118,7 @@ def test_the_command_line_looks_at_jobs_without_spark(installed: Callable[[str],
 
     for command in (["validate", ENRICH], ["schema"], ["checkpoint", "show", ENRICH], ["checkpoint", "show", CAPTURE]):
         assert cli.run("streamjoin", *command)[0] == 0
+    assert cli.run("streamjoin", "report", ENRICH, "-o", "report.html")[0] == 0
     assert cli.run("streamjoin", "verify", ENRICH)[1].startswith("no commit of streamjoin at")
     for command, extra in ((["run", ENRICH], "local"), (["run", REPLICATE], "mysql"), (["query", ".", "x"], "query")):
         code, said = cli.run("streamjoin", *command)

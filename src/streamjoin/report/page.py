@@ -70,10 +70,7 @@ def _head(overview: Overview) -> list[Element]:
 
 
 def _alerts(overview: Overview) -> list[Element]:
-    said = []
-    if overview.state.state in (State.DIED, State.STALE):
-        said.append(f"The job is {overview.state.state}: {overview.state.detail}.")
-    newest = overview.newest
+    said, newest = [], overview.newest
     if newest is not None and newest.catalog_failures:
         said.append(f"The catalog failed {newest.catalog_failures:,} times in a row: {newest.catalog_error}")
     for name, each in (newest.references if newest else {}).items():
@@ -86,6 +83,7 @@ def _alerts(overview: Overview) -> list[Element]:
 
 def _tiles(overview: Overview) -> Element:
     newest, whole = overview.newest, overview.sum_lately()
+    fresh = next((each.freshness for each in reversed(overview.batches) if each.freshness is not None), None)
     tiles = [
         _tile("Lag", "-", "not known")
         if overview.lag_ms is None
@@ -99,11 +97,11 @@ def _tiles(overview: Overview) -> Element:
         if newest is None
         else _tile("Last commit", f"{newest.at:%H:%M:%S}", f"{newest.at:%Y-%m-%d}, {_age(overview, newest)}"),
         _tile("Freshness p99", "-", "not known")
-        if newest is None or newest.freshness is None
+        if fresh is None
         else _tile(
             "Freshness p99",
-            duration(newest.freshness.p99_seconds),
-            f"p50 {duration(newest.freshness.p50_seconds)}, max {duration(newest.freshness.max_seconds)}"
+            duration(fresh.p99_seconds),
+            f"p50 {duration(fresh.p50_seconds)}, max {duration(fresh.max_seconds)}"
             + (f"; worst p99 of 15 min {duration(whole.freshness.p99_seconds)}" if whole and whole.freshness else ""),
         ),
         _tile(
