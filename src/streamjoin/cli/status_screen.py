@@ -1,6 +1,6 @@
 """The overview of a job on a terminal, from 80 columns on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -23,12 +23,17 @@ _COLOURS: Final = {
 }
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _MOST_SHARDS: Final = 6
+_FEWEST_SHARDS: Final = 2
+_MOST_TABLES: Final = 8
+# A lower terminal has no room for so many shards.
+_TALL: Final = 34
 _FEWEST_COMMITS: Final = 3
 # What stands above the commits, in lines.
 _OTHER_LINES: Final = 30
 # That of a batch of a stream; longer ones name a place, which stands elsewhere.
 _ID_WIDTH: Final = 12
 _WIDE: Final = 110
+_NONE: Final = "-"
 _LABEL_WIDTH: Final = 13
 _DIM: Final = "bright_black"
 
@@ -44,7 +49,7 @@ def screen(overview: Overview, width: int, height: int = 40) -> Group:
     parts: list[RenderableType] = [head, Text(overview.state.detail, style=_DIM), _facts(overview)]
     if overview.shards:
         beside = "" if overview.kind == "replicate" else _counted_shards(overview.shards)
-        parts += [_heading("Position and lag", beside), _shards(overview, width)]
+        parts += [_heading("Position and lag", beside), _shards(overview, width, height)]
     if overview.newest is not None and overview.newest.references:
         parts += [_heading("References", "as of the newest commit"), _references(overview)]
     if overview.batches:
@@ -74,9 +79,10 @@ def _facts(overview: Overview) -> Table:
         if figures.freshness is not None:
             facts.add_row(label, _freshness(figures.freshness))
     facts.add_row("stages", _stages(whole))
+    if whole.services:
+        facts.add_row("services", _services(whole))
     if whole.tables:
-        rows = " · ".join(f"{name} {number:,}" for name, number in sorted(whole.tables.items()))
-        facts.add_row("rows, 15 min", escape(rows))
+        facts.add_row("rows, 15 min", escape(_rows(whole.tables)))
     letters = " · ".join(f"{reason} {number:,}" for reason, number in overview.letters.items())
     colour = "yellow" if overview.letters else _DIM
     facts.add_row("dead letters", Text(letters or "none", style=colour))
@@ -99,9 +105,21 @@ def _stages(whole: BatchFigures) -> Text:
     found = Text()
     for stage, seconds in by_stage(whole.seconds).items():
         found.append(f"{stage.replace('_', ' ')} ", style=_DIM).append(f"{seconds / whole.batches:.2f}  ")
-    for service, seconds in whole.services.items():
-        found.append(f"{service.replace('.', ' ')} ", style=_DIM).append(f"{seconds:.1f} in all  ")
     return found.append("s a batch", style=_DIM)
+
+
+def _services(whole: BatchFigures) -> Text:
+    found = Text()
+    for service, seconds in whole.services.items():
+        found.append(f"{service.replace('.', ' ')} ", style=_DIM).append(f"{seconds:.1f}  ")
+    return found.append("s in 15 min", style=_DIM)
+
+
+def _rows(tables: Mapping[str, int]) -> str:
+    greatest = sorted(tables.items(), key=lambda each: -each[1])
+    said = [f"{name} {number:,}" for name, number in greatest[:_MOST_TABLES]]
+    left = len(greatest) - len(said)
+    return " · ".join([*said, f"{left:,} more"] if left else said)
 
 
 def _trouble(whole: BatchFigures) -> str:
@@ -118,10 +136,11 @@ def _counted_shards(shards: Sequence[ShardView]) -> str:
     return f"{len(shards) - drained} open" + (f", {drained} read to their end" if drained else "")
 
 
-def _shards(overview: Overview, width: int) -> RenderableType:
+def _shards(overview: Overview, width: int, height: int) -> RenderableType:
     table = _table(left=("shard", "position"), columns=("shard", "lag", "asked", "last record", "position"))
     is_wide = width >= _WIDE
-    shown = [each for each in overview.shards if not each.is_drained][:_MOST_SHARDS]
+    most = _MOST_SHARDS if height >= _TALL else _FEWEST_SHARDS
+    shown = [each for each in overview.shards if not each.is_drained][:most]
     for each in shown:
         table.add_row(
             _short(each.shard, 40 if is_wide else 20),
@@ -142,8 +161,8 @@ def _references(overview: Overview) -> Table:
     assert newest is not None and whole is not None  # noqa: S101  (there are references)
     for name, each in newest.references.items():
         matched, unmatched = whole.matched.get(name, 0), whole.unmatched.get(name, 0)
-        share = f"{matched / (matched + unmatched):.1%}" if matched + unmatched else "-"
-        age = "-" if each.age_seconds is None else duration(max(0.0, each.age_seconds))
+        share = f"{matched / (matched + unmatched):.1%}" if matched + unmatched else _NONE
+        age = _NONE if each.age_seconds is None else duration(max(0.0, each.age_seconds))
         failures = Text(f"{each.failures}", style="yellow" if each.failures else "")
         table.add_row(escape(name), f"{each.version:,}", age, share, failures)
     return table
@@ -154,23 +173,30 @@ def _commits(overview: Overview, width: int, height: int) -> Table:
     if width >= _WIDE:
         columns[4:4] = ["superseded"]
         columns += ["bytes", "files"]
+    rows = [_cells(each, overview.now) for each in overview.batches[-max(_FEWEST_COMMITS, height - _OTHER_LINES) :]]
+    # A backfill has no lag, a replication no files.
+    columns = [name for name in columns if any(str(cells[name]) != _NONE for cells in rows)]
     table = _table(left=("at", "what"), columns=columns)
-    for each in reversed(overview.batches[-max(_FEWEST_COMMITS, height - _OTHER_LINES) :]):
-        cells: dict[str, str | Text] = {
-            "at": _time(each.at, overview.now),
-            "what": each.batch_id if each.kind == "batch" and len(each.batch_id) <= _ID_WIDTH else each.kind,
-            "read": f"{each.read:,}",
-            "kept": f"{each.kept + each.rewritten:,}",
-            "superseded": f"{each.superseded:,}",
-            "rejected": Text(f"{each.rejected:,}", style="yellow" if each.rejected else ""),
-            "fresh p99": "-" if each.freshness is None else duration(each.freshness.p99_seconds),
-            "lag": _lag(max(each.lag_ms.values(), default=None)),
-            "seconds": f"{work_seconds(each):.2f}",
-            "bytes": _bytes(each.bytes),
-            "files": "-" if each.files is None else f"{each.files.count} of {_bytes(each.files.bytes)}",
-        }
+    for cells in reversed(rows):
         table.add_row(*(cells[name] for name in columns))
     return table
+
+
+def _cells(figures: BatchFigures, now: datetime) -> dict[str, str | Text]:
+    files, fresh = figures.files, figures.freshness
+    return {
+        "at": _time(figures.at, now),
+        "what": figures.batch_id if figures.kind == "batch" and len(figures.batch_id) <= _ID_WIDTH else figures.kind,
+        "read": f"{figures.read:,}",
+        "kept": f"{figures.kept + figures.rewritten:,}",
+        "superseded": f"{figures.superseded:,}",
+        "rejected": Text(f"{figures.rejected:,}", style="yellow" if figures.rejected else ""),
+        "fresh p99": _NONE if fresh is None else duration(fresh.p99_seconds),
+        "lag": _lag(max(figures.lag_ms.values(), default=None)),
+        "seconds": f"{work_seconds(figures):.2f}",
+        "bytes": _bytes(figures.bytes),
+        "files": _NONE if files is None else f"{files.count} of {_bytes(files.bytes)}",
+    }
 
 
 def _table(*, columns: Sequence[str], left: Sequence[str]) -> Table:
@@ -197,12 +223,12 @@ def _short(text: str, most: int) -> str:
 
 def _lag(lag_ms: int | None) -> Text:
     if lag_ms is None:
-        return Text("-", style=_DIM)
+        return Text(_NONE, style=_DIM)
     return Text(duration(lag_ms / 1000) if lag_ms else "0", style="yellow" if lag_ms > 60_000 else "")
 
 
 def _since(moment: datetime | None, now: datetime) -> str:
-    return "-" if moment is None else ago(max(0.0, (now - moment).total_seconds()))
+    return _NONE if moment is None else ago(max(0.0, (now - moment).total_seconds()))
 
 
 def _time(moment: datetime, now: datetime) -> str:
@@ -210,7 +236,7 @@ def _time(moment: datetime, now: datetime) -> str:
 
 
 def _rate(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+    return _NONE if rate is None else f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def _bytes(number: float) -> str:

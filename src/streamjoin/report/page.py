@@ -6,16 +6,17 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from streamjoin.history.figures import BatchFigures
-from streamjoin.overview.overview import WINDOWS, Overview, work_seconds
+from streamjoin.overview.overview import WINDOWS, Overview
 from streamjoin.overview.state import MARKS, State, ago, duration
 from streamjoin.report.across import Across
+from streamjoin.report.current import as_it_is
 from streamjoin.report.file_sizes import TableSizes, sizes_figure
 from streamjoin.report.markup import document, node
 from streamjoin.report.plots import drawn
 from streamjoin.report.points import History
-from streamjoin.report.scales import bytes_text, count_text
+from streamjoin.report.scales import count_text
 from streamjoin.report.sections import plots_of
-from streamjoin.report.tables import folded, time_text
+from streamjoin.report.tables import time_text
 
 _COLOURS: Final = {
     **dict.fromkeys((State.NEVER_STARTED, State.STOPPED), "soft"),
@@ -24,8 +25,6 @@ _COLOURS: Final = {
     State.DIED: "bad",
 }
 _MOST_LAG_MS: Final = 60_000
-_MOST_SHARDS: Final = 100
-_MOST_COMMITS: Final = 50
 _MOST_REASONS: Final = 3
 _LETTERS_OF: Final = {"replicate": "of two hours", "backfill": "of the newest backfill"}
 
@@ -49,7 +48,7 @@ def page(overview: Overview, history: History, tables: Sequence[TableSizes] | No
             _tiles(overview),
             _facts(overview, history, since),
             *_plots(overview, history, tables, since),
-            *_now(overview),
+            *as_it_is(overview),
         ),
     )
 
@@ -174,74 +173,3 @@ def _plots(
         *(shaded if silences else []),
         node("div", *figures, *files, class_="plots"),
     ]
-
-
-def _now(overview: Overview) -> list[Element]:
-    """Return tables of what `status` shows: shards, references, the last commits."""
-    tables = []
-    if overview.shards:
-        open_ones = [each for each in overview.shards if not each.is_drained]
-        rows = [
-            [
-                each.shard,
-                _lag(each.lag_ms),
-                "-" if each.as_of is None else time_text(each.as_of),
-                "-" if each.arrived_at is None else time_text(each.arrived_at),
-                each.position,
-            ]
-            for each in open_ones[:_MOST_SHARDS]
-        ]
-        drained = len(overview.shards) - len(open_ones)
-        ended = f", {drained:,} read to their end" if drained else ""
-        left = f", the {_MOST_SHARDS} furthest behind" if len(open_ones) > _MOST_SHARDS else ""
-        summary = f"Position and lag: {len(open_ones):,} open{ended}{left}"
-        tables.append(folded(summary, ["shard", "lag", "asked", "last record", "position"], rows))
-    if overview.newest is not None and overview.newest.references:
-        rows = [
-            [
-                name,
-                f"{e.version:,}",
-                "-" if e.age_seconds is None else duration(max(0.0, e.age_seconds)),
-                f"{e.failures:,}",
-            ]
-            for name, e in overview.newest.references.items()
-        ]
-        summary = f"References of the newest commit: {len(rows):,}"
-        tables.append(folded(summary, ["reference", "version", "age", "failed refreshes in a row"], rows))
-    if overview.batches:
-        commits = list(reversed(overview.batches[-_MOST_COMMITS:]))
-        what = "minutes" if overview.kind == "replicate" else "commits"
-        head = [
-            "UTC",
-            "what",
-            "read",
-            "kept",
-            "superseded",
-            "rejected",
-            "fresh p99",
-            "lag",
-            "seconds",
-            "bytes",
-            "files",
-        ]
-        tables.append(folded(f"Last {len(commits):,} {what}", head, [_commit(each) for each in commits]))
-    return [node("h2", "As it is now"), node("div", *tables, class_="card")] if tables else []
-
-
-def _commit(figures: BatchFigures) -> list[str]:
-    files = figures.files
-    return [
-        time_text(figures.at),
-        figures.batch_id if figures.kind == "batch" else figures.kind,
-        *(f"{number:,}" for number in (figures.read, figures.kept + figures.rewritten, figures.superseded)),
-        f"{figures.rejected:,}",
-        "-" if figures.freshness is None else duration(figures.freshness.p99_seconds),
-        _lag(max(figures.lag_ms.values(), default=None)),
-        f"{work_seconds(figures):.2f}",
-        bytes_text(figures.bytes),
-        "-" if files is None else f"{files.count:,} of {bytes_text(files.bytes)}",
-    ]
-
-
-def _lag(lag_ms: int | None) -> str:
-    return "-" if lag_ms is None else duration(lag_ms / 1000) if lag_ms else "0"
