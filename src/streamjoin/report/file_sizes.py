@@ -51,7 +51,7 @@ def sizes_of(tables: Iterable[tuple[str, str]]) -> list[TableSizes]:
         except (OSError, SinkError) as error:
             found.append(TableSizes(name, trouble=f"'{base_path}' can't be listed: {error}"))
             continue
-        found.append(TableSizes(name, *([each.size for each in part] for part in (files.base, files.logs))))
+        found.append(TableSizes(name, [each.size for each in files.base], [each.size for each in files.logs]))
     return found
 
 

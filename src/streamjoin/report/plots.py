@@ -60,7 +60,7 @@ def drawn(plot: Plot, across: Across | None) -> Element:
         across: Where its points are; None if there are none.
     """
     is_sum = plot.form in (Form.AREAS, Form.BARS)
-    lines = {name: values for name, values in plot.lines.items() if any(v is not None for v in values)}
+    lines: Lines = {name: values for name, values in plot.lines.items() if any(v is not None for v in values)}
     if is_sum:
         lines = _fewer({name: values for name, values in lines.items() if any(values)})
     count = 0 if across is None else len(across.values)

@@ -41,9 +41,8 @@ def plots_of(kind: str, history: History) -> Iterator[Plot]:
         about=_FRESH.get(kind, "From the arrival of a record in the stream to its commit."),
         unit=SECONDS,
         lines={
-            "p50": [each and each.p50_seconds for each in fresh],
-            "p99": [each and each.p99_seconds for each in fresh],
-            "max": [each and each.max_seconds for each in fresh],
+            name: [None if each is None else getattr(each, f"{name}_seconds") for each in fresh]
+            for name in ("p50", "p99", "max")
         },
         nothing=_NO_FRESHNESS.get(kind, "No commit says when its records had arrived."),
         is_log=True,
@@ -131,7 +130,10 @@ def _references(points: Sequence[Point]) -> Iterator[Plot]:
         title="Reference changes",
         about="Versions since the first one here. One that is looked up has a version a batch.",
         unit=COUNT,
-        lines={name: [each and float(each.version - first[name]) for each in versions[name]] for name in names},
+        lines={
+            name: [None if each is None else float(each.version - first[name]) for each in versions[name]]
+            for name in names
+        },
         nothing=none,
         form=Form.STEPS,
     )
@@ -139,7 +141,7 @@ def _references(points: Sequence[Point]) -> Iterator[Plot]:
         title="Age of references",
         about="How long before the commit they were true of their table.",
         unit=SECONDS,
-        lines={name: [each and each.age_seconds for each in versions[name]] for name in names},
+        lines={name: [None if each is None else each.age_seconds for each in versions[name]] for name in names},
         nothing=none,
     )
     yield Plot(

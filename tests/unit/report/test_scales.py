@@ -103,8 +103,9 @@ def test_times_of_any_length_have_a_few_ticks_within_them(begin: float, length: 
     scale = of_times(begin, begin + length)
     assert 1 <= len(scale.ticks) <= 8
     assert all(begin <= tick <= begin + length for tick in scale.ticks)
-    written = [tick_text(tick, scale.ticks) for tick in scale.ticks]
-    assert len(set(written)) == len(written)
+    # A time of day may stand once for each day, whose name stands between them.
+    written = {(tick // 86_400, tick_text(tick, scale.ticks)) for tick in scale.ticks}
+    assert len(written) == len(scale.ticks)
 
 
 def test_numbers_run_from_the_least_to_the_greatest() -> None:
