@@ -42,6 +42,7 @@ def write_report(config: str, output: Path, since: datetime | None) -> str:
     from streamjoin.report.file_sizes import sizes_of  # noqa: PLC0415
     from streamjoin.report.page import page  # noqa: PLC0415
     from streamjoin.report.points import gathered  # noqa: PLC0415
+    from streamjoin.report.tables import counted  # noqa: PLC0415
 
     job = import_module(f"streamjoin.{settings.job}.status")
     overview: Overview = job.status(settings)()
@@ -52,8 +53,7 @@ def write_report(config: str, output: Path, since: datetime | None) -> str:
         output.write_bytes(content)
     except OSError as error:
         raise ConfigError([f"-o {output}: can't be written: {error.strerror}"], "streamjoin report") from error
-    commits = f"{history.batches:,} commit{'' if history.batches == 1 else 's'}"
-    return f"{output}: {commits} of job '{settings.name}', {len(content) / 1000:,.0f} kB"
+    return f"{output}: {counted(history.batches, 'commit')} of job '{settings.name}', {len(content) / 1000:,.0f} kB"
 
 
 def since_when(text: str) -> datetime:

@@ -9,7 +9,7 @@ from streamjoin.overview.overview import Overview, work_seconds
 from streamjoin.overview.state import duration
 from streamjoin.report.markup import node
 from streamjoin.report.scales import bytes_text
-from streamjoin.report.tables import folded, time_text
+from streamjoin.report.tables import counted, folded, time_text
 
 _MOST_SHARDS: Final = 100
 _MOST_COMMITS: Final = 50
@@ -39,7 +39,7 @@ def _shards(overview: Overview) -> Iterator[Element]:
     drained = len(overview.shards) - len(open_ones)
     ended = f", {drained:,} read to their end" if drained else ""
     left = f", the {_MOST_SHARDS} furthest behind" if len(open_ones) > _MOST_SHARDS else ""
-    summary = f"Position and lag: {len(open_ones):,} open{ended}{left}"
+    summary = f"Position and lag: {counted(len(open_ones), 'open shard')}{ended}{left}"
     yield folded(summary, ["shard", "lag", "asked", "last record", "position"], rows)
 
 
@@ -59,8 +59,8 @@ def _commits(overview: Overview) -> Iterator[Element]:
     if rows:
         # A backfill has no lag, a replication no files.
         head = [name for name in rows[0] if any(row[name] != _NONE for row in rows)]
-        what = "minutes" if overview.kind == "replicate" else "commits"
-        yield folded(f"Last {len(rows):,} {what}", head, [[row[name] for name in head] for row in rows])
+        what = "minute" if overview.kind == "replicate" else "commit"
+        yield folded(f"Last {counted(len(rows), what)}", head, [[row[name] for name in head] for row in rows])
 
 
 def _cells(figures: BatchFigures) -> dict[str, str]:

@@ -13,7 +13,7 @@ from streamjoin.hudi.table_files import TableFiles
 from streamjoin.report.markup import node
 from streamjoin.report.plots import bars
 from streamjoin.report.scales import COUNT, bytes_text
-from streamjoin.report.tables import folded
+from streamjoin.report.tables import counted, folded
 
 TITLE: Final = "Sizes of the tables' files"
 # In bytes.
@@ -72,8 +72,8 @@ def sizes_figure(tables: Sequence[TableSizes]) -> Element:
         }
         for low, high in pairwise([*_LIMITS[: top + 1], _LIMITS[top + 1] if top + 1 < len(_LIMITS) else float("inf")])
     }
-    about = f"Those that a query reads now: {len(base):,} base files of {bytes_text(sum(base))} in all"
-    about += f", {len(logs):,} logs of {bytes_text(sum(logs))}." if logs else "."
+    about = f"Those that a query reads now: {counted(len(base), 'base file')} of {bytes_text(sum(base))} in all"
+    about += f", {counted(len(logs), 'log')} of {bytes_text(sum(logs))}." if logs else "."
     figure = bars(TITLE, about, COUNT, rows)
     figure.append(
         folded(

@@ -16,7 +16,7 @@ from streamjoin.report.plots import drawn
 from streamjoin.report.points import History
 from streamjoin.report.scales import count_text
 from streamjoin.report.sections import plots_of
-from streamjoin.report.tables import time_text
+from streamjoin.report.tables import counted, time_text
 
 _COLOURS: Final = {
     **dict.fromkeys((State.NEVER_STARTED, State.STOPPED), "soft"),
@@ -82,6 +82,7 @@ def _alerts(overview: Overview) -> list[Element]:
 
 def _tiles(overview: Overview) -> Element:
     newest, whole = overview.newest, overview.sum_lately()
+    rates = {name: _rate(overview.rate(seconds)) for name, seconds in WINDOWS.items()}
     fresh = next((each.freshness for each in reversed(overview.batches) if each.freshness is not None), None)
     tiles = [
         _tile("Lag", "-", "not known")
@@ -105,8 +106,8 @@ def _tiles(overview: Overview) -> Element:
         ),
         _tile(
             "Records a second",
-            _rate(overview.rate(WINDOWS["5m"])),
-            f"in 5 min; 1 min {_rate(overview.rate(WINDOWS['1m']))}, 15 min {_rate(overview.rate(WINDOWS['15m']))}",
+            rates["5m"],
+            "not known" if newest is None else f"in 5 min; 1 min {rates['1m']}, 15 min {rates['15m']}",
         ),
         _letters(overview),
     ]
@@ -137,7 +138,7 @@ def _facts(overview: Overview, history: History, since: datetime | None) -> Elem
     facts: dict[str, Any] = {**overview.where, **overview.details, "lock": _lock(overview)}
     if history.points:
         first, last = history.points[0].since, history.points[-1].at
-        facts["shown"] = f"{history.batches:,} commits from {time_text(first)} to {time_text(last)}"
+        facts["shown"] = f"{counted(history.batches, 'commit')} from {time_text(first)} to {time_text(last)}"
     if since is not None:
         facts["asked for"] = f"all since {time_text(since)}"
     if history.width_seconds:

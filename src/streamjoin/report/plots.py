@@ -11,7 +11,7 @@ from streamjoin.report.across import Across
 from streamjoin.report.drawing import COLOURS, INNER, TOP, Drawing, Lines
 from streamjoin.report.markup import node
 from streamjoin.report.scales import Scale, Unit, from_zero, of_lengths
-from streamjoin.report.tables import folded
+from streamjoin.report.tables import counted, folded
 
 _HEIGHT: Final = TOP + INNER + 22
 _ROW, _BAR = 38, 14
@@ -104,7 +104,7 @@ def drawn(plot: Plot, across: Across | None) -> Element:
         node("div", labels, svg, class_="canvas"),
         node("p", across.about, class_="axis"),
         _legend({name: number % COLOURS for number, name in enumerate(lines)}),
-        folded(f"Numbers: {len(rows):,} points", [across.name, *lines], rows),
+        folded(f"Numbers: {counted(len(rows), 'point')}", [across.name, *lines], rows),
     )
 
 
@@ -142,11 +142,11 @@ def bars(
         _caption(title, about),
         _image(title, told, len(rows) * _ROW, *shapes),
         _legend({part: colours[part] for part in present}),
-        folded(f"Numbers: {len(rows):,} bars", ["", *present], cells),
+        folded(f"Numbers: {counted(len(rows), 'bar')}", ["", *present], cells),
     )
 
 
-def _figure(points: int, *content: Element | None) -> Element:
+def _figure(points: int, *content: Element) -> Element:
     return node("figure", *content, data_points=points)
 
 
@@ -220,9 +220,9 @@ def _told(plot: Plot, lines: Lines, across: Across, indices: Sequence[int]) -> s
         low, high, last = (plot.unit.text(value) for value in (min(present), max(present), present[-1]))
         said.append(f"{name} from {low} to {high}, at last {last}")
     first, last = (across.text(across.values[i]) for i in (indices[0], indices[-1]))
-    return f"{plot.about} {len(indices):,} points from {first} to {last} {across.name}: {'; '.join(said)}."
+    return f"{plot.about} {counted(len(indices), 'point')} from {first} to {last} {across.name}: {'; '.join(said)}."
 
 
-def _legend(colours: Mapping[str, int]) -> Element | None:
+def _legend(colours: Mapping[str, int]) -> Element:
     keys = (node("li", node("i", class_=f"k{colour}"), name) for name, colour in colours.items())
-    return node("ul", *keys, class_="legend") if len(colours) > 1 else None
+    return node("ul", *keys, class_="legend")

@@ -109,7 +109,7 @@ def _dead_letters(history: History) -> Plot:
     whole = history.whole()
     total = whole.rejected if whole else 0
     redriven = sum(whole.redriven_by_reason.values()) if whole else 0
-    taken_back = f" {redriven:,} were re-driven." if redriven else ""
+    taken_back = f" Of all, {redriven:,} re-driven." if redriven else ""
     return _by_name(
         history.points,
         lambda each: each.rejected_by_reason,

@@ -61,7 +61,7 @@ def test_the_numbers_of_each_plot_are_those_of_the_batches() -> None:
     assert list(found["Seconds by stage"].rows()[0]) == ["UTC", "fetch", "compute", "commit", "own"]
     assert column(found["Dead letters by reason"], "WRONG_TYPE") == ["1", "0", "0"] * 4
     assert column(found["Dead letters by reason"], "NOT_UTF8") == [*"000100000100"]
-    assert "6 in this time. 1 were re-driven." in found["Dead letters by reason"].words
+    assert "6 in this time. Of all, 1 re-driven." in found["Dead letters by reason"].words
     assert column(found["Reference changes"], "country") == [*"000011112222"]
     assert column(found["Age of references"], "country") == ["4 s"] * 12
     assert column(found["Matched events"], "country") == ["80 %"] * 12
@@ -108,7 +108,7 @@ def test_what_one_wants_to_see_first_stands_above_the_plots() -> None:
 
 def test_shards_references_and_the_last_commits_stand_in_tables() -> None:
     found = tables_of(made("enrich", 60))
-    assert found["Position and lag: 1 open, 1 read to their end"][0]["position"] == "AFTER 9"
+    assert found["Position and lag: 1 open shard, 1 read to their end"][0]["position"] == "AFTER 9"
     assert found["References of the newest commit: 1"][0]["version"] == "17"
     commits = found["Last 50 commits"]
     assert (len(commits), commits[0]["what"], commits[0]["read"], commits[0]["rejected"]) == (
