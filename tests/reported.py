@@ -38,7 +38,8 @@ def batches(count: int, stopped_at: int = 0) -> list[BatchFigures]:
             unmatched={"country": 20},
             lag_ms={"a": 1_000 * n, "b": 10},
             freshness=Freshness(1.0, 2.0 + n / 10, 3.0 + n / 10),
-            seconds={"commit": 0.5, "fetch": 0.25, "own": 1.0, "compute": 0.125},
+            seconds={"commit": 0.5, "fetch": 0.25, "own": 1.0, "compute": 0.125}
+            | ({"dead_letters": 0.1} if n >= 2 else {}),
             services={"beside.cleaning": 2.0} if n % 4 == 0 else {},
             references={"country": ReferenceFigures(3 + n // 4, 4.0)},
             meanwhile={"retries": n % 2},

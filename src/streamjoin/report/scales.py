@@ -141,10 +141,8 @@ def of_numbers(values: Sequence[float], *, is_log: bool = False) -> Scale:
 
 def _step(least: float, unit: Unit) -> float:
     """Return the smallest distance of ticks that is no smaller than `least`."""
-    if unit.is_whole and least <= 1:
+    if least <= 0 or (unit.is_whole and least <= 1):
         return 1.0
-    if least <= 0:
-        return 0.25
     if unit.steps and least > unit.steps[0] / 2:
         return next((step for step in unit.steps if step >= least), least)
     power = 10.0 ** math.floor(math.log10(least))

@@ -1,6 +1,7 @@
 """Which plots a job has, and what of its history each of them shows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from streamjoin.history.figures import BatchFigures
@@ -47,7 +48,7 @@ def plots_of(kind: str, history: History) -> Iterator[Plot]:
         nothing=_NO_FRESHNESS.get(kind, "No commit says when its records had arrived."),
         is_log=True,
     )
-    yield _by_name(
+    stages = _by_name(
         points,
         _stages,
         title="Seconds by stage",
@@ -56,6 +57,7 @@ def plots_of(kind: str, history: History) -> Iterator[Plot]:
         form=Form.AREAS,
         nothing="No commit says how long its stages took.",
     )
+    yield replace(stages, lines={name.replace("_", " "): values for name, values in stages.lines.items()})
     yield _dead_letters(history)
     if kind == "enrich":
         yield from _references(points)
@@ -101,8 +103,7 @@ def _throughput(kind: str, points: Sequence[Point]) -> Plot:
 
 
 def _stages(figures: BatchFigures) -> Mapping[str, float] | None:
-    seconds = by_stage(figures.seconds)
-    return {stage.replace("_", " "): each / figures.batches for stage, each in seconds.items()} or None
+    return {stage: each / figures.batches for stage, each in figures.seconds.items()} or None
 
 
 def _dead_letters(history: History) -> Plot:
@@ -204,6 +205,6 @@ def _by_name(
 ) -> Plot:
     """Return a plot of values that have names: of a point that lacks one it is 0, and None of a point without any."""
     found = [of(each.figures) for each in points]
-    names = dict.fromkeys(name for each in found for name in each or {})
+    names = by_stage(dict.fromkeys((name for each in found for name in each or {}), 0.0))
     lines = {name: [None if each is None else each.get(name, 0.0) for each in found] for name in names}
     return Plot(title=title, about=about, unit=unit, lines=lines, nothing=nothing, form=form)

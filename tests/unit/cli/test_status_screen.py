@@ -41,9 +41,9 @@ def test_a_column_of_which_nothing_is_known_is_left_out() -> None:
 
 
 def test_stages_are_told_a_batch_and_services_as_they_come() -> None:
-    lines = shown(overview_of("enrich", batches(8))).splitlines()
+    lines = shown(overview_of("enrich", batches(8)), 120).splitlines()
     assert [line.rstrip() for line in lines if line.startswith(("stages", "services"))] == [
-        "stages        fetch 0.25  compute 0.12  commit 0.50  own 1.00  s a batch",
+        "stages        fetch 0.25  compute 0.12  dead letters 0.07  commit 0.50  own 1.00  s a batch",
         "services      beside cleaning 4.0  s in 15 min",
     ]
 

@@ -58,7 +58,9 @@ def test_the_numbers_of_each_plot_are_those_of_the_batches() -> None:
     assert column(found["Lag"], "slowest shard") == ["10 ms", *(f"{n} s" for n in range(1, 12))]
     assert column(found["Freshness"], "p99") == [f"{2 + n / 10:.3g} s" for n in range(12)]
     assert column(found["Seconds by stage"], "commit") == ["500 ms"] * 12
-    assert list(found["Seconds by stage"].rows()[0]) == ["UTC", "fetch", "compute", "commit", "own"]
+    assert column(found["Seconds by stage"], "dead letters") == ["0", "0", *["100 ms"] * 10]
+    # In their order, whichever came first.
+    assert list(found["Seconds by stage"].rows()[0]) == ["UTC", "fetch", "compute", "dead letters", "commit", "own"]
     assert column(found["Dead letters by reason"], "WRONG_TYPE") == ["1", "0", "0"] * 4
     assert column(found["Dead letters by reason"], "NOT_UTF8") == [*"000100000100"]
     assert "6 in this time. Of all, 1 re-driven." in found["Dead letters by reason"].words
