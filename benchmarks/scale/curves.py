@@ -2,8 +2,9 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pyspark.sql import SparkSession
@@ -11,9 +12,10 @@ from pyspark.sql import SparkSession
 from benchmarks.our_way import OurWay, job_config
 from benchmarks.own_process import in_own_process, in_own_spark
 from benchmarks.run import Result
-from benchmarks.summary import by_rows, commits, references
+from benchmarks.summary import by_rows, commits, memory, references
 from benchmarks.summary.figures import LAYOUTS, TYPES, Found
 from benchmarks.summary.running import fill_items
+from benchmarks.summary.sizes import FULL as SIZES
 from benchmarks.summary.steady import ITEMS, RECORDS, take_turns
 from benchmarks.summary.tables import fill_table
 from benchmarks.todays_way import TodaysWay, today_session
@@ -41,6 +43,8 @@ class Scale:
         script_items: Of them, those that the script scans too.
         shards: Of a stream.
         commits: Of a table, at the end.
+        backlogs: Records of the small one; the large one has ten times as many.
+        backlog_limit: Records of a batch of them at most.
         rounds: Batches of each point that count.
     """
 
@@ -49,14 +53,16 @@ class Scale:
     script_items: Sequence[int] = (4, 5_000, 50_000)
     shards: Sequence[int] = (1, 2, 4, 8, 16, 32)
     commits: int = 1_000
+    backlogs: int = 200_000
+    backlog_limit: int = 100_000
     rounds: int = 4
 
 
 FULL = Scale()
 
 
-def _curve(title: str, x: str, lines: Mapping[str, Sequence[tuple[int, float]]]) -> Curve:
-    return {"title": title, "x": x, "y": SECONDS, "log_x": True, "lines": lines}
+def _curve(title: str, x: str, lines: Mapping[str, Sequence[tuple[int, float]]], y: str = SECONDS) -> Curve:
+    return {"title": title, "x": x, "y": y, "log_x": True, "lines": lines}
 
 
 def rows_curve(result: Result, scale: Scale, directory: str, _: str) -> Measured:
@@ -133,9 +139,21 @@ def commits_curve(result: Result, scale: Scale, directory: str, _: str) -> Measu
     return [], Found(problems=problems, details={"growing": growing, "files": files})
 
 
+def memory_curve(_: Result, scale: Scale, directory: str, __: str) -> Measured:
+    """Return the most memory that a job's processes have together, by records of the backlog that it drains."""
+    Path(directory).mkdir(parents=True)
+    given = replace(SIZES, memory_records=scale.backlogs, memory_limit=scale.backlog_limit)
+    found = in_own_process(memory.measure, given, directory)
+    peaks = [max(samples) / 1e6 for samples in found.details["memory"].values()]
+    points = list(zip((scale.backlogs, memory.TIMES_LARGER * scale.backlogs), peaks, strict=True))
+    lines = {"all processes, merge-on-read": points}
+    return [_curve("memory by records of the backlog", "records", lines, "MB")], Found(problems=found.problems)
+
+
 PARTS: dict[str, Callable[[Result, Scale, str, str], Measured]] = {
     "rows": rows_curve,
     "items": items_curve,
     "shards": shards_curve,
     "commits": commits_curve,
+    "memory": memory_curve,
 }

@@ -58,8 +58,8 @@ class Sizes:
 
 FULL = Sizes(
     warmup=3,
-    rounds=6,
-    slow_rounds=2,
+    rounds=5,
+    slow_rounds=1,
     behind=6,
     behind_rounds=2,
     backlog_records=100_000,
@@ -69,14 +69,14 @@ FULL = Sizes(
     table_rounds=3,
     items=50_000,
     many_items=500_000,
-    script_batches=2,
+    script_batches=1,
     counted_batches=1,
-    fresh_seconds=24.0,
-    commits=80,
+    fresh_seconds=20.0,
+    commits=60,
     fresh_commits=20,
-    commit_rounds=12,
-    memory_records=200_000,
-    memory_limit=100_000,
+    commit_rounds=8,
+    memory_records=100_000,
+    memory_limit=50_000,
 )
 QUICK = Sizes(
     warmup=1,

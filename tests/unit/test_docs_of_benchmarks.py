@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.publish import curves_table, goals_table
 from tests.documents import ROOT
 
 PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
@@ -15,23 +16,15 @@ def result(name: str) -> Any:
 
 
 def figures() -> list[str]:
-    bench, capture = result("bench"), result("capture_batches")["capture_to_enrich"]
-    replicate, backfill = result("replicate"), result("backfill")
-    steady, backlog = (
-        {name: variant["median_seconds"] for name, variant in bench["parts"][part]["variants"].items()}
-        for part in ("steady", "backlog")
+    capture, replicate, backfill = (
+        result("capture_batches")["capture_to_enrich"],
+        result("replicate"),
+        result("backfill"),
     )
-    untuned = steady["script, 200 shuffle partitions"]
-    kinds = ("MERGE_ON_READ", "COPY_ON_WRITE")
-    ratios = {each["figure"]: each["value"] for each in bench["summary"]}
-    behind = [value for figure, value in ratios.items() if figure.startswith("batch of a job that is behind")]
     export, scan = backfill["export"], backfill["scan"]
     return [
-        *(f"| {median:.2f} |" for median in steady.values()),
-        *(f"{untuned / steady[kind]:.1f} ({steady['script'] / steady[kind]:.1f} against" for kind in kinds),
-        *(f"| {ratio:.2f} (" for ratio in behind),
-        *(f"| {backlog['script'] / backlog[kind]:.1f} (14.5 s, {backlog[kind]:.1f} s)" for kind in kinds),
-        f"help of the command line | {ratios['`streamjoin --help`']:.2f} s",
+        goals_table(result("bench")),
+        curves_table(result("scale")),
         f"p50 {replicate['latency']['p50_seconds']:.2f} s, p99 {replicate['latency']['p99_seconds']:.2f} s",
         f"{replicate['bulk']['a_second']:,.0f} changes a second in bulk",
         f"{replicate['replay']['a_second']:,.0f} if a start repeats them",
