@@ -19,9 +19,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 def goals_table(bench: Mapping[str, Any]) -> str:
     """Return the figures of a run of `make bench`, a line each, in Markdown."""
-    words = {True: "reached", False: "not reached", None: ""}
+    units, words = {"x": ""}, {True: "reached", False: "not reached", None: ""}
     lines = [
-        f"| {figure.replace('`', '')} | {_number(value)}{'' if unit == 'x' else f' {unit}'} | {goal or ''} | {words[met]} |"
+        f"| {figure.replace('`', '')} | {_number(value)}{units.get(unit, f' {unit}')} | {goal or ''} | {words[met]} |"
         for each in bench["summary"]
         for figure, value, unit, goal, met in [(each[name] for name in ("figure", "value", "unit", "goal", "met"))]
     ]
