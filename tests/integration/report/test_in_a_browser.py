@@ -48,6 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         figures = batches(40, stopped_at=25)
         content = page(overview_of(kind, figures), gathered(figures), None if kind == "replicate" else SIZES, None)
         (made / f"{kind}.html").write_bytes(content)
+    # Its ticks have seconds, and are as many as there may be.
+    minute = batches(13)
+    (made / "minute.html").write_bytes(page(overview_of("enrich", minute), gathered(minute), SIZES, None))
     (made / "never.html").write_bytes(page(overview_of("enrich", []), gathered([]), [], None))
     return made
 
@@ -109,7 +112,7 @@ def test_each_plot_has_its_points_on_the_screen(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("name", "width"), [("enrich", PHONE), ("enrich", DESKTOP), ("capture", PHONE)])
+@pytest.mark.parametrize(("name", "width"), [("enrich", PHONE), ("enrich", DESKTOP), ("minute", PHONE)])
 def test_nothing_is_wider_than_the_screen_and_all_text_can_be_read(
     browser: chromium.Chromium, address: str, tmp_path: Path, name: str, width: int, theme: str
 ) -> None:
