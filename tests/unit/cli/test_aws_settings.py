@@ -117,6 +117,7 @@ FILES = {
 OF_JOBS: list[tuple[str, list[str], list[str]]] = [
     ("run", [*FILES], []),
     ("status", ["enrich", "capture", "backfill", "replicate"], []),
+    ("report", ["enrich", "capture", "backfill", "replicate"], ["-o", "report.html"]),
     ("doctor", ["local", "replicate"], ["--json"]),
     ("query", ["enrich", "capture", "backfill"], ["SELECT 1 FROM orders"]),
     ("verify", ["enrich", "capture", "replicate"], []),
