@@ -1,7 +1,8 @@
 """A stack as CloudFormation would make it, with all stacks inside of it, worked out without any service.
 
-Of the template language it knows what the templates use, after AWS's documentation of the functions, and refuses what it doesn't know. A loop's
-identifier is put into keys (`&{X}` without what is neither letter nor digit), into `Fn::Sub` and into `Ref`, and nowhere else, as an account does.
+Of the template language it knows what the templates use, after AWS's documentation of the functions, and refuses what it
+doesn't know. A loop's identifier is put into keys (`&{X}` without what is neither letter nor digit), into `Fn::Sub` and
+into `Ref`, and nowhere else, as an account does.
 """
 
 import re
@@ -44,7 +45,10 @@ _REFS: Final = {
     "AWS::StepFunctions::StateMachine": f"arn:aws:states:{_HERE}:stateMachine:{{StateMachineName}}",
 }
 _ATTRIBUTES: Final = {
-    ("AWS::DynamoDB::Table", "StreamArn"): f"arn:aws:dynamodb:{_HERE}:table/{{TableName}}/stream/2026-01-01T00:00:00.000",
+    (
+        "AWS::DynamoDB::Table",
+        "StreamArn",
+    ): f"arn:aws:dynamodb:{_HERE}:table/{{TableName}}/stream/2026-01-01T00:00:00.000",
     ("AWS::Events::Rule", "Arn"): f"arn:aws:events:{_HERE}:rule/{{Name}}",
     ("AWS::IAM::Role", "Arn"): f"arn:aws:iam::{ACCOUNT}:role/{{RoleName}}",
     ("AWS::Kinesis::Stream", "Arn"): f"arn:aws:kinesis:{_HERE}:stream/{{Name}}",
@@ -157,7 +161,9 @@ class Stack:
             word, collection, fragment = each
             for item in self._value(collection):
                 for inner, value in fragment.items():
-                    name = inner.replace(f"&{{{word}}}", re.sub(r"[^A-Za-z0-9]", "", item)).replace(f"${{{word}}}", item)
+                    name = inner.replace(f"&{{{word}}}", re.sub(r"[^A-Za-z0-9]", "", item)).replace(
+                        f"${{{word}}}", item
+                    )
                     yield name, _put_in(value, word, item)
 
     def _resource(self, name: str) -> Resource:
@@ -285,7 +291,11 @@ FULL: Final = {
 STACKS: Final = {
     "default": root,
     "captured by Kinesis, replicated by the job": lambda: root(**FULL, Replication="job"),
-    "captured by Pipes, replicated by DMS": lambda: root(**FULL, Replication="dms", ChangesBy="pipe", DmsVpcRole="true"),
+    "captured by Pipes, replicated by DMS": lambda: root(
+        **FULL, Replication="dms", ChangesBy="pipe", DmsVpcRole="true"
+    ),
     "capture alone": lambda: root(Enrich="false", CaptureTables=CAPTURED),
-    "events of a stream that is there": lambda: root(EventsStream="events-of-today", ReferenceTables="", Alarms="false"),
+    "events of a stream that is there": lambda: root(
+        EventsStream="events-of-today", ReferenceTables="", Alarms="false"
+    ),
 }
