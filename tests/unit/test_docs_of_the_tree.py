@@ -10,7 +10,7 @@ import pytest
 
 from tests.documents import ROOT, code_blocks
 
-TOPS = ("src", "tests", "docs", "conf", "jobs", "notebooks", "scripts", "benchmarks")
+TOPS = ("src", "tests", "docs", "conf", "jobs", "notebooks", "scripts", "benchmarks", "infra")
 FILES = [
     *(path for path in ROOT.iterdir() if path.is_file()),
     *(path for top in TOPS for path in (ROOT / top).rglob("*") if "__pycache__" not in path.parts),

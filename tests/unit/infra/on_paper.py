@@ -1,6 +1,6 @@
 """A stack as CloudFormation would make it, with all stacks inside of it, worked out without any service.
 
-Of the template language it knows what the templates use, after AWS's documentation of the functions, and refuses what it
+Of the template language it knows what the templates use, after the documentation of the functions, and refuses what it
 doesn't know. A loop's identifier is put into keys (`&{X}` without what is neither letter nor digit), into `Fn::Sub` and
 into `Ref`, and nowhere else, as an account does.
 """
