@@ -111,6 +111,10 @@ class Stack:
         self.values = {name: str(given.get(name, each.get("Default"))) for name, each in declared.items()}
         for name, each in declared.items():
             _check(file, name, each, self.values[name])
+        for rule in self.template.get("Rules", {}).values():
+            for each in rule["Assertions"] if self._value(rule["RuleCondition"]) else []:
+                if not self._value(each["Assert"]):
+                    raise ValueError(each["AssertDescription"])
         self._made: dict[str, Resource] = {}
         self._inner: dict[str, Stack] = {}
 
@@ -236,6 +240,7 @@ _FUNCTIONS: Final[dict[str, Callable[[Stack, Any], Any]]] = {
     "Fn::Equals": lambda stack, argument: str(stack._value(argument[0])) == str(stack._value(argument[1])),
     "Fn::Not": lambda stack, argument: not stack._value(argument[0]),
     "Fn::And": lambda stack, argument: all(stack._value(argument)),
+    "Fn::EachMemberEquals": lambda stack, argument: set(stack._value(argument[0])) <= {argument[1]},
     "Fn::Or": lambda stack, argument: any(stack._value(argument)),
 }
 

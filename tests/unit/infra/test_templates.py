@@ -13,7 +13,7 @@ import pytest
 
 from streamjoin.dms.table_mappings import TableMappings
 from tests.documents import ROOT, code_blocks, quoted, table_rows
-from tests.unit.infra.on_paper import FULL, INFRA, STACKS, TEMPLATES, root, template
+from tests.unit.infra.on_paper import FULL, INFRA, SECRET, STACKS, TEMPLATES, root, template
 
 README = (INFRA / "README.md").read_text()
 RESOURCES = [resource for make in STACKS.values() for resource in make().all()]
@@ -97,6 +97,22 @@ def test_parameters_and_outputs_of_the_root_are_documented_with_their_defaults()
 def test_a_parameter_refuses_what_can_not_be_meant(parameter: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=rf"{parameter} .*{re.escape(wrong.rpartition(',')[2])}"):
         root(**{**FULL, parameter: wrong})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"Replication": "dms", "TableMappings": '{"rules": []}'}, "dms: give it MySqlSecretArn"),
+        ({"Replication": "dms", "MySqlSecretArn": SECRET}, "dms: give it TableMappings"),
+        ({"Replication": "job"}, "job: give it MySqlSecretArn"),
+        ({"WorkerType": "G.025X", "CaptureTables": "receipts:id"}, "G.025X, which a backfill can't have"),
+    ],
+)
+def test_parameters_that_do_not_fit_together_are_refused_before_anything_is_made(
+    given: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        root(**given)
 
 
 def test_every_parameter_is_described_or_bounded() -> None:
