@@ -109,13 +109,3 @@ def test_a_job_that_is_not_there_ends_the_workflow_with_its_reason(pipeline: tup
     assert ended["status"] == "FAILED"
     assert "EntityNotFound" in ended["error"]
     assert made.runs("capture") == []
-
-
-def test_the_jobs_are_as_the_template_says(pipeline: tuple[Pipeline, list[str]]) -> None:
-    made, _ = pipeline
-    found = made.glue.get_job(JobName=f"{made.name}-enrich")["Job"]
-    assert found["Command"]["Name"] == "gluestreaming"
-    assert (found["GlueVersion"], found["WorkerType"], found["NumberOfWorkers"]) == ("5.1", "G.1X", 2)
-    assert (found["MaintenanceWindow"], found["MaxRetries"]) == ("Sun:3", 3)
-    assert found["DefaultArguments"]["--config"] == "s3://artefacts/streamjoin/conf/enrich.yaml"
-    assert found["DefaultArguments"]["--datalake-formats"] == "hudi"
