@@ -15,6 +15,7 @@ ROLE = "arn:aws:iam::000000000000:role/streamjoin-test"
 JOBS = {
     "ArtefactsUri": "s3://artefacts/streamjoin",
     "PythonModules": "s3://artefacts/streamjoin/wheels/streamjoin.whl",
+    "ReplicateModules": "s3://artefacts/streamjoin/wheels/streamjoin.whl",
     **{f"{job}RoleArn": ROLE for job in ("Enrich", "Capture", "Backfill")},
     **{"GlueVersion": "5.1", "WorkerType": "G.1X", "Workers": "2", "Retries": "3", "LogDays": "30"},
     "MaintenanceWindow": "Sun:3",

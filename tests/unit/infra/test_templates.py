@@ -185,7 +185,8 @@ def test_the_jobs_have_the_arguments_that_the_documentation_names() -> None:
     told = {quoted(cells[0])[0]: quoted(cells[1])[0] for cells in table_rows(text, 2) if "`--" in cells[0]}
     (enrich,) = (each.properties for each in root().all() if each.kind == "AWS::Glue::Job")
     arguments = enrich["DefaultArguments"]
-    assert set(told) <= set(arguments)
+    # The option of pip is for a bundle alone.
+    assert set(told) - {"--python-modules-installer-option"} <= set(arguments)
     assert arguments["--datalake-formats"] == told["--datalake-formats"]
     assert set(told["--conf"].split(" --conf ")) <= set(arguments["--conf"].split(" --conf "))
     version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
@@ -196,6 +197,22 @@ def test_the_jobs_have_the_arguments_that_the_documentation_names() -> None:
     assert enrich["ExecutionProperty"] == {"MaxConcurrentRuns": 1}
     # A job with a timeout is not started again in its maintenance window.
     assert "Timeout" not in enrich
+
+
+def modules(**given: str) -> dict[str, tuple[str, str | None]]:
+    made = root(**{**FULL, "PipOptions": "", **given}, Replication="job").all()
+    jobs = {each.name: each.properties["DefaultArguments"] for each in made if each.kind == "AWS::Glue::Job"}
+    asked = ("--additional-python-modules", "--python-modules-installer-option")
+    return {name: (each[asked[0]], each.get(asked[1])) for name, each in jobs.items()}
+
+
+def test_every_job_installs_the_wheel_with_what_it_needs_or_the_bundle_alone() -> None:
+    wheel = "s3://artefacts/streamjoin/wheels/streamjoin-0.1.0-py3-none-any.whl"
+    of_wheel = {name: (wheel, None) for name in ("Enrich", "Capture", "Backfill")}
+    assert modules() == {**of_wheel, "Replicate": (f"{wheel},pymysql[rsa]", None)}
+    bundle = "s3://artefacts/streamjoin/wheels/streamjoin-0.1.0-glue-5.1.gluewheels.zip"
+    of_bundle = modules(PythonModules=bundle, PipOptions="--no-index")
+    assert of_bundle == {name: (bundle, "--no-index") for name in (*of_wheel, "Replicate")}
 
 
 def tables(**given: str) -> dict[str, dict[str, Any]]:
