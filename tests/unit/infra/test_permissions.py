@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.needs import Need, needs
 from streamjoin.entry import load_job
-from tests.unit.infra.on_paper import ACCOUNT, ARTEFACTS, FULL, REGION, SECRET, root
+from tests.stacks_on_paper import ACCOUNT, ARTEFACTS, FULL, REGION, SECRET, root
 from tests.unit.infra.policies import Statement, allows, grants
 
 STACK = root(**{**FULL, "ReferenceTables": "country:code:name,products:sku"}, Replication="job")

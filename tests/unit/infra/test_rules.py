@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.infra.on_paper import FULL, SECRET, STACKS, Resource, Stack, root, template
+from tests.stacks_on_paper import FULL, SECRET, STACKS, Resource, Stack, root, template
 from tests.unit.infra.policies import Statement, grants, of_resources, trusts
 
 MADE = [*(each for make in STACKS.values() for each in make().all()), *Stack("artefacts.yaml", {}).all()]
@@ -59,7 +59,7 @@ def test_roles_are_for_services_alone_and_none_passes_one_on() -> None:
     assert [each for each in allowed() if "iam:PassRole" in each.actions or "sts:AssumeRole" in each.actions] == []
     conditions = {each.principal["Service"]: each.condition for each in trusts(MADE)}
     assert conditions["states.amazonaws.com"] == conditions["pipes.amazonaws.com"]
-    assert conditions["states.amazonaws.com"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert conditions["states.amazonaws.com"] == {"StringEquals": {"aws:SourceAccount": "000000000000"}}
 
 
 def test_everybody_is_meant_only_where_something_is_denied() -> None:

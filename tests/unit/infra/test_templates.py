@@ -13,7 +13,7 @@ import pytest
 
 from streamjoin.dms.table_mappings import TableMappings
 from tests.documents import ROOT, code_blocks, quoted, table_rows
-from tests.unit.infra.on_paper import FULL, INFRA, SECRET, STACKS, TEMPLATES, root, template
+from tests.stacks_on_paper import FULL, INFRA, SECRET, STACKS, TEMPLATES, root, template
 
 README = (INFRA / "README.md").read_text()
 RESOURCES = [resource for make in STACKS.values() for resource in make().all()]
@@ -74,7 +74,7 @@ def test_parameters_and_outputs_of_the_root_are_documented_with_their_defaults()
         ("KmsKeyArn", "alias/mine"),
         ("LakeTable", "Orders"),
         ("Database", "sales-eu"),
-        ("EventsStream", "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"),
+        ("EventsStream", "arn:aws:kinesis:us-east-1:000000000000:stream/orders"),
         ("EventsShards", "501"),
         ("RetentionHours", "12"),
         ("ReferenceTables", "country:code:countryname:more"),
@@ -239,7 +239,7 @@ def test_an_entry_of_a_table_says_its_key_and_types_and_one_without_a_key_is_the
 def test_changes_of_captured_tables_go_to_kinesis_by_the_table_or_by_a_pipe_and_never_by_both() -> None:
     (by_table,) = tables(ReferenceTables="", CaptureTables="receipts:id").values()
     assert by_table["KinesisStreamSpecification"] == {
-        "StreamArn": "arn:aws:kinesis:eu-west-1:123456789012:stream/streamjoin-dev-changes",
+        "StreamArn": "arn:aws:kinesis:us-east-1:000000000000:stream/streamjoin-dev-changes",
         "ApproximateCreationDateTimePrecision": "MICROSECOND",
     }
     made = list(root(ReferenceTables="", CaptureTables="receipts:id,orders:id,old", ChangesBy="pipe").all())
