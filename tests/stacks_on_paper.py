@@ -5,13 +5,10 @@ doesn't know. A loop's identifier is put into keys (`&{X}` without what is neith
 into `Ref`, and nowhere else, as an account does.
 """
 
-import json
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -22,7 +19,6 @@ INFRA: Final = ROOT / "infra"
 TEMPLATES: Final = sorted(INFRA.glob("*.yaml"))
 ACCOUNT: Final = "000000000000"
 REGION: Final = "us-east-1"
-ARTEFACTS: Final = "artefacts"
 
 _PSEUDO: Final = {
     "AWS::AccountId": ACCOUNT,
@@ -31,7 +27,7 @@ _PSEUDO: Final = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 _NOTHING: Final = object()
-_HERE: Final = f"{REGION}:{ACCOUNT}"
+HERE: Final = f"{REGION}:{ACCOUNT}"
 # What a `Ref` of a resource is, and what its attributes are: {} is one of its properties.
 _REFS: Final = {
     "AWS::DynamoDB::Table": "{TableName}",
@@ -44,17 +40,17 @@ _REFS: Final = {
     "AWS::Logs::LogGroup": "{LogGroupName}",
     "AWS::S3::Bucket": "{BucketName}",
     "AWS::CloudWatch::Dashboard": "{DashboardName}",
-    "AWS::SNS::Topic": f"arn:aws:sns:{_HERE}:{{TopicName}}",
-    "AWS::StepFunctions::StateMachine": f"arn:aws:states:{_HERE}:stateMachine:{{StateMachineName}}",
+    "AWS::SNS::Topic": f"arn:aws:sns:{HERE}:{{TopicName}}",
+    "AWS::StepFunctions::StateMachine": f"arn:aws:states:{HERE}:stateMachine:{{StateMachineName}}",
 }
 _ATTRIBUTES: Final = {
     (
         "AWS::DynamoDB::Table",
         "StreamArn",
-    ): f"arn:aws:dynamodb:{_HERE}:table/{{TableName}}/stream/2026-01-01T00:00:00.000",
-    ("AWS::Events::Rule", "Arn"): f"arn:aws:events:{_HERE}:rule/{{Name}}",
+    ): f"arn:aws:dynamodb:{HERE}:table/{{TableName}}/stream/2026-01-01T00:00:00.000",
+    ("AWS::Events::Rule", "Arn"): f"arn:aws:events:{HERE}:rule/{{Name}}",
     ("AWS::IAM::Role", "Arn"): f"arn:aws:iam::{ACCOUNT}:role/{{RoleName}}",
-    ("AWS::Kinesis::Stream", "Arn"): f"arn:aws:kinesis:{_HERE}:stream/{{Name}}",
+    ("AWS::Kinesis::Stream", "Arn"): f"arn:aws:kinesis:{HERE}:stream/{{Name}}",
     ("AWS::S3::Bucket", "Arn"): "arn:aws:s3:::{BucketName}",
 }
 
@@ -275,49 +271,3 @@ def _check(file: str, name: str, declared: dict[str, Any], value: str) -> None:
     if declared["Type"] == "Number":
         if not declared.get("MinValue", float(value)) <= float(value) <= declared.get("MaxValue", float(value)):
             raise ValueError(f"{file}: {name} {value} is out of bounds")
-
-
-def root(**given: str) -> Stack:
-    """Return the root stack, and with it all others, for values of its parameters."""
-    return Stack("streamjoin.yaml", {"ArtefactsBucket": ARTEFACTS, **given})
-
-
-SECRET: Final = f"arn:aws:secretsmanager:{_HERE}:secret:mysql-AbCdEf"
-CAPTURED: Final = "receipts:receiptid,readings:device:at=N,old_table"
-FULL: Final = {
-    "CaptureTables": CAPTURED,
-    "FanOutConsumer": "etl",
-    "KmsKeyArn": f"arn:aws:kms:{_HERE}:key/1234abcd",
-    "AlarmEmail": "night@example.org",
-    "MySqlSecretArn": SECRET,
-    "Subnets": "subnet-0a1,subnet-0b2",
-    "SecurityGroups": "sg-0c3",
-    "AvailabilityZone": f"{REGION}a",
-    "TableMappings": '{"rules": []}',
-    "PipOptions": "--no-index --find-links=wheels",
-}
-STACKS: Final = {
-    "default": root,
-    "captured by Kinesis, replicated by the job": lambda: root(**FULL, Replication="job"),
-    "captured by Pipes, replicated by DMS": lambda: root(
-        **FULL, Replication="dms", ChangesBy="pipe", DmsVpcRole="true"
-    ),
-    "capture alone": lambda: root(Enrich="false", CaptureTables=CAPTURED),
-    "events of a stream that is there": lambda: root(
-        EventsStream="events-of-today", ReferenceTables="", Alarms="false"
-    ),
-}
-
-
-def write(folder: Path) -> None:
-    """Write each stack of each shape as a template without functions, for programs that look for what is not secure."""
-    for number, make in enumerate(STACKS.values()):
-        stacks: dict[str, dict[str, Any]] = {}
-        for each in make().all():
-            stacks.setdefault(each.stack.path, {})[each.name] = {"Type": each.kind, "Properties": each.properties}
-        for path, resources in stacks.items():
-            (folder / f"{number}{path.replace('/', '-')}.json").write_text(json.dumps({"Resources": resources}))
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))

@@ -12,7 +12,8 @@ import pytest
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
-from tests.stacks_on_paper import FULL, INFRA, TEMPLATES, Stack, root
+from tests.stack_shapes import FULL, root
+from tests.stacks_on_paper import INFRA, TEMPLATES, Stack
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 
 from streamjoin.dms.table_mappings import TableMappings
 from tests.documents import ROOT, code_blocks, quoted, table_rows
-from tests.stacks_on_paper import FULL, INFRA, SECRET, STACKS, TEMPLATES, root, template
+from tests.stack_shapes import FULL, SECRET, STACKS, root
+from tests.stacks_on_paper import INFRA, TEMPLATES, template
 
 README = (INFRA / "README.md").read_text()
 RESOURCES = [resource for make in STACKS.values() for resource in make().all()]
