@@ -11,14 +11,14 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 
 class FakeBucket:
     """`get_object` and `put_object` of a boto3 client.
 
     Args:
-        conditions: What it does with IfMatch and IfNoneMatch: "heeded", "ignored", "refused" or "unknown" (to boto3).
+        conditions: What it does with IfMatch and IfNoneMatch: "heeded", "ignored" or "refused".
     """
 
     def __init__(self, conditions: str = "heeded") -> None:
@@ -44,8 +44,6 @@ class FakeBucket:
 
     def put_object(self, Bucket: str, Key: str, Body: bytes, **condition: str) -> dict[str, Any]:
         self._maybe_fail()
-        if condition and self.conditions == "unknown":
-            raise ParamValidationError(report='Unknown parameter in input: "IfMatch", must be one of: Body')
         if condition and self.conditions == "refused":
             raise _error("NotImplemented", "PutObject")
         if condition and self.conditions == "heeded":

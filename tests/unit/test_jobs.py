@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from awsglue.utils import getResolvedOptions
 
-from streamjoin.script import config_argument, run_script
+from streamjoin.script import job_arguments, run_script
+from tests.e2e.glue_launch import GLUE_ARGUMENTS, as_argv
 
 JOBS = Path(__file__).resolve().parents[2] / "jobs"
 # Script -> the job that it runs.
@@ -16,26 +18,6 @@ SCRIPTS = {
     JOBS / "backfill.py": "backfill",
     JOBS / "replicate.py": "replicate",
 }
-
-# What Glue puts on the command line of a streaming job besides the job's own arguments.
-GLUE_ARGUMENTS = [
-    "--JOB_NAME",
-    "orders",
-    "--JOB_ID",
-    "j_1",
-    "--JOB_RUN_ID",
-    "jr_1",
-    "--job-bookmark-option",
-    "job-bookmark-disable",
-    "--TempDir",
-    "s3://bucket/temporary/",
-    "--extra-py-files",
-    "s3://bucket/streamjoin.whl",
-    "--enable-metrics",
-    "true",
-    "--datalake-formats",
-    "hudi",
-]
 
 
 @pytest.fixture(params=SCRIPTS, ids=lambda path: path.stem)
@@ -57,29 +39,30 @@ def test_the_script_is_thin(script):
     assert len(script.read_text().splitlines()) < 15
 
 
-def test_glue_arguments_are_read_with_the_libraries_of_glue(script):
-    found = config_argument([str(script), *GLUE_ARGUMENTS, "--config", "s3://bucket/conf/orders.yaml"])
-    assert found == "s3://bucket/conf/orders.yaml"
-    assert "awsglue.utils" in sys.modules
+def config_of(script, arguments):
+    return job_arguments([str(script), *arguments], "config")["config"]
 
 
-def test_glue_refuses_a_run_without_a_configuration(script):
-    from awsglue.utils import GlueArgumentError  # noqa: PLC0415
-
-    with pytest.raises(GlueArgumentError, match="--config"):
-        config_argument([str(script), *GLUE_ARGUMENTS])
-
-
-@pytest.mark.usefixtures("without_awsglue")
-@pytest.mark.parametrize("others", [[], GLUE_ARGUMENTS])
-def test_elsewhere_the_same_arguments_are_read_without_them(script, others):
-    assert config_argument([str(script), *others, "--config", "conf/orders.yaml"]) == "conf/orders.yaml"
+@pytest.mark.parametrize("others", [[], as_argv(GLUE_ARGUMENTS)], ids=["alone", "glue"])
+@pytest.mark.parametrize("form", [["--config", "conf/orders.yaml"], ["--config=conf/orders.yaml"]])
+def test_the_configuration_is_found_wherever_it_stands_among_the_arguments(script, others, form):
+    assert config_of(script, [*form, *others]) == "conf/orders.yaml"
+    assert config_of(script, [*others, *form]) == "conf/orders.yaml"
 
 
-@pytest.mark.usefixtures("without_awsglue")
-def test_elsewhere_a_run_without_a_configuration_is_wrong_usage(script, capsys):
+def test_the_settings_for_spark_that_a_glue_job_has_are_not_taken_for_the_configuration(script):
+    settings = ["--conf", "spark.serializer=org.apache.spark.serializer.KryoSerializer --conf spark.task.maxFailures=8"]
+    assert config_of(script, ["--config", "s3://bucket/orders.yaml", *settings]) == "s3://bucket/orders.yaml"
+    assert config_of(script, ["--config", "s3://bucket/orders.yaml", "=".join(settings)]) == "s3://bucket/orders.yaml"
+    # Glue's own parser takes the one for a short form of the other.
+    found = getResolvedOptions([str(script), "--config", "s3://bucket/orders.yaml", *settings], ["config"])
+    assert found["config"] == settings[1]
+
+
+@pytest.mark.parametrize("arguments", [as_argv(GLUE_ARGUMENTS), ["--JOB_NAME", "orders"], ["--conf", "orders.yaml"]])
+def test_a_run_without_a_configuration_is_wrong_usage(script, capsys, arguments):
     with pytest.raises(SystemExit) as end:
-        config_argument([str(script), "--JOB_NAME", "orders"])
+        config_of(script, arguments)
     assert end.value.code == 2
     assert "--config" in capsys.readouterr().err
 
@@ -93,7 +76,7 @@ def run_as_script(script, tmp_path, text):
         "from streamjoin.errors import ConfigError, SinkError\n"
         f"def run(config, job):\n    assert job == {SCRIPTS[script]!r}\n    {text}\n"
         "script.run_job = run\n"
-        "script._run_from_catalog = lambda arguments: run(script.config_argument(arguments), 'enrich')\n"
+        "script._run_from_catalog = lambda arguments: run(script._config(arguments), 'enrich')\n"
         f"sys.argv = [{str(script)!r}, '--JOB_NAME', 'orders', '--config', 'job.yaml']\n"
         "try:\n"
         f"    runpy.run_path({str(script)!r}, run_name='__main__')\n"
@@ -118,7 +101,7 @@ def test_a_failed_run_exits_with_its_code_and_a_good_one_just_ends(script, tmp_p
 
 
 def test_a_missing_configuration_file_fails_the_script(script, tmp_path):
-    command = [sys.executable, str(script), *GLUE_ARGUMENTS, "--config", str(tmp_path / "none.yaml")]
+    command = [sys.executable, str(script), *as_argv(GLUE_ARGUMENTS), "--config", str(tmp_path / "none.yaml")]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 2
     assert "none.yaml" in answer.stderr
@@ -139,7 +122,7 @@ def test_the_script_of_glues_own_source_hands_over_glue_and_a_checkpoint_below_i
     monkeypatch.setattr(pyspark.SparkContext, "getOrCreate", lambda: "spark")
     monkeypatch.setattr(awsglue.context, "GlueContext", lambda spark: f"glue of {spark}")
     monkeypatch.setattr(from_catalog, "run", lambda *arguments: given.append(arguments))
-    arguments = ["enrich_from_catalog.py", *GLUE_ARGUMENTS, "--config", str(config)]
+    arguments = ["enrich_from_catalog.py", *as_argv(GLUE_ARGUMENTS), "--config", str(config)]
     run_script("enrich", arguments, from_catalog=True)
     ((settings, glue, checkpoint),) = given
     assert (settings.job, glue) == ("enrich", "glue of spark")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError
 
 from streamjoin.aws.errors import SDK_ERRORS, code_of
 from streamjoin.lock.holder import Holder
@@ -81,8 +81,6 @@ class LeaseObject:
             condition = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": replacing}
             try:
                 return self._put(content, condition)
-            except ParamValidationError as error:
-                self._give_up_conditions(f"this boto3 doesn't know them ({str(error).splitlines()[-1]})")
             except ClientError as error:
                 code = code_of(error)
                 if code in _CONFLICTS:

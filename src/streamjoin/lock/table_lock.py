@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from streamjoin.aws.clients import aws_client
+from streamjoin.aws.conditions import with_conditions
 from streamjoin.aws.storage import bucket_and_key, is_s3, local_path
 from streamjoin.lock.file_lock import FileLock
 from streamjoin.lock.holder import Holder
@@ -61,7 +62,7 @@ class TableLock:
         self._lock: _Lock
         if is_s3(base_path):
             bucket, key = bucket_and_key(base_path)
-            store = LeaseObject(place, aws_client("s3"), bucket, f"{key}/{FILE}")
+            store = LeaseObject(place, with_conditions(aws_client("s3")), bucket, f"{key}/{FILE}")
             look_seconds = _LOOK_SECONDS if wait_seconds > 0 else None
             self._lock = self._lease = Lease(store, holder, lease_seconds, look_seconds=look_seconds)
         else:

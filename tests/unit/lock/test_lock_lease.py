@@ -232,7 +232,7 @@ def test_what_stands_beside_a_lease_stays_whatever_becomes_of_it() -> None:
     assert third.take() == {"note": {"S": "x"}}
 
 
-@pytest.mark.parametrize("conditions", ["ignored", "refused", "unknown"])
+@pytest.mark.parametrize("conditions", ["ignored", "refused"])
 def test_a_store_without_conditions_is_said_and_still_keeps_the_second_job_out(
     conditions: str, caplog: pytest.LogCaptureFixture
 ) -> None:
