@@ -11,7 +11,7 @@ PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit running spark integration e2e soak athena explore audit format commands bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build clean
+.PHONY: help setup demo test check unit running spark integration e2e soak athena explore audit format commands bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ bench-capture: setup ## batches of the capture beside those of the main job; ARG
 
 build: setup ## wheel and sdist in dist/
 	@$(BIN)/python -m build --installer uv
+
+dist: setup ## what Glue and clusters install, in dist/: wheel, zip, a bundle for each release of Glue (200 MB)
+	@$(BIN)/python scripts/dist.py $(ARGS)
 
 clean: ## remove what make made
 	rm -rf .venv .uv .demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

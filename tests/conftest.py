@@ -74,13 +74,14 @@ def mysql57() -> "Iterator[MariaDb]":
 @pytest.fixture(scope="session")
 def spark(class_archive: None, stack: "LocalStack") -> "Iterator[SparkSession]":
     """One session for all tiers, which knows the services' S3: a Java takes no further jars."""
-    from streamjoin.spark.session import local_session  # noqa: PLC0415  (the unit tier has none)
+    from streamjoin.spark.session import HUDI_VERSION, local_session  # noqa: PLC0415  (the unit tier has none)
 
     # Compiled expressions earn nothing on ten rows: without, a test takes an eighth less. Jobs as processes have them.
     settings = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
     # One task at a time: two test processes share two cores; with two tasks each all took a fifth longer.
     # Several at a time are shown by the jobs as processes, and by the cluster.
-    session = local_session("streamjoin-tests", cores=1, s3=True, settings=settings)
+    hudi = os.environ.get("TEST_HUDI_VERSION", HUDI_VERSION)
+    session = local_session("streamjoin-tests", cores=1, s3=True, hudi_version=hudi, settings=settings)
     cheapen(session)
     yield session
     session.stop()
