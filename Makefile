@@ -11,7 +11,7 @@ PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit running spark integration e2e soak athena explore audit format commands bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build dist clean
+.PHONY: help setup demo test check unit running spark integration e2e soak athena explore audit format commands notebooks bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ format: setup ## let ruff format and sort
 
 commands: setup ## docs/commands.md, from the program's own help
 	@$(BIN)/python scripts/commands.py
+
+notebooks: .venv/.jars ## run each notebook, and keep in it what it prints and draws
+	@$(BIN)/python scripts/notebooks.py
 
 bench: .venv/.jars ## every goal measured and checked (20 min); QUICK=1 (4 min); ARGS="--parts steady"; writes benchmarks/out/
 	@$(BIN)/python -m benchmarks.summary $(ARGS)

