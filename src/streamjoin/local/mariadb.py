@@ -168,7 +168,9 @@ class MariaDb:
 
     def _environ(self) -> dict[str, str]:
         libraries = self._program.libraries if self._program is not None else None
-        return {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries is not None else {**os.environ}
+        # A server that starts deletes the temporary tables in its folder for such, those of others too.
+        own = {"TMPDIR": str(self._require_folder() / "tmp")}
+        return {**os.environ, **own, **({} if libraries is None else {"LD_LIBRARY_PATH": str(libraries)})}
 
     def _server_options(self) -> list[str]:
         folder = self._require_folder()
@@ -185,8 +187,8 @@ class MariaDb:
         return [*_OPTIONS, *listening, *self._options]
 
     def _make_data(self) -> None:
-        data = self._require_folder() / "data"
-        data.mkdir()
+        for name in ("data", "tmp"):
+            (self._require_folder() / name).mkdir()
         share = self._program.base / "share" if self._program is not None and self._program.base is not None else None
         # MySQL's own folder has none of these scripts: its server makes the tables itself.
         if share is not None and (share / _BOOTSTRAP[0]).exists():
