@@ -75,6 +75,9 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         # In a quick run what is timed is not alone either.
         first: list[Sequence[str]] = [on_tables, others] if sizes.is_shared else [[], []]
         waiting: list[Future[None]] = []
+        # First: in a quick run the batches that need them begin at once.
+        if "references" in chosen:
+            waiting.append(pool.submit(take, [], _none, fill_items, items.endpoint, (sizes.items, sizes.many_items)))
         if counted or on_tables:
             more = {"s3": bool(counted), "environ": objects.environment}
             waiting.append(in_spark([*counted, *first[0]], on_filled_tables, counted, first[0], **more))
@@ -82,8 +85,6 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
             waiting.append(in_spark(first[1], on_grown_tables, "commits" in chosen, first[1]))
         if "memory" in chosen:
             waiting.append(alone("memory", memory.measure, sizes, directory))
-        if "references" in chosen:
-            waiting.append(pool.submit(take, [], _none, fill_items, items.endpoint, (sizes.items, sizes.many_items)))
         if not sizes.is_shared:
             _wait(waiting)
             if timed:
