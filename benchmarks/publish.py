@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.run import ROOT
 from benchmarks.summary.__main__ import OUT
-from benchmarks.summary.figures import TYPES
+from benchmarks.summary.figures import TIMES, TYPES, Entry
 
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -19,13 +19,13 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 
 def goals_table(bench: Mapping[str, Any]) -> str:
     """Return the figures of a run of `make bench`, a line each, in Markdown."""
-    units, words = {"x": ""}, {True: "reached", False: "not reached", None: ""}
-    lines = [
-        f"| {figure.replace('`', '')} | {_number(value)}{units.get(unit, f' {unit}')} | {goal or ''} | {words[met]} |"
-        for each in bench["summary"]
-        for figure, value, unit, goal, met in [(each[name] for name in ("figure", "value", "unit", "goal", "met"))]
-    ]
-    return "\n".join(["| figure | value | goal | |", "|---|---|---|---|", *lines])
+    return "\n".join(["| figure | value | goal | |", "|---|---|---|---|", *map(_goal, bench["summary"])])
+
+
+def _goal(entry: Entry) -> str:
+    figure, unit = entry["figure"].replace("`", ""), "" if entry["unit"] == TIMES else f" {entry['unit']}"
+    reached = {True: "reached", False: "not reached", None: ""}[entry["met"]]
+    return f"| {figure} | {_number(entry['value'])}{unit} | {entry['goal'] or ''} | {reached} |"
 
 
 def curves_table(scale: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ def build(folder: Path) -> Path:
         (built,) = (source / "out").glob("*.whl")
         wheel = Path(copy(built, folder))
     # Spark takes only what is called .zip, .egg or .jar into the path of its Python workers.
-    copy(wheel, folder / f"streamjoin-{_version(wheel)}.zip")
+    copy(wheel, _zip(wheel))
     return wheel
 
 
@@ -111,6 +111,10 @@ def write_bundle(target: Path, requirements: str, wheels: Iterable[Path]) -> Non
             archive.writestr(entry, files[name])
 
 
+def _zip(wheel: Path) -> Path:
+    return wheel.parent / f"streamjoin-{_version(wheel)}.zip"
+
+
 def _version(wheel: Path) -> str:
     return wheel.name.split("-")[1]
 
@@ -135,7 +139,7 @@ def main() -> None:
         return
     wheel = build(asked.out_dir)
     bundles = [bundle(release, wheel) for release in releases]
-    for path in [wheel, wheel.parent / f"streamjoin-{_version(wheel)}.zip", *bundles]:
+    for path in [wheel, _zip(wheel), *bundles]:
         print(f"{path.stat().st_size / 1e6:7.1f} MB  {path}")
 
 

@@ -2,15 +2,13 @@
 
 import os
 import statistics
-import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from pyspark.sql import SparkSession
 
+from benchmarks.glue_catalog import moto_server
 from benchmarks.our_way import OurWay, job_config
 from benchmarks.summary.figures import TYPES, Found
 from benchmarks.summary.sizes import Sizes
@@ -18,13 +16,9 @@ from benchmarks.summary.steady import ITEMS, RECORDS, details, take_turns
 from benchmarks.variants import Steady, Variant
 from benchmarks.workload import Workload, fill
 from streamjoin.aws.clients import aws_client
-from streamjoin.local import tether
-from streamjoin.local.processes import stop_process
-from streamjoin.local.stack import HOST, free_port
 
 BUCKET = "bench-catalog"
 _ENDPOINT = "AWS_ENDPOINT_URL_GLUE"
-_READY_SECONDS = 60.0
 
 
 def measure(spark: SparkSession, sizes: Sizes, directory: str, endpoint: str) -> dict[str, Found]:
@@ -69,27 +63,10 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str, endpoint: str) ->
 
 @contextmanager
 def _catalog() -> Iterator[None]:
-    """Run a Glue Data Catalog, to which this process talks until the block ends: moto's."""
-    endpoint = f"http://{HOST}:{free_port()}"
-    with tempfile.TemporaryFile() as log:
-        process = tether.start("moto.server", "-H", HOST, "-p", endpoint.rpartition(":")[2], output=log)
+    """Run a catalog, to which this process talks until the block ends."""
+    with moto_server() as endpoint:
+        os.environ[_ENDPOINT] = endpoint
         try:
-            deadline = time.monotonic() + _READY_SECONDS
-            while not _answers(f"{endpoint}/moto-api/"):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    message = f"moto gives no answer at '{endpoint}'"
-                    raise RuntimeError(message)
-                time.sleep(0.1)
-            os.environ[_ENDPOINT] = endpoint
             yield
         finally:
-            os.environ.pop(_ENDPOINT, None)
-            stop_process(process)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (our own server)
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+            del os.environ[_ENDPOINT]

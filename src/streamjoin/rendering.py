@@ -31,6 +31,11 @@ class OutputFormat(StrEnum):
     CSV = "csv"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return so many of something in words; the noun is one that takes an s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(value: Any) -> Any:  # noqa: PLR0911  (one line a type)
     """Return `value` in the types of JSON.
 
@@ -114,7 +119,7 @@ def as_table(table: "pa.Table", title: str | None = None, *, width: int = 200) -
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    count = f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}"
+    count = counted(table.num_rows, "row")
     if table.num_rows > MOST_ROWS_SHOWN:
         count += f", the first {MOST_ROWS_SHOWN} shown; --format json or csv gives all"
     shown = Table()

@@ -1,36 +1,18 @@
-"""A Glue Data Catalog for tests: moto's. The embedded services' own keeps no partitions."""
+"""A Glue Data Catalog for tests, that of the benchmarks."""
 
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks.glue_catalog import moto_server
 from streamjoin.aws.clients import aws_client
-from streamjoin.local.processes import stop_process
-from streamjoin.local.stack import HOST, free_port
 from tests.start_up import variables
-
-_READY_SECONDS = 60.0
 
 
 @contextmanager
 def glue_catalog() -> Iterator[str]:
     """Run a catalog, to which this process and whatever it starts talks until the block ends; gives its endpoint."""
-    endpoint = f"http://{HOST}:{free_port()}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", HOST, "-p", endpoint.rpartition(":")[2]],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        _wait(endpoint, process)
-        with glue_at(endpoint):
-            yield endpoint
-    finally:
-        stop_process(process)
+    with moto_server() as endpoint, glue_at(endpoint):
+        yield endpoint
 
 
 @contextmanager
@@ -40,16 +22,3 @@ def glue_at(endpoint: str) -> Iterator[None]:
         aws_client.cache_clear()
         yield
     aws_client.cache_clear()
-
-
-def _wait(endpoint: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while True:
-        try:
-            with direct.open(f"{endpoint}/moto-api/", timeout=5):
-                return
-        except OSError:
-            assert process.poll() is None, "moto ended"
-            assert time.monotonic() < deadline, "moto gives no answer"
-            time.sleep(0.1)

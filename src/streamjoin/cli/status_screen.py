@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streamjoin.history.figures import BatchFigures, Freshness
-from streamjoin.overview.overview import WINDOWS, Overview, ShardView, by_stage, work_seconds
-from streamjoin.overview.state import MARKS, State, ago, duration
+from streamjoin.overview.overview import WINDOWS, Overview, ShardView, by_stage, trouble_of, work_seconds
+from streamjoin.overview.state import MARKS, MOST_LAG_MS, State, ago, duration, lag_text
 
 _COLOURS: Final = {
     **dict.fromkeys((State.NEVER_STARTED, State.STOPPED), "bright_black"),
@@ -123,12 +123,7 @@ def _rows(tables: Mapping[str, int]) -> str:
 
 
 def _trouble(whole: BatchFigures) -> str:
-    failures = sum(each.failures for each in whole.references.values())
-    named = {
-        "retries": whole.meanwhile.get("retries", 0),
-        "failed refreshes of references": failures,
-    }
-    return ", ".join(f"{number:,} {name}" for name, number in named.items() if number)
+    return ", ".join(f"{number:,} {name}" for name, number in trouble_of(whole).items() if number)
 
 
 def _counted_shards(shards: Sequence[ShardView]) -> str:
@@ -224,7 +219,7 @@ def _short(text: str, most: int) -> str:
 def _lag(lag_ms: int | None) -> Text:
     if lag_ms is None:
         return Text(_NONE, style=_DIM)
-    return Text(duration(lag_ms / 1000) if lag_ms else "0", style="yellow" if lag_ms > 60_000 else "")
+    return Text(lag_text(lag_ms), style="yellow" if lag_ms > MOST_LAG_MS else "")
 
 
 def _since(moment: datetime | None, now: datetime) -> str:

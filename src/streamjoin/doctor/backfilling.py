@@ -8,9 +8,9 @@ from streamjoin.aws.storage import open_path
 from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import Finding, bad, good
-from streamjoin.doctor.sizes import counted
 from streamjoin.dynamodb.read.export_manifest import ExportManifest
 from streamjoin.dynamodb.read.scan import TableAddress
+from streamjoin.rendering import counted
 
 
 def source(context: Context) -> Iterator[Finding]:

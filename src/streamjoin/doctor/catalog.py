@@ -10,11 +10,11 @@ from streamjoin.config.catalog_stages import CatalogTable
 from streamjoin.config.schema_forms import GlueCatalogSchema
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import FAILURES, Finding, bad, good
-from streamjoin.doctor.sizes import counted
 from streamjoin.enrich.config.columns import check_columns
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.entry import entered_tables
 from streamjoin.errors import ConfigError, SinkError
+from streamjoin.rendering import counted
 from streamjoin.replicate.config import ReplicateConfig
 from streamjoin.schema.columns import schema_from_glue
 

@@ -9,7 +9,6 @@ from streamjoin.aws.errors import Remedies, translated
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import FAILURES, Finding, bad, good, unknown
 from streamjoin.doctor.locks import lease
-from streamjoin.doctor.sizes import counted
 from streamjoin.dynamodb.table import find
 from streamjoin.dynamodb.write.tables import ensure_table
 from streamjoin.errors import SinkError, SourceError, StreamJoinError
@@ -17,6 +16,7 @@ from streamjoin.mysql import MysqlServer
 from streamjoin.mysql.retention import retention
 from streamjoin.mysql.session import Session
 from streamjoin.mysql.settings import Settings
+from streamjoin.rendering import counted
 from streamjoin.replicate.config import ReplicateConfig, read_table_mappings
 from streamjoin.replicate.control_table import ControlTable
 from streamjoin.replicate.job import mysql_address

@@ -1,13 +1,8 @@
-"""Sizes and numbers as people read them."""
+"""Sizes as people read them."""
 
 from typing import Final
 
 _UNITS: Final = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def text_bytes(count: float) -> str:

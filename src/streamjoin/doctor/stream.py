@@ -14,7 +14,6 @@ from streamjoin.capture.config.capture import CaptureConfig, TableStreamSettings
 from streamjoin.config.stages import KinesisSettings
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import Finding, bad, good, unknown
-from streamjoin.doctor.sizes import counted
 from streamjoin.dynamodb.stream.client import RETENTION_MS
 from streamjoin.dynamodb.stream.of_table import open_table_stream
 from streamjoin.enrich.config.enrich import EnrichConfig
@@ -24,6 +23,7 @@ from streamjoin.history.entry import Entry
 from streamjoin.history.journal import Journal
 from streamjoin.kinesis.calls import REMEDIES
 from streamjoin.kinesis.plan import Stream
+from streamjoin.rendering import counted
 from streamjoin.shards.position import PositionKind
 
 _MS_PER_HOUR: Final = 3_600_000

@@ -7,9 +7,10 @@ from streamjoin.backfill.config.backfill import BackfillConfig
 from streamjoin.capture.config.capture import CaptureConfig
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import Finding, bad, divided, good, unknown
-from streamjoin.doctor.sizes import counted, text_bytes
+from streamjoin.doctor.sizes import text_bytes
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.hudi.table_folder import properties_of
+from streamjoin.rendering import counted
 
 if TYPE_CHECKING:
     from streamjoin.hudi.table import HudiTable

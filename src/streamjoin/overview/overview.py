@@ -172,6 +172,14 @@ def work_seconds(figures: BatchFigures) -> float:
     return sum(each for stage, each in figures.seconds.items() if stage != "fetch" or figures.kind == "scan")
 
 
+def trouble_of(figures: BatchFigures) -> dict[str, int]:
+    """Return what went wrong and was tried again, by name: 0 where nothing did."""
+    return {
+        "retries": figures.meanwhile.get("retries", 0),
+        "failed refreshes of references": sum(each.failures for each in figures.references.values()),
+    }
+
+
 def by_stage(seconds: Mapping[str, float]) -> dict[str, float]:
     """Return seconds by stage in the order of the stages, those of no known one last."""
     known = {stage: seconds[stage] for stage in STAGES if stage in seconds}

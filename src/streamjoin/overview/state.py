@@ -33,6 +33,8 @@ MARKS: Final = {
     State.DIED: "✖",
     State.DONE: "✔",
 }
+# Further behind is worth a look.
+MOST_LAG_MS: Final = 60_000
 # So often a job that is caught up commits how far each shard was read, also if nothing came.
 IDLE_SECONDS: Final = 3600.0
 # A batch of a backlog, the first one with Java's start before it, takes no longer than that.
@@ -107,6 +109,11 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{int(minutes)} min {int(seconds % 60)} s" if minutes < 10 else f"{minutes:.0f} min"
     return f"{int(hours)} h {int(minutes % 60)} min" if hours < 48 else f"{days:.0f} days"
+
+
+def lag_text(lag_ms: int) -> str:
+    """Return how far something is behind, for people."""
+    return duration(lag_ms / 1000) if lag_ms else "0"
 
 
 def ago(seconds: float) -> str:

@@ -6,10 +6,11 @@ from xml.etree.ElementTree import Element
 
 from streamjoin.history.figures import BatchFigures
 from streamjoin.overview.overview import Overview, work_seconds
-from streamjoin.overview.state import duration
+from streamjoin.overview.state import duration, lag_text
+from streamjoin.rendering import counted
 from streamjoin.report.markup import node
 from streamjoin.report.scales import bytes_text
-from streamjoin.report.tables import counted, folded, time_text
+from streamjoin.report.tables import folded, time_text
 
 _MOST_SHARDS: Final = 100
 _MOST_COMMITS: Final = 50
@@ -85,4 +86,4 @@ def _length(seconds: float | None) -> str:
 
 
 def _lag(lag_ms: int | None) -> str:
-    return "0" if lag_ms == 0 else _length(None if lag_ms is None else lag_ms / 1000)
+    return _NONE if lag_ms is None else lag_text(max(0, lag_ms))

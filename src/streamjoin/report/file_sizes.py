@@ -10,10 +10,11 @@ from xml.etree.ElementTree import Element
 from streamjoin.aws.storage import open_path
 from streamjoin.errors import SinkError
 from streamjoin.hudi.table_files import TableFiles
+from streamjoin.rendering import counted
 from streamjoin.report.markup import node
 from streamjoin.report.plots import bars
 from streamjoin.report.scales import COUNT, bytes_text
-from streamjoin.report.tables import counted, folded
+from streamjoin.report.tables import folded
 
 TITLE: Final = "Sizes of the tables' files"
 # In bytes.

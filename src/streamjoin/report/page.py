@@ -7,7 +7,8 @@ from xml.etree.ElementTree import Element
 
 from streamjoin.history.figures import BatchFigures
 from streamjoin.overview.overview import WINDOWS, Overview
-from streamjoin.overview.state import MARKS, State, ago, duration
+from streamjoin.overview.state import MARKS, MOST_LAG_MS, State, ago, duration, lag_text
+from streamjoin.rendering import counted
 from streamjoin.report.across import Across
 from streamjoin.report.current import as_it_is
 from streamjoin.report.file_sizes import TableSizes, sizes_figure
@@ -16,7 +17,7 @@ from streamjoin.report.plots import drawn
 from streamjoin.report.points import History
 from streamjoin.report.scales import count_text
 from streamjoin.report.sections import plots_of
-from streamjoin.report.tables import counted, time_text
+from streamjoin.report.tables import time_text
 
 _COLOURS: Final = {
     **dict.fromkeys((State.NEVER_STARTED, State.STOPPED), "soft"),
@@ -24,7 +25,6 @@ _COLOURS: Final = {
     State.STALE: "warn",
     State.DIED: "bad",
 }
-_MOST_LAG_MS: Final = 60_000
 _MOST_REASONS: Final = 3
 _LETTERS_OF: Final = {"replicate": "of two hours", "backfill": "of the newest backfill"}
 
@@ -75,7 +75,7 @@ def _alerts(overview: Overview) -> list[Element]:
     for name, each in (newest.references if newest else {}).items():
         if each.failures:
             said.append(f"The last {each.failures:,} refreshes of reference '{name}' failed.")
-    if overview.lag_ms is not None and overview.lag_ms > _MOST_LAG_MS:
+    if overview.lag_ms is not None and overview.lag_ms > MOST_LAG_MS:
         said.append(f"The slowest shard is {duration(overview.lag_ms / 1000)} behind.")
     return [node("div", *(node("p", each) for each in said), class_="alerts", role="note")] if said else []
 
@@ -89,9 +89,9 @@ def _tiles(overview: Overview) -> Element:
         if overview.lag_ms is None
         else _tile(
             "Lag",
-            duration(overview.lag_ms / 1000) if overview.lag_ms else "0",
+            lag_text(overview.lag_ms),
             "of the slowest, when it had been read",
-            "warn" if overview.lag_ms > _MOST_LAG_MS else None,
+            "warn" if overview.lag_ms > MOST_LAG_MS else None,
         ),
         _tile("Last commit", "-", "none yet")
         if newest is None

@@ -7,11 +7,12 @@ from enum import Enum
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from streamjoin.rendering import counted
 from streamjoin.report.across import Across
 from streamjoin.report.drawing import COLOURS, INNER, TOP, Drawing, Lines
 from streamjoin.report.markup import node
 from streamjoin.report.scales import Scale, Unit, from_zero, of_lengths
-from streamjoin.report.tables import counted, folded
+from streamjoin.report.tables import folded
 
 _HEIGHT: Final = TOP + INNER + 22
 _ROW, _BAR = 38, 14

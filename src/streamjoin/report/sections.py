@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from streamjoin.history.figures import BatchFigures
-from streamjoin.overview.overview import by_stage
+from streamjoin.overview.overview import by_stage, trouble_of
 from streamjoin.report.plots import Form, Plot
 from streamjoin.report.points import History, Point
 from streamjoin.report.scales import BYTES, COUNT, PERCENT, RATE, SECONDS, Unit
@@ -175,16 +175,9 @@ def _written(points: Sequence[Point]) -> Plot:
 
 
 def _trouble(points: Sequence[Point]) -> Plot:
-    def of(figures: BatchFigures) -> Mapping[str, float]:
-        return {
-            "retries": figures.meanwhile.get("retries", 0),
-            "failed refreshes of references": sum(each.failures for each in figures.references.values()),
-            "failures of the catalog": figures.catalog_failures,
-        }
-
     return _by_name(
         points,
-        of,
+        lambda each: {**trouble_of(each), "failures of the catalog": each.catalog_failures},
         title="Trouble",
         about="Retries, and failures in a row as they stood at a commit.",
         unit=COUNT,

@@ -23,11 +23,6 @@ def table(label: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Ele
     return node("div", whole, class_="scroll", role="region", aria_label=label, tabindex="0")
 
 
-def counted(number: int, noun: str) -> str:
-    """Return so many of something; the noun is one that takes an s."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def time_text(moment: datetime) -> str:
     """Return a moment, which is in UTC."""
     return f"{moment:%Y-%m-%d %H:%M:%S}"

@@ -44,6 +44,11 @@ def sync_of(lake: LakeTable, glue: Any, *, name: str = "orders", **settings: Any
     return TableSync(table, GlueCatalog(table, glue, sleep=lambda seconds: None))
 
 
+def entered_by_others(glue: Any, theirs: dict[str, Any]) -> None:
+    glue._client.create_database(DatabaseInput={"Name": "sales"})
+    glue._client.create_table(DatabaseName="sales", TableInput=theirs)
+
+
 def entry(glue: Any, name: str = "orders") -> dict[str, Any]:
     found: dict[str, Any] = glue._client.get_table(DatabaseName="sales", Name=name)["Table"]
     return found

@@ -8,7 +8,16 @@ import pytest
 from streamjoin.catalog.merging import _plain
 from streamjoin.errors import SinkError
 from tests.lake_tables import LakeTable
-from tests.unit.catalog.glue_calls import ORDERS, Counted, columns, entry, partitions, refusal, sync_of
+from tests.unit.catalog.glue_calls import (
+    ORDERS,
+    Counted,
+    columns,
+    entered_by_others,
+    entry,
+    partitions,
+    refusal,
+    sync_of,
+)
 
 
 def test_the_command_mends_everything_and_says_what_it_changed(tmp_path: Path, glue: Counted) -> None:
@@ -41,14 +50,13 @@ def test_an_entry_with_other_partition_columns_is_made_from_scratch_by_the_comma
 ) -> None:
     lake = LakeTable(tmp_path / "t", partition_by=["dt"])
     lake.commit(ORDERS, "dt=1")
-    glue._client.create_database(DatabaseInput={"Name": "sales"})
     theirs = {
         "Name": "orders",
         "Description": "All orders.",
         "PartitionKeys": [{"Name": "day", "Type": "string"}],
         "StorageDescriptor": {"Location": f"{lake.root}/", "Columns": []},
     }
-    glue._client.create_table(DatabaseName="sales", TableInput=theirs)
+    entered_by_others(glue, theirs)
     with pytest.raises(SinkError, match="has other partition columns than the table"):
         sync_of(lake, glue).follow()
     (change,) = sync_of(lake, glue).mend() or []
@@ -110,7 +118,6 @@ def test_tombstones_are_entered_where_asked(tmp_path: Path, glue: Counted) -> No
 def test_an_entry_of_a_crawler_for_the_same_place_is_mended(tmp_path: Path, glue: Counted) -> None:
     lake = LakeTable(tmp_path / "t", partition_by=["dt"])
     lake.commit(ORDERS, "dt=1")
-    glue._client.create_database(DatabaseInput={"Name": "sales"})
     crawled = {
         "Name": "orders",
         "TableType": "EXTERNAL_TABLE",
@@ -122,7 +129,7 @@ def test_an_entry_of_a_crawler_for_the_same_place_is_mended(tmp_path: Path, glue
             "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
         },
     }
-    glue._client.create_table(DatabaseName="sales", TableInput=crawled)
+    entered_by_others(glue, crawled)
     (change,) = sync_of(lake, glue).follow(ends=True)
     assert change.said[:2] == ["column units double -> int", "column id string -> string"]
     assert list(columns(entry(glue))) == ["units", "id"]

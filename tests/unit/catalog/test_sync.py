@@ -7,7 +7,16 @@ import pytest
 
 from streamjoin.errors import SinkError
 from tests.lake_tables import LakeTable, avro
-from tests.unit.catalog.glue_calls import ORDERS, Counted, columns, entry, partitions, refusal, sync_of
+from tests.unit.catalog.glue_calls import (
+    ORDERS,
+    Counted,
+    columns,
+    entered_by_others,
+    entry,
+    partitions,
+    refusal,
+    sync_of,
+)
 
 
 def test_a_table_is_entered_as_hudi_s_own_sync_does(tmp_path: Path, glue: Counted) -> None:
@@ -185,9 +194,8 @@ def test_what_others_wrote_stays(tmp_path: Path, glue: Counted) -> None:
 
 
 def test_another_table_of_the_same_name_is_left_as_it_is(tmp_path: Path, glue: Counted) -> None:
-    glue._client.create_database(DatabaseInput={"Name": "sales"})
     theirs = {"Name": "orders", "StorageDescriptor": {"Location": "s3://theirs/orders"}, "Parameters": {"a": "b"}}
-    glue._client.create_table(DatabaseName="sales", TableInput=theirs)
+    entered_by_others(glue, theirs)
     lake = LakeTable(tmp_path / "t")
     lake.commit(ORDERS)
     with pytest.raises(SinkError, match=r"'sales.orders' is there already .* of 's3://theirs/orders', expected '/"):
