@@ -8,13 +8,13 @@ from typing import Final
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.enrich.assembly import prepare, resolve_schema
 from streamjoin.enrich.batch import commit_rows, order_batch
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.order import ORDERING_COLUMN, SEQUENCE_COLUMN, sequence_order
 from streamjoin.enrich.rows import remember_removed, table_rows, version_literals
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.kinesis.plan import BatchLimits
 from streamjoin.letters.chunks import Chunk
 from streamjoin.letters.listing import LetterFilter
@@ -112,7 +112,7 @@ def _without_older(job: EnrichJob, rows: DataFrame) -> DataFrame:
     Newer is the greater ordering value, and on a tie the later in its shard. A batch need not look: it comes after what
     is in the table. A row of a version that wrote no sequence numbers stays on a tie: which is the later isn't known.
     """
-    stored = rows.sparkSession.read.format("hudi").load(as_hadoop_path(job.table.base_path))
+    stored = stored_rows(rows.sparkSession, job.table.base_path)
     keys = [f"`{name}`" for name in job.table.record_key]
     sequence = F.col(SEQUENCE_COLUMN) if SEQUENCE_COLUMN in stored.columns else F.lit(None).cast("string")
     stored = stored.select(*keys, F.col(ORDERING_COLUMN).alias(_STORED_ORDERING), sequence.alias(_STORED_SEQUENCE))

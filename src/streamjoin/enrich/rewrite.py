@@ -12,7 +12,6 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.enrich.derive import derive
 from streamjoin.enrich.job import EnrichJob, followed
 from streamjoin.enrich.join import enrich
@@ -22,6 +21,7 @@ from streamjoin.errors import SinkError
 from streamjoin.history import checkpoint
 from streamjoin.history.counts import BatchCounts
 from streamjoin.history.figures import Known
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.records.events import DETAIL_COLUMN, REASON_COLUMN, Events
 from streamjoin.reference.followed.index import as_table
@@ -168,7 +168,7 @@ def _stored_rows(
     job: EnrichJob, spark: SparkSession, waiting: Mapping[str, Pending], references: list[Reference]
 ) -> DataFrame:
     """Return the table's rows that a pending change may reach, with the age of the oldest such change."""
-    table = spark.read.format("hudi").load(as_hadoop_path(job.table.base_path))
+    table = stored_rows(spark, job.table.base_path)
     table = table.select(*(f"`{name}`" for name in table.columns if not name.startswith(_HUDI_PREFIX)))
     if any(pending.everything for pending in waiting.values()):
         return table.withColumn(_AGE, F.lit(0.0))

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from streamjoin.aws.storage import as_hadoop_path, is_s3
+from streamjoin.aws.storage import is_s3
 from streamjoin.enrich.assembly import hudi_table
 from streamjoin.enrich.config.enrich import EnrichConfig
 from streamjoin.history.checkpoint import TableCommits
 from streamjoin.history.set_position import Confirm, PositionSetter, Target, target_position
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.kinesis import stream as kinesis
 from streamjoin.kinesis.client import StreamClient
 from streamjoin.kinesis.stream import Stream
@@ -50,7 +51,7 @@ def set_position(
         spark = session() if session else job_session(config.name, s3=is_s3(base_path))
         writer = TableWriter(hudi_table(config), lock)
         writer.open()
-        stored = spark.read.format("hudi").load(as_hadoop_path(base_path))
+        stored = stored_rows(spark, base_path)
         columns = [name for name in stored.columns if not name.startswith(_HUDI_PREFIX)]
         nothing = spark.createDataFrame([], stored.select(*(f"`{name}`" for name in columns)).schema)
         writer.commit(nothing, metadata)

@@ -15,9 +15,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.aws.storage import as_hadoop_path, open_path
+from streamjoin.aws.storage import open_path
 from streamjoin.errors import SchemaError, SinkError
 from streamjoin.hudi.late_deletes import NEWEST_ORDER, newest_order
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.write import HudiTable, has_commit, root_cause, write
 from streamjoin.records.change_columns import IS_DELETED
@@ -60,12 +61,12 @@ def widen(
     if not has_commit(table.base_path):
         return
     try:
-        stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
+        stored = stored_rows(spark, table.base_path)
         wanted = _changed(stored.schema, new)
         if not wanted:
             return
         settle(spark)
-        stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
+        stored = stored_rows(spark, table.base_path)
         _check_values(stored, wanted, table)
         partitions = stored.rdd.getNumPartitions()
     except (PySparkException, Py4JError) as error:

@@ -12,7 +12,8 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from streamjoin.aws.storage import as_hadoop_path, open_path
+from streamjoin.aws.storage import open_path
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.hudi.table import HudiTable
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.records.change_columns import IS_DELETED
@@ -60,7 +61,7 @@ def leave_out_late_deletes(rows: DataFrame, table: HudiTable) -> Checked:
     reached, deletions, suspects = found if found is not None else (None, 0, 0)
     if suspects == 0 and (known is not None or is_first):
         return Checked(rows, deletions, reached)
-    stored = rows.sparkSession.read.format("hudi").load(as_hadoop_path(table.base_path))
+    stored = stored_rows(rows.sparkSession, table.base_path)
     stored = stored.select(*table.record_key, F.col(table.ordering).alias(_STORED))
     if known is None:
         orders = stored.select(_STORED).union(rows.where(~is_deleted).select(order))

@@ -11,6 +11,7 @@ Source: Hudi 1.0.2, timeline layout version 1, which table version 6 has; tests/
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ _COMMITS = frozenset({"commit", "deltacommit", "replacecommit"})
 # A compaction's plan is all that tells what it is to do; of the others Hudi takes an empty file for "nothing".
 _NEVER_EMPTY = frozenset({"compaction"})
 _STATES = ("requested", "inflight", "completed")
+# Far longer than between a file's name and its few kilobytes, for a process that lives.
+_WRITING_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class _File:
 def repair(base_path: str) -> tuple[str, ...]:
     """Remove what lets every later write fail, and return the names of what was removed.
 
-    Delivery: only what says nothing of rows is removed. Again changes nothing. No other process may be writing.
+    Delivery: only what says nothing of rows is removed. Again changes nothing. No other process may be writing rows;
+        one that compacts or cleans may be at work, whose files are half-written for far less than it waits.
 
     Args:
         base_path: The table; it may not exist.
@@ -99,7 +103,9 @@ def _forgotten(base_path: str) -> tuple[str, ...]:
 
 def _repaired(meta: Path) -> tuple[str, ...]:
     files = [file for path in meta.glob("[0-9]*") if (file := _File.of(path))]
-    torn = [file for file in files if file.is_torn]
+    if torn := [file for file in files if file.is_torn]:
+        time.sleep(_WRITING_SECONDS)
+        torn = [file for file in torn if file.path.exists() and file.is_torn]
     removed = sorted({unwanted.path for file in torn for unwanted in _unwanted(file, files, torn)}, reverse=True)
     for path in removed:
         log.warning("%s: removed, since it was left half-written; Hudi goes on from before it", path)

@@ -4,12 +4,16 @@ On table version 6 a completed commit is a JSON file below `.hoodie/`, named aft
 """
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pyarrow import fs
 
+from streamjoin.aws.storage import is_s3
 from streamjoin.errors import SinkError
 
 COMMIT_METADATA_PREFIX = "streamjoin."
@@ -31,6 +35,28 @@ def names_in(filesystem: fs.FileSystem, root: str) -> list[str]:
         return sorted(f.base_name for f in filesystem.get_file_info(selector))
     except OSError as error:
         raise _unreadable(root, error) from error
+
+
+@contextmanager
+def in_turn(base_path: str) -> Iterator[None]:
+    """Keep apart what Hudi does with a table in one process: reading its newest commits, and making one.
+
+    On a local disk a commit's file appears before its content. Hudi fails on one that a compaction is writing beside
+    it. On S3 an object appears whole, and nobody waits.
+
+    Args:
+        base_path: The table.
+    """
+    if is_s3(base_path):
+        yield
+        return
+    with _turn(base_path):
+        yield
+
+
+@cache
+def _turn(base_path: str) -> threading.RLock:
+    return threading.RLock()
 
 
 def columns_of(schema: str) -> tuple[str, ...]:

@@ -16,10 +16,11 @@ from streamjoin.hudi.placing import Placed, place
 from streamjoin.hudi.record_index.index import SEGMENT, RecordIndex
 from streamjoin.hudi.record_index.open_files import OPENED
 from streamjoin.hudi.repair import repair
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.hudi.table import DEFAULT_BUCKETS, HudiTable
 from streamjoin.hudi.table_folder import clear_unborn, give_properties, is_begun, is_table
 from streamjoin.hudi.telling import FIRST_ROWS, HUDI_COLUMNS, TOLD, Telling, files_wanted, opening_rows
-from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX, Timeline
+from streamjoin.hudi.timeline import COMMIT_METADATA_PREFIX, Timeline, in_turn
 from streamjoin.records.change_columns import IS_DELETED
 from streamjoin.spark.frames import quoted
 from streamjoin.spark.parquet import set_parquet
@@ -186,7 +187,8 @@ def _create(rows: DataFrame, table: HudiTable, options: Mapping[str, str]) -> No
 
 def _save(rows: DataFrame, table: HudiTable, options: Mapping[str, str]) -> None:
     set_parquet(rows.sparkSession)
-    rows.write.format("hudi").options(**options).mode("append").save(as_hadoop_path(table.base_path))
+    with in_turn(table.base_path):
+        rows.write.format("hudi").options(**options).mode("append").save(as_hadoop_path(table.base_path))
 
 
 def has_commit(base_path: str) -> bool:
@@ -212,7 +214,7 @@ def _stored_schema(spark: SparkSession, table: HudiTable) -> T.StructType | None
     if not has_commit(table.base_path):
         return None
     try:
-        return spark.read.format("hudi").load(as_hadoop_path(table.base_path)).schema
+        return stored_rows(spark, table.base_path).schema
     except (PySparkException, Py4JError) as error:
         message = f"table '{table.table_name}' at {table.base_path}: its columns can't be read: {root_cause(error)}"
         raise SinkError(message, retryable=True) from error

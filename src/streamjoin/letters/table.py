@@ -18,6 +18,7 @@ from streamjoin.catalog.beside import CatalogSync
 from streamjoin.config.catalog_stages import GlueSettings, entry_settings
 from streamjoin.config.sink_stages import DeadLetterSettings
 from streamjoin.errors import SinkError
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.hudi.table_folder import properties_of
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.write import COMMIT_METADATA_PREFIX, HudiTable, root_cause, upsert
@@ -145,7 +146,7 @@ class DeadLetters:
         """
         if not has_commit(self.base_path):
             return spark.createDataFrame([], _SCHEMA)
-        return spark.read.format("hudi").load(as_hadoop_path(self.base_path)).select(*_SCHEMA.names)
+        return stored_rows(spark, self.base_path).select(*_SCHEMA.names)
 
     def oldest_arrival(self, spark: SparkSession) -> datetime | None:
         """Return when the oldest record among the dead letters arrived; None: there is none of a known time."""

@@ -12,6 +12,7 @@ import pytest
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
+from tests.listed import listed
 from tests.stack_shapes import FULL, root
 from tests.stacks_on_paper import INFRA, TEMPLATES, Stack
 
@@ -55,9 +56,9 @@ def names(stack: Stack, kind: str, name: str) -> set[str]:
 def check_made(paper: Stack, name: str) -> None:
     """Check that all is there that has a name of the stack or of its tables in it."""
     tables = names(paper, "AWS::DynamoDB::Table", "TableName")
-    assert tables <= set(aws_client("dynamodb").list_tables()["TableNames"])
-    kinesis = aws_client("kinesis").list_streams()["StreamNames"]
-    assert {each for each in kinesis if each.startswith(name)} == names(paper, "AWS::Kinesis::Stream", "Name")
+    assert tables <= set(listed("dynamodb", "list_tables"))
+    streams = {each for each in listed("kinesis", "list_streams") if each.startswith(name)}
+    assert streams == names(paper, "AWS::Kinesis::Stream", "Name")
     alarms = aws_client("cloudwatch").describe_alarms(AlarmNamePrefix=name, MaxRecords=100)["MetricAlarms"]
     assert {(each["AlarmName"], each["MetricName"]) for each in alarms} == {
         (each.properties["AlarmName"], each.properties["MetricName"])
@@ -110,7 +111,7 @@ def test_by_default_and_with_pipes_it_is_made_as_it_is_on_paper_and_goes_without
     )
     assert outputs == paper.outputs
     check_made(paper, name)
-    sources = [each["Source"] for each in aws_client("pipes").list_pipes()["Pipes"] if table in each["Source"]]
+    sources = [each["Source"] for each in listed("pipes", "list_pipes") if table in each["Source"]]
     assert len(sources) == 1
     client = aws_client("cloudformation")
     client.delete_stack(StackName=name)
@@ -118,6 +119,6 @@ def test_by_default_and_with_pipes_it_is_made_as_it_is_on_paper_and_goes_without
     while any(each["StackName"] == name for each in client.describe_stacks()["Stacks"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert not {table, reference} & set(aws_client("dynamodb").list_tables()["TableNames"])
-    assert not [each for each in aws_client("kinesis").list_streams()["StreamNames"] if each.startswith(name)]
+    assert not {table, reference} & set(listed("dynamodb", "list_tables"))
+    assert not [each for each in listed("kinesis", "list_streams") if each.startswith(name)]
     assert aws_client("cloudwatch").describe_alarms(AlarmNamePrefix=name)["MetricAlarms"] == []

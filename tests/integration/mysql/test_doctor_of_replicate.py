@@ -10,6 +10,7 @@ from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import Finding, Status
 from streamjoin.entry import parse_job
 from tests.integration.mysql.conftest import Database
+from tests.listed import listed
 
 
 def look(database: Database, mappings: Path, user: str, control_table: str) -> list[Finding]:
@@ -43,7 +44,7 @@ def test_a_server_that_is_fit_is_good_and_a_user_without_grants_is_told_the_stat
     }
     place = {"object-locator": {"schema-name": database.name, "table-name": "country"}}
     (tmp_path / "mappings.json").write_text(json.dumps({"rules": [rule | place, mapping | place]}))
-    before = dynamodb.list_tables()["TableNames"]
+    before = listed("dynamodb", "list_tables")
     control = fresh_name("control")
     found = look(database, tmp_path / "mappings.json", database.mariadb.user, control)
     bad = [each for each in found if each.status is Status.BAD and "binlog" not in each.what]
@@ -57,5 +58,5 @@ def test_a_server_that_is_fit_is_good_and_a_user_without_grants_is_told_the_stat
     bad = [each for each in found if each.status is Status.BAD]
     assert any("GRANT" in each.remedy and "REPLICATION SLAVE" in each.remedy for each in bad), bad
     assert database.mariadb.password not in json.dumps(found, default=str)
-    assert dynamodb.list_tables()["TableNames"] == before
+    assert listed("dynamodb", "list_tables") == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["mappings.json"]

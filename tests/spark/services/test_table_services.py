@@ -1,6 +1,7 @@
 """Services beside a writer: killed at each step, they leave the rows of a table that has none."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,32 @@ def test_a_job_carries_out_its_plans_beside_its_commits_and_says_how_long_it_too
     found = checkpoint.read(history.table.base_path)
     assert found is not None
     assert SERVICES in found.extra
+
+
+def test_a_batch_meets_no_commit_of_a_compaction_beside_it_that_is_half_written(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    history = History(spark, table(tmp_path, options=ONE_BUCKET, served_by="job"))
+    for _ in range(2):
+        history.commit()
+    client = ServiceClient(spark, history.table)
+    planned = client.plan_compaction(goes_on=True)
+    assert planned is not None
+    begun = Path(history.table.base_path, ".hoodie", f"{planned.instant}.commit")
+    with ThreadPoolExecutor(1) as pool:
+        batches = list[Future[dict[str, float]]]()
+
+        def before_commit() -> None:
+            # As on a disk: there before its content.
+            begun.touch()
+            batches.append(pool.submit(history.commit))
+            wait(batches, timeout=2.0)
+            begun.unlink()
+
+        assert client.compact(planned.instant, before_commit) == 1
+        batches[0].result()
+    assert not history.pending()
+    history.check()
 
 
 def test_small_files_are_joined_where_the_index_lets_rows_go_anywhere(spark: SparkSession, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 import io
 import json
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import fastavro
@@ -9,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamjoin.hudi import repair as module
 from streamjoin.hudi.repair import repair
 
 COMMIT = json.dumps({"partitionToWriteStats": {"": [{"fileId": "f"}]}, "extraMetadata": {"a": "}"}}, indent=2).encode()
@@ -56,6 +60,13 @@ def states(instant: str, action: str, *contents: bytes) -> dict[str, bytes]:
         f"{instant}.{action}{state}": content
         for state, content in zip((".requested", ".inflight", ""), contents, strict=False)
     }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nobody_writes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_WRITING_SECONDS", 0.0)
+        yield
 
 
 @given(st.integers(0, len(COMMIT) - 1))
@@ -107,3 +118,22 @@ def test_an_empty_clean_or_rollback_is_left_to_hudi(tmp_path: Path) -> None:
     files = {**states(FIRST, "clean", b"", b"", b""), **states(SECOND, "rollback", b"", b"", b"")}
     timeline(tmp_path, files)
     assert repair(str(tmp_path)) == ()
+
+
+@pytest.mark.parametrize("content", [b"", COMMIT[:9]])
+def test_what_a_compaction_beside_is_writing_this_moment_is_not_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    files = {**commit(FIRST), **states(SECOND, "compaction", AVRO, b""), f"{SECOND}.commit": content}
+    meta = timeline(tmp_path, files)
+    monkeypatch.setattr(module, "_WRITING_SECONDS", 1.0)
+
+    def write() -> None:
+        time.sleep(0.1)
+        (meta / f"{SECOND}.commit").write_bytes(COMMIT)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    assert repair(str(tmp_path)) == ()
+    writing.join()
+    assert names(meta) == set(files)

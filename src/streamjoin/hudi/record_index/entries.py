@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from streamjoin.aws.storage import as_hadoop_path
 from streamjoin.hudi.record_index.segment import HIGH, LOW, ORDER, PARTITION, Segment, hash_ranges
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.hudi.table import HudiTable
 from streamjoin.spark.frames import collected, persisted, quoted
 
@@ -53,7 +53,7 @@ def partition_values(text: Column, table: HudiTable, types: T.StructType) -> dic
 
 def stored_entries(spark: SparkSession, table: HudiTable) -> Iterator[pa.Table]:
     """Yield the entries of all rows of a table, sorted, in slices that fit the driver's memory."""
-    stored = spark.read.format("hudi").load(as_hadoop_path(table.base_path))
+    stored = stored_rows(spark, table.base_path)
     found = entry_columns(table)
     if table.tells_files:
         found[PARTITION] = F.substring_index("_hoodie_file_name", "_", 1)

@@ -20,7 +20,7 @@ from streamjoin.aws.storage import as_hadoop_path, open_path
 from streamjoin.errors import SinkError
 from streamjoin.hudi.services.due import megabytes_of
 from streamjoin.hudi.table import HudiTable
-from streamjoin.hudi.timeline import Timeline
+from streamjoin.hudi.timeline import Timeline, in_turn
 from streamjoin.hudi.write import root_cause
 from streamjoin.spark.parquet import set_parquet
 
@@ -103,8 +103,9 @@ class ServiceClient:
         """
         with self._client("compaction", {}) as client:
             metadata = client.compact(instant).getCommitMetadata().get()
-            before_commit()
-            client.commitCompaction(instant, metadata, self._nothing())
+            with in_turn(self._table.base_path):
+                before_commit()
+                client.commitCompaction(instant, metadata, self._nothing())
             return int(metadata.getWriteStats().size())
 
     def clean(self) -> int:
