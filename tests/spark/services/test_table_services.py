@@ -178,19 +178,19 @@ def test_a_job_carries_out_its_plans_beside_its_commits_and_says_how_long_it_too
 def test_a_batch_meets_no_commit_of_a_compaction_beside_it_that_is_half_written(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    history = History(spark, table(tmp_path, options=ONE_BUCKET, served_by="job"))
+    history = History(spark, table(tmp_path, served_by="job"))
     for _ in range(2):
         history.commit()
     client = ServiceClient(spark, history.table)
-    planned = client.plan_compaction(goes_on=True)
+    planned = client.plan_compaction()
     assert planned is not None
     begun = Path(history.table.base_path, ".hoodie", f"{planned.instant}.commit")
     with ThreadPoolExecutor(1) as pool:
         batches = list[Future[dict[str, float]]]()
 
         def before_commit() -> None:
-            # As on a disk: there before its content.
-            begun.touch()
+            # As on a disk: there before the rest of its content.
+            begun.write_text("{")
             batches.append(pool.submit(history.commit))
             wait(batches, timeout=2.0)
             begun.unlink()
