@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from benchmarks.expectation import named
 from benchmarks.our_way import OurWay
 from benchmarks.summary.by_rows import Wide, wide
-from benchmarks.summary.figures import REQUESTED, TYPES, Found
+from benchmarks.summary.figures import REQUESTED, Found
 from benchmarks.summary.request_count import RequestCount, counted_requests
 from benchmarks.summary.sizes import Sizes
 from benchmarks.summary.tables import path_of
@@ -42,22 +42,21 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
         spark.sparkContext._jsc.hadoopConfiguration().set("fs.s3a.endpoint", endpoint)  # noqa: SLF001
         fill(ITEMS)
         aws_client("s3").create_bucket(Bucket=BUCKET)
-        for kind in TYPES:
-            for layout in REQUESTED:
-                counted = {}
-                for rows in (sizes.few_rows, sizes.many_rows):
-                    table = wide(kind, layout, rows)
-                    table = replace(table, orders=replace(table.orders, stream_name=f"{table.orders.stream_name}-s3"))
-                    counted[rows], problems = _counted(spark, table, batches, directory, count)
-                    found.problems += named(table.name, problems)
-                    by_kind = {name: round(number / batches, 1) for name, number in counted[rows].most_common()}
-                    found.details["requests"][table.name] = by_kind
-                    print(f"{table.name}: {by_kind}", file=sys.stderr)
-                few, many = (counted[rows].total() for rows in (sizes.few_rows, sizes.many_rows))
-                found.values |= {
-                    f"ratio {kind} {layout}": many / few,
-                    f"number {kind} {layout}": many / batches,
-                }
+        for kind, layout in REQUESTED:
+            counted = {}
+            for rows in (sizes.few_rows, sizes.many_rows):
+                table = wide(kind, layout, rows)
+                table = replace(table, orders=replace(table.orders, stream_name=f"{table.orders.stream_name}-s3"))
+                counted[rows], problems = _counted(spark, table, batches, directory, count)
+                found.problems += named(table.name, problems)
+                by_kind = {name: round(number / batches, 1) for name, number in counted[rows].most_common()}
+                found.details["requests"][table.name] = by_kind
+                print(f"{table.name}: {by_kind}", file=sys.stderr)
+            few, many = (counted[rows].total() for rows in (sizes.few_rows, sizes.many_rows))
+            found.values |= {
+                f"ratio {kind} {layout}": many / few,
+                f"number {kind} {layout}": many / batches,
+            }
     return found
 
 

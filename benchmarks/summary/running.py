@@ -1,5 +1,6 @@
 """How the parts of `make bench` run: in which processes, and which of them at the same time."""
 
+import os
 import sys
 import tempfile
 import time
@@ -7,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyspark.sql import SparkSession
 
@@ -30,9 +31,11 @@ from benchmarks.summary.figures import Found
 from benchmarks.summary.sizes import Sizes
 from streamjoin.local.stack import LocalStack
 
-TIMED = ("steady", "behind", "backlog", "commits", "by_day", "rows", "references")
+TIMED = ("steady", "behind", "backlog", "catalog", "commits", "by_day", "rows", "references")
 GROWN = "grown"
 OF_TABLES = ("by_day", "rows")
+
+Fill: TypeAlias = Callable[[SparkSession, Sizes, str], None]
 
 
 def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Found]:
@@ -51,6 +54,9 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         print(f"{', '.join(parts) or 'prepared'}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
 
     timed = [part for part in TIMED if part in chosen]
+    if sizes.is_shared:
+        # So few batches earn no second compiler.
+        os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
     with (
         tempfile.TemporaryDirectory(prefix="streamjoin-bench-") as directory,
         LocalStack() as items,
@@ -78,19 +84,23 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         # First: in a quick run the batches that need them begin at once.
         if "references" in chosen:
             waiting.append(pool.submit(take, [], _none, fill_items, items.endpoint, (sizes.items, sizes.many_items)))
-        if counted or on_tables:
+        # The two take about as long.
+        filled = [tables.fill_tables] if counted or "rows" in chosen else []
+        days = [tables.fill_days] if "by_day" in chosen else []
+        if filled or first[0]:
             more = {"s3": bool(counted), "environ": objects.environment}
-            waiting.append(in_spark([*counted, *first[0]], on_filled_tables, counted, first[0], **more))
-        if "commits" in chosen or first[1]:
-            waiting.append(in_spark(first[1], on_grown_tables, "commits" in chosen, first[1]))
+            fills = [*filled, *(days if first[0] else [])]
+            waiting.append(in_spark([*counted, *first[0]], on_filled_tables, fills, counted, first[0], **more))
+        if "commits" in chosen or first[1] or days:
+            fills = [] if first[0] else days
+            grown_too = fills, "commits" in chosen, first[1]
+            waiting.append(in_spark(first[1], on_grown_tables, *grown_too, s3="catalog" in first[1]))
         if "memory" in chosen:
             waiting.append(alone("memory", memory.measure, sizes, directory))
         if not sizes.is_shared:
             _wait(waiting)
             if timed:
-                _wait([in_spark(timed, run_timed, timed)])
-        if "catalog" in chosen:
-            _wait([in_spark(["catalog"], catalog.measure, s3=True)])
+                _wait([in_spark(timed, run_timed, timed, s3="catalog" in timed)])
         if "freshness" in chosen:
             waiting.append(alone("freshness", freshness.measure, sizes, directory))
         _wait(waiting)
@@ -123,19 +133,34 @@ def fill_items(endpoint: str, items: tuple[int, ...]) -> None:
 
 
 def on_filled_tables(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, counted: Sequence[str], timed: Sequence[str]
+    spark: SparkSession,
+    sizes: Sizes,
+    directory: str,
+    endpoint: str,
+    fills: Sequence[Fill],
+    counted: Sequence[str],
+    timed: Sequence[str],
 ) -> dict[str, Found]:
-    """Fill the large tables, count requests to copies of them on S3, and run what is timed on them."""
-    tables.fill_tables(spark, sizes, directory)
+    """Fill large tables, count requests to copies of them on S3, and run what is timed on them."""
+    for fill in fills:
+        fill(spark, sizes, directory)
     found = {part: requests.measure(spark, sizes, directory) for part in counted}
     return found | run_timed(spark, sizes, directory, endpoint, timed)
 
 
 def on_grown_tables(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grows: bool, timed: Sequence[str]
+    spark: SparkSession,
+    sizes: Sizes,
+    directory: str,
+    endpoint: str,
+    fills: Sequence[Fill],
+    grows: bool,
+    timed: Sequence[str],
 ) -> dict[str, Found]:
-    """Give the old tables their commits, and run what is timed."""
+    """Give the old tables their commits, fill large ones, and run what is timed."""
     grown = commits.grow_old(spark, sizes.commits, directory) if grows else {}
+    for fill in fills:
+        fill(spark, sizes, directory)
     return {GROWN: Found(details=grown)} | run_timed(spark, sizes, directory, endpoint, timed)
 
 
@@ -147,6 +172,7 @@ def run_timed(
         "steady": partial(steady.measure, spark, sizes, directory),
         "behind": partial(behind.measure, spark, sizes, directory),
         "backlog": partial(behind.measure_backlog, spark, sizes, directory),
+        "catalog": partial(catalog.measure, spark, sizes),
         "commits": partial(commits.measure, spark, sizes, directory),
         "by_day": partial(by_rows.measure_day, spark, sizes, directory),
         "rows": partial(by_rows.measure_rows, spark, sizes, directory),

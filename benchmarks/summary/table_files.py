@@ -1,6 +1,8 @@
 """The files of a table, by what they are for."""
 
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 KINDS_OF_FILES = ("timeline", "archived", "base", "log", "ledger", "other")
 
@@ -10,9 +12,12 @@ def files_of(base_path: str) -> dict[str, int]:
     found = dict.fromkeys((*KINDS_OF_FILES, "bytes"), 0)
     root = Path(base_path)
     for path in root.rglob("*"):
-        if path.is_file():
-            found[_kind(path.relative_to(root))] += 1
-            found["bytes"] += path.stat().st_size
+        # The job may clean its table meanwhile.
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            if S_ISREG(status.st_mode):
+                found[_kind(path.relative_to(root))] += 1
+                found["bytes"] += status.st_size
     return found
 
 

@@ -21,17 +21,20 @@ def path_of(directory: str, kind: str, layout: str, rows: int) -> str:
 
 
 def fill_tables(spark: SparkSession, sizes: Sizes, directory: str) -> None:
-    """Fill every table that is measured."""
+    """Fill the tables of few rows and of many."""
     for rows in (sizes.few_rows, sizes.many_rows):
         for kind in TYPES:
             fill_table(spark, directory, kind, "flat", rows)
             # Where rows stay and where they may move the files are the same: the index is made at the first batch.
             made = fill_table(spark, directory, kind, "fixed", rows)
             _copy(made, path_of(directory, kind, "may_move", rows))
-    if sizes.day_rows not in (sizes.few_rows, sizes.many_rows):
-        for kind in TYPES:
-            fill_table(spark, directory, kind, "may_move", sizes.day_rows)
-    fill_script(spark, directory, sizes.day_rows)
+
+
+def fill_days(spark: SparkSession, sizes: Sizes, directory: str) -> None:
+    """Fill the tables by day at which the script is compared, and the script's own."""
+    for kind in TYPES:
+        fill_table(spark, directory, kind, "may_move", sizes.day_rows)
+    _fill_script(spark, directory, sizes.day_rows)
 
 
 def fill_table(spark: SparkSession, directory: str, kind: str, layout: str, rows: int) -> str:
@@ -53,7 +56,7 @@ def _copy(made: str, base_path: str) -> None:
     commit.with_name(f".{commit.name}.crc").unlink()
 
 
-def fill_script(spark: SparkSession, directory: str, rows: int) -> None:
+def _fill_script(spark: SparkSession, directory: str, rows: int) -> None:
     """Fill the script's table by day."""
     options = todays_options("COPY_ON_WRITE", by_day=True) | {"hoodie.datasource.write.operation": "bulk_insert"}
     frame = WideOrders("none", rows).first_rows(spark, spark.sparkContext.defaultParallelism)
