@@ -11,6 +11,7 @@
     ├── ReferenceTableError      a reference table can't be read
     │   └── StaleReferenceError  the last good snapshot is older than allowed
     ├── SinkError                a table can't be read or written
+    ├── StackError               a CloudFormation stack is missing, failed, or lacks what a job needs
     └── LocalStackError          the embedded services on this machine don't do what they should
 
 A record that can't be used is never an exception: it becomes a dead letter with a `RejectReason`.
@@ -81,6 +82,10 @@ class StaleReferenceError(ReferenceTableError):
 
 class SinkError(StreamJoinError):
     """A table can't be read or written. Whether the commit in hand happened is known from its timeline alone."""
+
+
+class StackError(StreamJoinError):
+    """A CloudFormation stack isn't there, can't be deployed or deleted, or lacks an output. Says what is left of it."""
 
 
 class LocalStackError(StreamJoinError):

@@ -10,6 +10,7 @@ import typer
 
 from streamjoin.cli import catalog, checkpoint, dead_letters, local
 from streamjoin.cli.arguments import Config, JobKind, TextOrJson, terminal
+from streamjoin.cli.from_stack import config_from_stack
 from streamjoin.cli.seed import seed_table
 from streamjoin.cli.stream_job import load_positioned_job
 from streamjoin.local.samples.names import DatasetName, DemoJob
@@ -246,6 +247,7 @@ def produce(
 
 
 app.command("seed-table")(seed_table)
+app.command("config-from-stack")(config_from_stack)
 
 
 @app.command()

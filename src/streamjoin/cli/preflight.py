@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamjoin.config.file import read_config
-from streamjoin.doctor.checks import Check, examine
+from streamjoin.doctor.checks import examine
 from streamjoin.doctor.context import Context
-from streamjoin.doctor.finding import Finding, Status
+from streamjoin.doctor.finding import Status
+from streamjoin.doctor.lines import MARKS, Line, plain_lines, summary
 from streamjoin.entry import load_job
 from streamjoin.replicate.config import ReplicateConfig
 
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-MARKS: Final = {Status.GOOD: "✓", Status.BAD: "✗", Status.UNKNOWN: "–"}  # noqa: RUF001  (what cannot be told)
 _COLOURS: Final = {Status.GOOD: "green", Status.BAD: "bold red", Status.UNKNOWN: "yellow"}
 _DIM: Final = "bright_black"
 # Below this a column for what was looked at leaves too little for what was found.
 _WIDE: Final = 100
 _MIN_SECRET_CHARACTERS: Final = 4
-
-Line = tuple[Check, Finding]
 
 
 def show_findings(config: str, *, as_json: bool) -> bool:
@@ -77,25 +75,6 @@ def _printed(context: Context, hide: Callable[[str], str]) -> list[Line]:
     counts = Counter(finding.status for _, finding in lines)
     console.print(summary(counts), style=_COLOURS[Status.BAD] if counts[Status.BAD] else "bold green")
     return lines
-
-
-def plain_lines(lines: list[Line]) -> list[str]:
-    """Return a line for each finding, its remedy behind an arrow, for what isn't a terminal."""
-    return [
-        f"{MARKS[each.status]} {'' if check.name == each.what else f'{check.name}: '}{each.what}: {each.found}"
-        + (f" -> {each.remedy}" if each.remedy else "")
-        for check, each in lines
-    ]
-
-
-def summary(counts: Counter[Status]) -> str:
-    """Return what it comes to, in a line."""
-    told = [f"{counts[Status.GOOD]} good"]
-    if counts[Status.BAD]:
-        told.append(f"{counts[Status.BAD]} to mend")
-    if counts[Status.UNKNOWN]:
-        told.append(f"{counts[Status.UNKNOWN]} can't be checked here")
-    return ", ".join(told)
 
 
 def _draw(console: "Console", context: Context, lines: list[Line]) -> None:

@@ -8,9 +8,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from streamjoin.cli import app
-from streamjoin.cli.preflight import MARKS, table_of
+from streamjoin.cli.preflight import table_of
 from streamjoin.doctor.checks import Check
 from streamjoin.doctor.finding import bad, good, unknown
+from streamjoin.doctor.lines import MARKS
 from tests.unit.doctor.looking import enrichment
 
 GOOD = good("stream 'orders'", "ACTIVE, 4 open shards")

@@ -18,12 +18,12 @@ class JobProcess:
     """`streamjoin run CONFIG` for the length of a `with` block; it ends with this process, however this one ends.
 
     Args:
-        config: The job's file.
+        config: The job's file, on this machine or `s3://…`.
         environ: The whole environment of the process.
         log: Where its output goes.
     """
 
-    def __init__(self, config: Path, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, config: Path | str, environ: Mapping[str, str], log: Path) -> None:
         self._config = config
         self._environ = environ
         self._log = log

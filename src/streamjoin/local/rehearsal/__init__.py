@@ -1,0 +1,1 @@
+"""A deployment rehearsed on this machine: deployed onto emulators, run, looked at, destroyed."""
