@@ -11,7 +11,7 @@ PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit running spark integration e2e soak athena explore audit format commands notebooks bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build dist clean
+.PHONY: help setup demo deploy destroy rehearse test check unit running spark integration e2e soak athena explore audit format commands notebooks bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -29,6 +29,18 @@ setup: .venv/.locked ## the environment in .venv, with the streamjoin command in
 
 demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARGS="--dataset flights"
 	@$(BIN)/streamjoin demo $(ARGS)
+
+# Parameters and files of an environment: infra/environments/. Docs: docs/deploy.md.
+ENV ?= dev
+
+deploy: build ## make the stacks of an environment what its file says; ENV=prod; RELEASE=0.1.0-1a2b3c4d deploys an earlier one
+	@$(BIN)/python scripts/deploy.py deploy --env $(ENV) --release "$(RELEASE)"
+
+destroy: setup ## delete the stacks of an environment; ENV=prod; YES=1 doesn't ask
+	@$(BIN)/python scripts/deploy.py destroy --env $(ENV) $(if $(YES),--yes)
+
+rehearse: .venv/.jars ## deploy, run, look and destroy on this machine's emulators, as `make deploy` does on AWS; ENV=prod
+	@$(BIN)/python scripts/rehearse.py --env $(ENV)
 
 test: .venv/.jars ## everything that CI checks; says at the end how long each part took
 	@$(BIN)/python -m tests.services.ahead > /dev/null 2>&1 & \

@@ -62,17 +62,21 @@ def role_documents(iam: Any, role: str) -> Iterator[dict[str, Any]]:
         yield _document(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
 
 
-def recorded(path: Path, *, account: str, region: str) -> list[Call]:
-    """Return what the calls in a file ask for, each once; those to S3 by the proxy, which sees those of Java too."""
-    found: dict[Call, None] = {}
+def recorded(path: Path, *, account: str, region: str) -> dict[str, list[Call]]:
+    """Return what each job's calls in a file ask for, each once; those to S3 are the proxy's, which sees Java's too.
+
+    A line with a job's name stands before its calls.
+    """
+    found: dict[str, dict[Call, None]] = {}
     for line in path.read_text().splitlines():
         told = json.loads(line)
-        if told["service"] == "s3":
-            calls = list(of_s3(told)) if "method" in told else []
+        if "job" in told:
+            of_job = found.setdefault(told["job"], {})
+        elif told["service"] == "s3":
+            of_job |= dict.fromkeys(of_s3(told) if "method" in told else ())
         else:
-            calls = list(_of_sdk(told, f"{region}:{account}"))
-        found |= dict.fromkeys(calls)
-    return list(found)
+            of_job |= dict.fromkeys(_of_sdk(told, f"{region}:{account}"))
+    return {job: list(calls) for job, calls in found.items()}
 
 
 def of_s3(told: dict[str, Any]) -> Iterator[Call]:
@@ -125,10 +129,10 @@ def missing(calls: Iterable[Call], allowed: Iterable[Right]) -> list[Call]:
     return [call for call in calls if not any(each.allows(call) for each in allowed)]
 
 
-def unused(calls: Iterable[Call], allowed: Iterable[Right]) -> list[str]:
-    """Return the actions that no call needs."""
+def unused(calls: Iterable[Call], allowed: Iterable[Right]) -> list[Right]:
+    """Return the rights that no call needs."""
     calls = list(calls)
-    return sorted({each.action for each in allowed if not any(each.allows(call) for call in calls)})
+    return [each for each in allowed if not any(each.allows(call) for call in calls)]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -116,7 +116,7 @@ def test_the_readme_is_short_and_so_is_its_configuration() -> None:
 def test_every_make_target_that_is_named_exists(document: Path) -> None:
     targets = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     lines = [line for line in code_lines(document.read_text()) if line.startswith("make ")]
-    words = [word for line in lines for word in re.sub(r'ARGS="[^"]*"', "", line).split()[1:]]
+    words = [word for line in lines for word in re.sub(r'\b[A-Z]+=("[^"]*"|\S+)|#.*', "", line).split()[1:]]
     assert [word for word in words if word not in targets] == []
 
 

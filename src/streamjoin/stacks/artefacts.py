@@ -14,12 +14,9 @@ from streamjoin.aws.errors import Remedies, translated
 from streamjoin.errors import StackError
 
 # Folder of the repository, which of its files, folder of the release.
-_PARTS: Final = (
-    ("infra", "*.yaml", "infra"),
-    ("jobs", "*.py", "jobs"),
-    ("dist", "*.whl", "wheels"),
-    ("dist", "*.zip", "wheels"),
-)
+_PARTS: Final = (("infra", "*.yaml", "infra"), ("jobs", "*.py", "jobs"), ("dist", "*.whl", "wheels"))
+WHEELS: Final = "wheels/"
+"""The folder of a release that wheels are in."""
 _REMEDIES: Final = Remedies(
     missing="Deploy again: the bucket is made by the stack NAME-artefacts.",
     denied="Allow s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObjectVersion on the bucket to who deploys.",
@@ -35,16 +32,28 @@ class Release:
     Args:
         root: The repository.
         version: Of the package.
+        bundle: The file of `dist/` with all wheels for a Glue without a way to PyPI, if a job is to install that.
     """
 
     root: Path
     version: str
+    bundle: str | None = None
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Yield each file, and its key below the release's prefix."""
+        """Yield each file, and its key below the release's prefix.
+
+        Raises:
+            StackError: There is no such bundle.
+        """
         for folder, pattern, place in _PARTS:
             for path in sorted((self.root / folder).glob(pattern)):
                 yield f"{place}/{path.name}", path
+        if self.bundle is not None:
+            path = self.root / "dist" / self.bundle
+            if not path.exists():
+                message = f"'{path}' isn't there, which PythonModules names: make dist makes it"
+                raise StackError(message)
+            yield f"{WHEELS}{self.bundle}", path
 
     @property
     def name(self) -> str:

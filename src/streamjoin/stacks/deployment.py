@@ -11,7 +11,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import bucket_and_key
 from streamjoin.config.file import RawConfig
 from streamjoin.errors import StackError
-from streamjoin.stacks.artefacts import Release, calling, copy_below, objects_below
+from streamjoin.stacks.artefacts import WHEELS, Release, calling, copy_below, objects_below
 from streamjoin.stacks.configuration import configuration
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.outputs import Outputs
@@ -117,7 +117,7 @@ class Deployment:
     def _release(self, bucket: str, wanted: str | None) -> str:
         s3 = aws_client("s3")
         if wanted is None:
-            release = Release(self.root, self.version)
+            release = Release(self.root, self.version, self._bundle)
             self.say(f"release {release.name}, to s3://{bucket}/{_PREFIX}/{release.name}/")
             if not release.upload(s3, bucket, f"{_PREFIX}/{release.name}", lambda line: self.say(f"  {line}")):
                 self.say("  all of it is there already")
@@ -129,8 +129,17 @@ class Deployment:
         self.say(f"release {wanted}, as it was uploaded")
         return wanted
 
+    @property
+    def _bundle(self) -> str | None:
+        modules = self.environment.parameters.get("PythonModules", "")
+        return modules.removeprefix(WHEELS) if modules.startswith(WHEELS) else None
+
     def _own(self, bucket: str, prefix: str) -> dict[str, str]:
-        return {"Name": self.environment.name, "ArtefactsBucket": bucket, "ArtefactsPrefix": prefix}
+        own = {"Name": self.environment.name, "ArtefactsBucket": bucket, "ArtefactsPrefix": prefix}
+        # What the file names by its place in the release; where that is, nobody knows before.
+        return (
+            own if self._bundle is None else {**own, "PythonModules": f"s3://{bucket}/{prefix}/{WHEELS}{self._bundle}"}
+        )
 
     def _keep_configurations(self, stack: dict[str, Any], bucket: str, target: str) -> None:
         """Let a job that restarts while its stack is updated find the configuration that it had."""

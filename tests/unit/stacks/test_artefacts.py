@@ -90,6 +90,16 @@ def test_a_release_has_templates_scripts_and_wheels_and_follows_what_is_in_them(
     assert Release(repository, "0.1.0").name != name
 
 
+def test_a_bundle_is_part_of_a_release_only_if_it_is_asked_for(repository: Path) -> None:
+    with pytest.raises(StackError, match="which PythonModules names: make dist makes it"):
+        list(Release(repository, "0.1.0", "b.gluewheels.zip").files())
+    (repository / "dist" / "b.gluewheels.zip").write_bytes(
+        (repository / "dist" / "streamjoin-0.1.0-py3-none-any.whl").read_bytes()
+    )
+    assert "wheels/b.gluewheels.zip" not in dict(Release(repository, "0.1.0").files())
+    assert "wheels/b.gluewheels.zip" in dict(Release(repository, "0.1.0", "b.gluewheels.zip").files())
+
+
 def test_what_is_there_of_a_release_is_not_written_again(repository: Path) -> None:
     s3, said = Bucket(), list[str]()
     release = Release(repository, "0.1.0")

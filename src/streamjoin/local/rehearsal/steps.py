@@ -55,6 +55,7 @@ class Rehearsal:
         root: The repository.
         console: Where it is told.
         folder: Where configuration and log go.
+        prepare: Does what has to be done before the deployment.
         job_variables: Gives more environment variables for the job's process.
         look: Looks at what else is of interest, before all is destroyed.
     """
@@ -63,6 +64,7 @@ class Rehearsal:
     root: Path
     console: Console
     folder: Path
+    prepare: Callable[["Rehearsal"], None] = lambda rehearsal: None
     job_variables: Callable[[LocalStack], Mapping[str, str]] = lambda stack: {}
     look: Callable[["Rehearsal"], None] = lambda rehearsal: None
     events: list[Event] = field(default_factory=list, init=False)
@@ -87,6 +89,7 @@ class Rehearsal:
                 self.stack = resources.enter_context(LocalStack())
                 step.outcome = self.stack.endpoint
             resources.enter_context(self.stack.active())
+            self.prepare(self)
             self._deploy()
             self._configure()
             self._examine()
