@@ -78,7 +78,7 @@ def leftovers(name: str) -> list[str]:
         *(each["Name"] for each in aws_client("s3").list_buckets()["Buckets"]),
         *aws_client("kinesis").list_streams()["StreamNames"],
         *aws_client("dynamodb").list_tables()["TableNames"],
-        *aws_client("glue").list_jobs()["JobNames"],
+        *(each["Name"] for each in aws_client("glue").get_jobs()["Jobs"]),
         *(each["RoleName"] for each in aws_client("iam").list_roles()["Roles"]),
         *(each["StackName"] for each in aws_client("cloudformation").describe_stacks()["Stacks"]),
     ]
