@@ -135,7 +135,7 @@ def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehea
     arguments = [each for job in ("backfill", "capture", "replicate") for each in (job, places[job])]
     environ = {**rehearsal.stack.environ(), **recorder.variables(rehearsal.stack)}
     command = [sys.executable, str(ROOT / "tests" / "e2e" / "jobs_in_turn.py"), *arguments]
-    answer = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=200, check=False)
+    answer = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=400, check=False)
     assert answer.returncode == 0, answer.stderr[-4000:]
     found.calls = recorded(recorder.calls, account=ACCOUNT, region=REGION)
     for job in ("enrich", "capture"):

@@ -15,13 +15,15 @@ from streamjoin.stacks.artefacts import WHEELS, Release, calling, copy_below, ob
 from streamjoin.stacks.configuration import configuration
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.outputs import Outputs
-from streamjoin.stacks.stack import Deployed, Stack, Tell
+from streamjoin.stacks.stack import Deployed, Stack, Tell, cloudformation
 from streamjoin.stacks.written import beside, object_name, read_base, read_deployed
 
 Say = Callable[[str], None]
 
 _ROOT_TEMPLATE: Final = "infra/streamjoin.yaml"
 _PREFIX: Final = "streamjoin"
+# Parameters of the root that the bucket of artefacts has too.
+_SHARED: Final = frozenset({"KeepData", "KmsKeyArn"})
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,12 @@ class Deployment:
     @property
     def stack(self) -> Stack:
         """The root stack."""
-        return Stack(self.environment.name, aws_client("cloudformation"))
+        return Stack(self.environment.name, cloudformation())
 
     @property
     def artefacts(self) -> Stack:
         """The stack of the bucket that the root is read from."""
-        return Stack(f"{self.environment.name}-artefacts", aws_client("cloudformation"))
+        return Stack(f"{self.environment.name}-artefacts", cloudformation())
 
     def deploy(self, release: str | None = None) -> Deployed:
         """Make the environment what its file, the templates and the files of its jobs say.
@@ -71,7 +73,7 @@ class Deployment:
         prefix = f"{_PREFIX}/{self._release(bucket, release)}"
         if (before := self.stack.described()) is not None:
             self._keep_configurations(before, bucket, f"{prefix}/conf")
-        region = aws_client("cloudformation").meta.region_name
+        region = cloudformation().meta.region_name
         done = self.stack.deploy(
             {"TemplateURL": f"https://s3.{region}.amazonaws.com/{bucket}/{prefix}/{_ROOT_TEMPLATE}"},
             {**self.environment.parameters, **self._own(bucket, prefix)},
@@ -108,10 +110,9 @@ class Deployment:
         self.say(f"stack '{self.artefacts.name}': the bucket of templates, scripts, wheels and configurations")
         template = (self.root / "infra" / "artefacts.yaml").read_text()
         parameters = self.environment.parameters
-        shared = {key: parameters[key] for key in ("KeepData", "KmsKeyArn") if key in parameters}
-        self.artefacts.deploy(
-            {"TemplateBody": template}, {"Name": self.environment.name, **shared}, self.tell, tags=self.environment.tags
-        )
+        given = {"Name": self.environment.name}
+        given |= {key: value for key, value in parameters.items() if key in _SHARED}
+        self.artefacts.deploy({"TemplateBody": template}, given, self.tell, tags=self.environment.tags)
         return self.artefacts.outputs()["ArtefactsBucket"]
 
     def _release(self, bucket: str, wanted: str | None) -> str:

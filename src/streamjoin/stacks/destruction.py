@@ -81,7 +81,7 @@ def destroy(
 
 def _keeps(stack: dict[str, Any]) -> bool:
     given = {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", ())}
-    return given.get("KeepData", "Retain") != "Delete"
+    return bool(given.get("KeepData", "Retain") != "Delete")
 
 
 def _fate(stack: dict[str, Any]) -> str:

@@ -11,9 +11,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoRegionError
 
 from streamjoin.aws.backoff import back_off_seconds
+from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.errors import StackError
 from streamjoin.stacks.events import Event, Events, failures
@@ -39,6 +40,18 @@ _REMEDIES: Final = Remedies(
 )
 
 Tell = Callable[[Event], None]
+
+
+def cloudformation(region: str | None = None) -> Any:
+    """Return the client of CloudFormation.
+
+    Raises:
+        StackError: No region is known.
+    """
+    try:
+        return aws_client("cloudformation", region)
+    except NoRegionError as error:
+        raise StackError("no region is known in which the stack is: set AWS_REGION, or give --region") from error
 
 
 class Deployed(StrEnum):
@@ -134,7 +147,8 @@ class Stack:
         with self._calling("DescribeStackEvents"):
             events.new()
         with self._calling("ExecuteChangeSet"):
-            self._client.execute_change_set(ChangeSetName=change["ChangeSetId"])
+            # If it fails, what it has made goes, also what a template retains: that would be in the next one's way.
+            self._client.execute_change_set(ChangeSetName=change["ChangeSetId"], RetainExceptOnCreate=True)
         end, told = self._wait(change["StackId"], events, tell)
         if end not in _DONE:
             raise self._failure("creation" if is_new else "update", end, told)

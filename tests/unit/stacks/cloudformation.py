@@ -90,8 +90,8 @@ class Service:
     def delete_change_set(self, ChangeSetName: str) -> None:
         self.calls.append(("delete_change_set", {"ChangeSetName": ChangeSetName}))
 
-    def execute_change_set(self, ChangeSetName: str) -> None:
-        self.calls.append(("execute_change_set", {"ChangeSetName": ChangeSetName}))
+    def execute_change_set(self, ChangeSetName: str, RetainExceptOnCreate: bool) -> None:
+        self.calls.append(("execute_change_set", {"ChangeSetName": ChangeSetName, "clean": RetainExceptOnCreate}))
 
     def delete_stack(self, StackName: str) -> None:
         self.calls.append(("delete_stack", {"StackName": StackName}))

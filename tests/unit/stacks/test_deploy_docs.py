@@ -13,7 +13,7 @@ TEMPLATES = "\n".join(path.read_text() for path in sorted((ROOT / "infra").glob(
 BENCH = json.loads(RESULT.read_text())
 
 
-@pytest.mark.parametrize("line", lines(BENCH))
+@pytest.mark.parametrize("line", [*lines(BENCH)])
 def test_a_cost_is_the_one_that_follows_from_the_measured_batch(line: str) -> None:
     assert line in PAGE, "run: python -m benchmarks.costs"
 

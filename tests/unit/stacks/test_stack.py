@@ -39,6 +39,8 @@ def test_a_stack_that_is_not_there_is_created_and_each_step_is_told_once_in_orde
     assert made["ChangeSetType"] == "CREATE"
     assert made["TemplateURL"] == TEMPLATE["TemplateURL"]
     assert made["Parameters"] == [{"ParameterKey": "Environment", "ParameterValue": "dev"}]
+    # Were it to fail, nothing of it would be in the way of the next try, not even what the template retains.
+    assert service.named("execute_change_set") == [{"ChangeSetName": "change", "clean": True}]
 
 
 def test_an_update_tells_no_event_of_earlier_times_and_keeps_what_is_not_given() -> None:

@@ -202,7 +202,7 @@ class Rehearsal:
     def _query(self) -> None:
         with self.narrator.step("query the table, without Spark: streamjoin query") as step:
             rows = query(self.config, _RESULT)
-            counted, expected = sum(rows.column("orders").to_pylist()), _ORDERS + _MORE_ORDERS
+            counted, expected = sum(row["orders"] for row in rows.to_pylist()), _ORDERS + _MORE_ORDERS
             if counted != expected:
                 message = f"the table has {counted} rows, expected {expected}"
                 raise StackError(message)
