@@ -26,6 +26,7 @@ from streamjoin.local.rehearsal.steps import Rehearsal
 from streamjoin.local.samples.orders import COUNTRY_TABLE
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import put_items
+from streamjoin.stacks.alarms import Watched, alarms_of, printed, watched
 from streamjoin.stacks.environment import Environment
 from tests.documents import ROOT
 from tests.policies import Call, Right, missing, recorded, rights, role_documents, unused
@@ -67,13 +68,15 @@ class Rehearsed:
     rights: dict[str, list[Right]] = field(default_factory=dict)
     examined: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    watched: Watched = field(default_factory=Watched)
 
 
 @pytest.fixture(scope="module")
 def rehearsed(quick_jobs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
     folder, found = tmp_path_factory.mktemp("rehearsal"), Rehearsed()
     with ExitStack() as resources, pytest.MonkeyPatch.context() as patch:
-        server = resources.enter_context(MariaDb())
+        # The doctor wants a binlog that is kept for a day at least.
+        server = resources.enter_context(MariaDb(["--loose-expire-logs-days=7"]))
         for name, value in (("HOST", server.host), ("PORT", server.port), ("USER", server.user)):
             patch.setenv(f"MYSQL_{name}", str(value))
         recorder, told = Recorder(folder / "calls", resources), io.StringIO()
@@ -137,6 +140,8 @@ def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehea
     command = [sys.executable, str(ROOT / "tests" / "e2e" / "jobs_in_turn.py"), *arguments]
     answer = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=400, check=False)
     assert answer.returncode == 0, answer.stderr[-4000:]
+    lines = [*rehearsal.log.read_text().splitlines(), *answer.stdout.splitlines()]
+    found.watched = watched(alarms_of(aws_client("cloudwatch"), outputs["Name"]), printed(lines))
     found.calls = recorded(recorder.calls, account=ACCOUNT, region=REGION)
     for job in ("enrich", "capture"):
         (counted,) = query(load_job(places[job]), "SELECT count(*) AS n FROM t").to_pylist()
@@ -186,6 +191,13 @@ def test_the_doctor_finds_nothing_to_mend_for_any_job_of_the_stack(rehearsed: Re
 
 def test_every_job_runs_by_the_configuration_made_of_the_outputs(rehearsed: Rehearsed) -> None:
     assert rehearsed.rows == {"enrich": 500, "capture": len(RECEIPTS), "replicate": 2}
+
+
+def test_every_alarm_watches_a_metric_that_its_job_has_printed(rehearsed: Rehearsed) -> None:
+    found = rehearsed.watched
+    assert found.absent == []
+    assert len(found.told) >= 15
+    assert {each["MetricName"].partition(".")[0] for each in found.silent} <= {"retries"}
 
 
 @pytest.mark.parametrize("job", CONFIGURATIONS)

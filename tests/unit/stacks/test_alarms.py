@@ -45,6 +45,10 @@ def test_alarms_are_divided_by_what_was_printed() -> None:
     services = alarm("ReadThrottleEvents", "AWS/DynamoDB", TableName="country")
     found = watched([told_of, silent, *absent, services], printed(told()))
     assert (found.told, found.silent, found.absent, found.others) == ([told_of], [silent], absent, [services])
+    # A job that was not run has printed nothing; a wrong name is wrong all the same.
+    idle = [alarm("lag_seconds", job="dev-capture"), alarm("lag_second", job="dev-capture")]
+    found = watched(idle, printed(told()), idle=["dev-capture"])
+    assert (found.idle, found.absent) == (idle[:1], idle[1:])
 
 
 def test_all_pages_of_alarms_are_asked_for_by_the_stacks_name() -> None:

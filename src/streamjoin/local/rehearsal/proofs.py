@@ -58,13 +58,15 @@ def entered(outputs: Outputs) -> str:
     return f"{len(storage['Columns'])} columns, at {place}"
 
 
-def watched_metrics(name: str, log: Path) -> Watched:
-    """Look for the metric of each alarm of a stack in what its job has printed.
+def watched_metrics(outputs: Outputs, log: Path) -> Watched:
+    """Look for the metric of each alarm of a stack in what the enrichment has printed; no other job was run.
 
     Raises:
         StackError: An alarm watches what the job doesn't print.
     """
-    found = watched(alarms_of(aws_client("cloudwatch"), name), printed(log.read_text().splitlines()))
+    idle = [outputs.job_name(job) for job in ("capture", "backfill", "replicate") if outputs.has(job)]
+    alarms = alarms_of(aws_client("cloudwatch"), outputs["Name"])
+    found = watched(alarms, printed(log.read_text().splitlines()), idle=idle)
     if found.absent or not found.told:
         names = ", ".join(f"{each['AlarmName']} ({each['MetricName']})" for each in found.absent)
         message = f"these alarms watch what the job doesn't print: {names or 'all of them'}"

@@ -211,10 +211,12 @@ class Rehearsal:
 
     def _alarms(self) -> None:
         with self.narrator.step("look for the metric of each alarm in what the job has printed") as step:
-            found = watched_metrics(self.environment.name, self.log)
+            found = watched_metrics(self.outputs, self.log)
             step.outcome = f"{len(found.told)} alarms on metrics that were printed"
         for each in found.silent:
             self._note(f"{each['AlarmName']}: {each['MetricName']} is printed only when it isn't 0.")
+        if found.idle:
+            self._note(f"{len(found.idle)} alarms are of jobs that the rehearsal doesn't run.")
         if found.others:
             self._note(f"{len(found.others)} alarms watch metrics that AWS's own services tell CloudWatch.")
 
