@@ -69,6 +69,9 @@ class Deployment:
             StackError: Something failed; what a stack was is what it is.
             ConfigError: A job's file has problems. The stack is deployed then; its jobs have the files they had.
         """
+        for path in self.environment.configurations.values():
+            # A file that isn't there, or isn't YAML, is told before anything is made.
+            read_base(str(self.root / path))
         bucket = self._artefacts_bucket()
         prefix = f"{_PREFIX}/{self._release(bucket, release)}"
         if (before := self.stack.described()) is not None:
@@ -162,11 +165,12 @@ class Deployment:
         )
 
     def _uploaded(self, outputs: Outputs, path: str) -> str:
-        """Put a file that a configuration names where the job finds it."""
-        if path.startswith("s3://"):
+        """Put a file that a configuration names where the job finds it; one that isn't there is told by the check."""
+        local = Path(path.removeprefix("file://"))
+        if path.startswith("s3://") or not local.is_file():
             return path
-        uri = f"{outputs['ConfigurationUri']}/files/{Path(path).name}"
-        self._put(uri, Path(path.removeprefix("file://")).read_bytes())
+        uri = f"{outputs['ConfigurationUri']}/files/{local.name}"
+        self._put(uri, local.read_bytes())
         return uri
 
     def _configure(self) -> None:
