@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.entry import load_job, query
+from streamjoin.errors import StackError
 from streamjoin.local.demo.reference_origin import DATABASE, SOURCE_TABLE
 from streamjoin.local.mariadb import MariaDb
 from streamjoin.local.rehearsal.proofs import examined, role_of
@@ -28,6 +29,7 @@ from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import put_items
 from streamjoin.stacks.alarms import Watched, alarms_of, printed, watched
 from streamjoin.stacks.environment import Environment
+from streamjoin.stacks.stack import Deployed
 from tests.documents import ROOT
 from tests.policies import Call, Right, missing, recorded, rights, role_documents, unused
 from tests.services.s3_recorder import s3_recorder
@@ -69,6 +71,7 @@ class Rehearsed:
     examined: dict[str, str] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     watched: Watched = field(default_factory=Watched)
+    deployed: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,7 @@ def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehea
     """Run the other three jobs of the stack, and take note of all four."""
     outputs = rehearsal.outputs
     places = {job: f"{outputs['ConfigurationUri']}/{name}" for job, name in CONFIGURATIONS.items()}
+    deploy_again(rehearsal, found)
     feed(outputs["ChangesStreamArn"], server)
     for job, place in places.items():
         role = role_of(outputs.job_name(job))
@@ -148,6 +152,20 @@ def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehea
         found.rows[job] = counted["n"]
     items = aws_client("dynamodb").scan(TableName=COUNTRY_TABLE)["Items"]
     found.rows["replicate"] = sum("_binlog" in item for item in items)
+
+
+def deploy_again(rehearsal: Rehearsal, found: Rehearsed) -> None:
+    """Deploy what is there, then another value of a parameter with the release that is there, then one that isn't."""
+    same, bucket = rehearsal.deployment, rehearsal.outputs["ConfigurationUri"].split("/")[2]
+    release = rehearsal.outputs["ConfigurationUri"].split("/")[4]
+    found.deployed.append(same.deploy())
+    parameters = {**same.environment.parameters, "LagSeconds": "600"}
+    other = replace(same, environment=same.environment.model_copy(update={"parameters": parameters}))
+    found.deployed.append(other.deploy(release))
+    (alarm,) = aws_client("cloudwatch").describe_alarms(AlarmNames=["streamjoin-dev-enrich-lag"])["MetricAlarms"]
+    assert alarm["Threshold"] == 600
+    with pytest.raises(StackError, match=f"bucket '{bucket}' has no release 'x'; it has: {release}"):
+        same.deploy("x")
 
 
 def feed(stream: str, server: MariaDb) -> None:
@@ -182,6 +200,10 @@ def test_a_rehearsal_goes_from_the_templates_to_rows_and_leaves_nothing(rehearse
         "Done in",
     ):
         assert text in told, told
+
+
+def test_deploying_again_changes_what_has_changed_and_nothing_else(rehearsed: Rehearsed) -> None:
+    assert rehearsed.deployed == [Deployed.UNCHANGED, Deployed.UPDATED]
 
 
 def test_the_doctor_finds_nothing_to_mend_for_any_job_of_the_stack(rehearsed: Rehearsed) -> None:

@@ -223,10 +223,14 @@ class Rehearsal:
     def _destroy(self) -> None:
         with self.narrator.step("destroy it, as make destroy does") as step:
             kept = destroy(self.deployment)
-            if left := [*kept, *leftovers(self.environment.name)]:
+            # What a template retains is told by its own name, in quotes.
+            left = [each for each in leftovers(self.environment.name) if not any(f"'{each}'" in told for told in kept)]
+            if left:
                 message = f"this is left of '{self.environment.name}': {', '.join(left)}"
                 raise StackError(message)
             step.outcome = "no stack, bucket, stream, table, job or role of it is left"
+            if kept:
+                step.outcome += f", but what KeepData keeps: {', '.join(kept)}"
 
     def _note(self, text: str) -> None:
         self.console.print(f"    {text}", style="yellow", highlight=False, soft_wrap=True, markup=False)
