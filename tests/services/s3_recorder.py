@@ -21,11 +21,11 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
     lock = threading.Lock()
 
     def _forward(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else None
-        self._note(body or b"")
+        body = self._body()
+        self._note(body)
         connection = self._connection()
-        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        dropped = {"expect", "transfer-encoding", "content-length"}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()
         content = answer.read()
@@ -40,6 +40,18 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _forward
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        # As the C++ SDK within pyarrow sends it.
+        body = b""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
 
     def _connection(self) -> http.client.HTTPConnection:
         """Return the connection of this client's own, opened once."""
