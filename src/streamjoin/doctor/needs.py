@@ -31,7 +31,9 @@ _ENTRIES: Final = (
     *("glue:GetTable", "glue:CreateTable", "glue:UpdateTable", "glue:GetPartitions", "glue:BatchGetPartition"),
     *("glue:BatchCreatePartition", "glue:BatchUpdatePartition"),
 )
-_CONTROL: Final = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan")
+_CONTROL: Final = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem")
+# A replication writes its dead letters, and neither lists nor deletes any.
+_LETTERS_ALONE: Final = ("s3:PutObject",)
 
 
 # A pattern of a policy matches names, and no other pattern: so each is asked for as the service would name it.
@@ -85,10 +87,12 @@ def needs(context: Context, *, partition: str, account: str) -> Iterator[Need]:
     for path in dict.fromkeys(path for _, path in base_paths(context) if is_s3(path)):
         bucket, key = bucket_and_key(path)
         arn = f"arn:{partition}:s3:::{bucket}"
-        if bucket not in listed:
+        is_lake = not isinstance(config, ReplicateConfig)
+        if is_lake and bucket not in listed:
             yield Need(f"listing bucket '{bucket}'", ("s3:ListBucket",), (arn,))
         listed.add(bucket)
-        yield Need(f"objects below {path}", _OBJECTS, (f"{arn}/{f'{key}/' if key else ''}*",))
+        actions = _OBJECTS if is_lake else _LETTERS_ALONE
+        yield Need(f"objects below {path}", actions, (f"{arn}/{f'{key}/' if key else ''}*",))
 
 
 def _of_job(context: Context, partition: str, account: str) -> Iterator[Need]:
