@@ -39,12 +39,13 @@ def config_from_stack(
     """
     import yaml  # noqa: PLC0415
 
+    from streamjoin.aws.clients import aws_client  # noqa: PLC0415
     from streamjoin.stacks.configuration import configuration  # noqa: PLC0415
     from streamjoin.stacks.outputs import Outputs  # noqa: PLC0415
-    from streamjoin.stacks.stack import Stack, cloudformation  # noqa: PLC0415
+    from streamjoin.stacks.stack import Stack  # noqa: PLC0415
     from streamjoin.stacks.written import beside, read_base  # noqa: PLC0415
 
-    outputs = Outputs(stack, Stack(stack, cloudformation(region)).outputs())
+    outputs = Outputs(stack, Stack(stack, aws_client("cloudformation", region)).outputs())
     written = read_base(base) if base else _of_the_stack(outputs, job, table)
     values = configuration(outputs, job.value, written, table=table, placed=beside(base or "."))
     text = f"# From stack '{stack}': streamjoin config-from-stack {stack} --job {job.value}\n" + yaml.safe_dump(

@@ -15,7 +15,7 @@ from streamjoin.stacks.artefacts import WHEELS, Release, calling, copy_below, ob
 from streamjoin.stacks.configuration import configuration
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.outputs import Outputs
-from streamjoin.stacks.stack import Deployed, Stack, Tell, cloudformation
+from streamjoin.stacks.stack import Deployed, Stack, Tell
 from streamjoin.stacks.written import beside, object_name, read_base, read_deployed
 
 Say = Callable[[str], None]
@@ -49,12 +49,12 @@ class Deployment:
     @property
     def stack(self) -> Stack:
         """The root stack."""
-        return Stack(self.environment.name, cloudformation())
+        return Stack(self.environment.name, aws_client("cloudformation"))
 
     @property
     def artefacts(self) -> Stack:
         """The stack of the bucket that the root is read from."""
-        return Stack(f"{self.environment.name}-artefacts", cloudformation())
+        return Stack(f"{self.environment.name}-artefacts", aws_client("cloudformation"))
 
     def deploy(self, release: str | None = None) -> Deployed:
         """Make the environment what its file, the templates and the files of its jobs say.
@@ -76,7 +76,7 @@ class Deployment:
         prefix = f"{_PREFIX}/{self._release(bucket, release)}"
         if (before := self.stack.described()) is not None:
             self._keep_configurations(before, bucket, f"{prefix}/conf")
-        region = cloudformation().meta.region_name
+        region = aws_client("cloudformation").meta.region_name
         done = self.stack.deploy(
             {"TemplateURL": f"https://s3.{region}.amazonaws.com/{bucket}/{prefix}/{_ROOT_TEMPLATE}"},
             {**self.environment.parameters, **self._own(bucket, prefix)},

@@ -11,10 +11,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from botocore.exceptions import ClientError, NoRegionError
+from botocore.exceptions import ClientError
 
 from streamjoin.aws.backoff import back_off_seconds
-from streamjoin.aws.clients import aws_client
 from streamjoin.aws.errors import Remedies, code_of, translated
 from streamjoin.errors import StackError
 from streamjoin.stacks.events import Event, Events, failures
@@ -40,18 +39,6 @@ _REMEDIES: Final = Remedies(
 )
 
 Tell = Callable[[Event], None]
-
-
-def cloudformation(region: str | None = None) -> Any:
-    """Return the client of CloudFormation.
-
-    Raises:
-        StackError: No region is known.
-    """
-    try:
-        return aws_client("cloudformation", region)
-    except NoRegionError as error:
-        raise StackError("no region is known in which the stack is: set AWS_REGION, or give --region") from error
 
 
 class Deployed(StrEnum):

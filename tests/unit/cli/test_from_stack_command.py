@@ -6,9 +6,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from streamjoin.aws import clients
 from streamjoin.cli import app
-from streamjoin.errors import StackError
-from streamjoin.stacks import stack, written
+from streamjoin.errors import StackError, StreamJoinError
+from streamjoin.stacks import written
 from tests.documents import ROOT
 from tests.unit.stacks.cloudformation import Service
 from tests.unit.stacks.test_configuration import OUTPUTS
@@ -18,7 +19,7 @@ from tests.unit.stacks.test_configuration import OUTPUTS
 def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     found = Service("CREATE_COMPLETE")
     found.stack_outputs = dict(OUTPUTS)
-    monkeypatch.setattr(stack, "aws_client", lambda service, region=None: found)
+    monkeypatch.setattr(clients, "aws_client", lambda service, region=None: found)
     monkeypatch.setattr(written, "read_deployed", lambda uri: None)
     return found
 
@@ -68,5 +69,5 @@ def test_without_a_region_it_says_how_to_give_one(monkeypatch: pytest.MonkeyPatc
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    with pytest.raises(StackError, match="no region is known in which the stack is: set AWS_REGION, or give --region"):
+    with pytest.raises(StreamJoinError, match="no region is known for cloudformation; set --region"):
         run("dev")
