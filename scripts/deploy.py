@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from streamjoin.aws.clients import aws_client
 from streamjoin.errors import StackError
 from streamjoin.process import exit_code_of
 from streamjoin.stacks.deployment import Deployment
@@ -53,7 +54,8 @@ def destroy_environment(env: str, *, is_sure: bool) -> None:
     deployment = of_environment(env)
     lines = plan(deployment)
     if lines is None:
-        print(f"there is no stack '{deployment.environment.name}': nothing to do")
+        region = aws_client("cloudformation").meta.region_name
+        print(f"there is no stack '{deployment.environment.name}' in region '{region}': nothing to do")
         return
     print("\n".join(["This destroys:", *(f"  {each}" for each in lines)]))
     if not is_sure and not _agreed(deployment.environment.name):

@@ -5,13 +5,34 @@ an action is called as its operation is.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 PREFIXES = {"dynamodbstreams": "dynamodb"}
+
+# Rights that no job of the rehearsal needs: who does, or the test that records that a job does.
+OF_GLUE = "Glue itself: logs of jobs, and the network of a server"
+OF_SPARK = "an upload in parts that fails"
+ENTRIES = "test_a_catalog_is_asked_for_all_that_a_job_may_do_with_entries_and_for_nothing_else"
+WRITES = "test_a_replay_of_everything_by_conditional_writes_ends_as_plain_writes_in_order_did"
+ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("logs:", "ec2:", "glue:GetConnection"), OF_GLUE),
+    "s3:AbortMultipartUpload": OF_SPARK,
+    **dict.fromkeys(("glue:GetPartitions", "glue:BatchGetPartition"), ENTRIES),
+    **dict.fromkeys(("glue:BatchCreatePartition", "glue:BatchUpdatePartition"), ENTRIES),
+    **dict.fromkeys(
+        ("dynamodb:BatchGetItem", "dynamodb:Query"), "test_a_composite_key_is_got_and_its_hash_key_queried"
+    ),
+    "kinesis:DescribeStreamSummary": "test_latest_misses_nothing_from_the_first_start_to_a_restart",
+}
+OF_REPLICATE: Mapping[str, str] = {
+    **dict.fromkeys(("dynamodb:PutItem", "dynamodb:DeleteItem"), WRITES),
+    "dynamodb:UpdateItem": "test_a_put_needs_its_own_condition_too_and_an_item_that_it_keeps_is_not_deleted_as_older",
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +122,7 @@ def of_s3(told: dict[str, Any]) -> Iterator[Call]:
 
 def _of_sdk(told: dict[str, Any], place: str) -> Iterator[Call]:
     service, on = told["service"], told["on"]
-    action = f"{PREFIXES.get(service, service)}:{told['operation']}"
+    action = action_of(service, told["operation"])
     if service == "glue":
         root = f"arn:aws:glue:{place}"
         database, table = on.get("DatabaseName", on.get("Name")), on.get("TableName", on.get("Name"))
@@ -121,6 +142,28 @@ def _of_sdk(told: dict[str, Any], place: str) -> Iterator[Call]:
         yield from (Call(action, f"arn:aws:dynamodb:{place}:table/{name}") for name in on["TableNames"])
     else:
         yield Call(action, "")
+
+
+def action_of(service: str, operation: str) -> str:
+    """Return the action that a call of the SDK asks for."""
+    return f"{PREFIXES.get(service, service)}:{operation}"
+
+
+@contextmanager
+def asked(*clients: Any) -> Iterator[set[str]]:
+    """Collect the actions that clients of this process ask for, as botocore's events tell them."""
+    found: set[str] = set()
+
+    def note(model: Any, **_: Any) -> None:
+        found.add(action_of(model.service_model.service_name, model.name))
+
+    for each in clients:
+        each.meta.events.register("before-parameter-build", note)
+    try:
+        yield found
+    finally:
+        for each in clients:
+            each.meta.events.unregister("before-parameter-build", note)
 
 
 def missing(calls: Iterable[Call], allowed: Iterable[Right]) -> list[Call]:

@@ -22,16 +22,16 @@ from streamjoin.entry import load_job, query
 from streamjoin.errors import StackError
 from streamjoin.local.demo.reference_origin import DATABASE, SOURCE_TABLE
 from streamjoin.local.mariadb import MariaDb
+from streamjoin.local.rehearsal.alarms import Watched, alarms_of, printed, watched
 from streamjoin.local.rehearsal.proofs import examined, role_of
 from streamjoin.local.rehearsal.steps import Rehearsal
 from streamjoin.local.samples.orders import COUNTRY_TABLE
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import put_items
-from streamjoin.stacks.alarms import Watched, alarms_of, printed, watched
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.stack import Deployed
 from tests.documents import ROOT
-from tests.policies import Call, Right, missing, recorded, rights, role_documents, unused
+from tests.policies import ELSEWHERE, OF_REPLICATE, Call, Right, missing, recorded, rights, role_documents, unused
 from tests.services.s3_recorder import s3_recorder
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -42,30 +42,6 @@ CONFIGURATIONS = {
     "replicate": "replicate.yaml",
 }
 RECEIPTS = [{"PK": f"r{number}", "SK": "v0", "total": number} for number in range(40)]
-
-# Rights that no run here needs, and what does.
-PARTITIONS = "tables with partitions: tests/integration/catalog"
-LOOKUPS = "mode lookup, and auto: tests/integration/reference"
-NETWORK = "Glue itself, in the network of the server"
-CONDITIONS = "changes that are repeated, and rules with a condition: tests/integration/mysql"
-LETTERS = "rows that can't be items: tests/integration/mysql"
-REASONS: Mapping[str, str] = {
-    "logs:": "Glue itself: what jobs print",
-    "s3:AbortMultipartUpload": "an upload in parts that fails",
-    "glue:GetPartitions": PARTITIONS,
-    "glue:BatchGetPartition": PARTITIONS,
-    "glue:BatchCreatePartition": PARTITIONS,
-    "glue:BatchUpdatePartition": PARTITIONS,
-    "dynamodb:BatchGetItem": LOOKUPS,
-    "dynamodb:Query": LOOKUPS,
-    "ec2:": NETWORK,
-    "glue:GetConnection": NETWORK,
-    "kinesis:DescribeStreamSummary": "how long a stream keeps records, if a job was away: tests/integration/kinesis",
-}
-OF_REPLICATE: Mapping[str, str] = {
-    **dict.fromkeys(("dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"), CONDITIONS),
-    "s3:PutObject": LETTERS,
-}
 
 
 @dataclass
@@ -188,7 +164,9 @@ def feed(stream: str, server: MariaDb) -> None:
             f"CREATE TABLE {SOURCE_TABLE} (code CHAR(2), countryname VARCHAR(40), combinedname VARCHAR(60), "
             "PRIMARY KEY (code, countryname))"
         )
-        cursor.execute(f"INSERT INTO {SOURCE_TABLE} VALUES ('FR', 'France', 'FR-France'), ('IT', 'Italy', 'IT-Italy')")  # noqa: S608
+        # An item's key is not empty: the last one becomes a dead letter.
+        rows = "('FR', 'France', 'FR-France'), ('IT', 'Italy', 'IT-Italy'), ('', 'Nowhere', 'Nowhere')"
+        cursor.execute(f"INSERT INTO {SOURCE_TABLE} VALUES {rows}")  # noqa: S608
         connection.commit()
 
 
@@ -247,8 +225,8 @@ def is_explained(right: Right, job: str) -> bool:
     if any("-artefacts-" in each for each in right.resources):
         # The script and the wheels: a job of this machine has them.
         return right.action == "s3:ListBucket"
-    reasons = {**REASONS, **(OF_REPLICATE if job == "replicate" else {})}
-    return any(right.action.startswith(prefix) for prefix in reasons)
+    others = {**ELSEWHERE, **(OF_REPLICATE if job == "replicate" else {})}
+    return any(right.action.startswith(prefix) for prefix in others)
 
 
 def test_a_right_that_is_not_there_would_be_missed(rehearsed: Rehearsed) -> None:

@@ -36,7 +36,6 @@ class Deployment:
         version: Of the package.
         say: Takes what is done, line by line.
         tell: Takes what happens to the stacks.
-        placed_base: Gives the file of a job that the environment names none for; None: there is none.
     """
 
     environment: Environment
@@ -44,7 +43,6 @@ class Deployment:
     version: str
     say: Say
     tell: Tell
-    placed_base: Callable[[str], RawConfig | None] = lambda job: None
 
     @property
     def stack(self) -> Stack:
@@ -55,6 +53,28 @@ class Deployment:
     def artefacts(self) -> Stack:
         """The stack of the bucket that the root is read from."""
         return Stack(f"{self.environment.name}-artefacts", aws_client("cloudformation"))
+
+    def described(self) -> list[tuple[Stack, dict[str, Any]]]:
+        """Return the root and the bucket's stack, as far as they are there, with what the service says of each.
+
+        Raises:
+            StackError: One of them is another's: to change it would be to delete all that is in it.
+        """
+        there = []
+        for stack in (self.stack, self.artefacts):
+            if (found := stack.described()) is None:
+                continue
+            given = {each["ParameterKey"]: each.get("ParameterValue") for each in found.get("Parameters", ())}
+            # As every stack of the templates has them.
+            if given.get("Name") != self.environment.name or "KeepData" not in given:
+                message = (
+                    f"stack '{stack.name}' is there, and was not made of infra/: its parameters are "
+                    f"{', '.join(sorted(given)) or 'none'}, expected Name={self.environment.name}, KeepData and more. "
+                    "It is left as it is. Give the environment another name: in its file"
+                )
+                raise StackError(message)
+            there.append((stack, found))
+        return there
 
     def deploy(self, release: str | None = None) -> Deployed:
         """Make the environment what its file, the templates and the files of its jobs say.
@@ -72,10 +92,11 @@ class Deployment:
         for path in self.environment.configurations.values():
             # A file that isn't there, or isn't YAML, is told before anything is made.
             read_base(str(self.root / path))
+        there = {stack.name: found for stack, found in self.described()}
         bucket = self._artefacts_bucket()
         prefix = f"{_PREFIX}/{self._release(bucket, release)}"
-        if (before := self.stack.described()) is not None:
-            self._keep_configurations(before, bucket, f"{prefix}/conf")
+        if self.environment.name in there:
+            self._keep_configurations(there[self.environment.name], bucket, f"{prefix}/conf")
         region = aws_client("cloudformation").meta.region_name
         done = self.stack.deploy(
             {"TemplateURL": f"https://s3.{region}.amazonaws.com/{bucket}/{prefix}/{_ROOT_TEMPLATE}"},
@@ -158,7 +179,7 @@ class Deployment:
             base: RawConfig | None = read_base(str(self.root / path))
             found = beside(str(self.root / path))
         else:
-            base = read_deployed(f"{outputs['ConfigurationUri']}/{object_name(job, table)}") or self.placed_base(job)
+            base = read_deployed(f"{outputs['ConfigurationUri']}/{object_name(job, table)}")
             found = beside(str(self.root / "conf" / "any.yaml"))
         return configuration(
             outputs, job, base, table=table, placed=lambda named: self._uploaded(outputs, found(named))

@@ -22,19 +22,16 @@ def plan(deployment: Deployment) -> list[str] | None:
     """Return what would be destroyed, and what would stay, line by line; None: there is nothing.
 
     Raises:
-        StackError: The service can't be asked.
+        StackError: The service can't be asked, or a stack of this name is another's.
     """
     lines = list[str]()
-    root, artefacts = deployment.stack.described(), deployment.artefacts.described()
-    for stack in (root, artefacts):
-        if stack is None:
-            continue
+    for _, stack in deployment.described():
         lines.append(f"stack '{stack['StackName']}' ({stack['StackStatus']}), with all that it has made")
         for bucket in _buckets(stack):
             count = count_versions(aws_client("s3"), bucket)
             lines.append(f"  bucket '{bucket}' with {count:,} versions of objects" + _fate(stack))
-    if root is not None and _keeps(root):
-        lines.append("  KeepData is Retain: the lake's bucket, tables and streams stay, and are named in the end")
+        if _keeps(stack):
+            lines.append("  KeepData is Retain: buckets, tables and streams stay, and are named in the end")
     return lines or None
 
 
@@ -55,7 +52,8 @@ def destroy(
         What the stacks have left behind, because their templates retain it.
 
     Raises:
-        StackError: Something couldn't be deleted; what is gone stays gone, and the same call goes on.
+        StackError: Something couldn't be deleted; what is gone stays gone, and the same call goes on. Or a stack of
+            this name is another's.
     """
     kept = list[str]()
 
@@ -64,11 +62,7 @@ def destroy(
             kept.append(f"{event.type} '{event.physical}'")
         deployment.tell(event)
 
-    for stack in (deployment.stack, deployment.artefacts):
-        found = stack.described()
-        if found is None:
-            deployment.say(f"there is no stack '{stack.name}'")
-            continue
+    for stack, found in deployment.described():
         _stop_jobs(found, deployment.say, clock, sleep)
         for bucket in [] if _keeps(found) else _buckets(found):
             with progress(f"Emptying {bucket}") as told:

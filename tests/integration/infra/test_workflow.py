@@ -9,6 +9,8 @@ import pytest
 
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
+from streamjoin.local.tables import create_table
+from streamjoin.stacks.configuration import athena_name
 from tests.documents import ROOT
 
 ROLE = "arn:aws:iam::000000000000:role/streamjoin-test"
@@ -67,14 +69,22 @@ class Pipeline:
 
 @pytest.fixture
 def pipeline(
-    stack: LocalStack, make_table: Callable[..., str], fresh_name: Callable[[str], str]
+    stack: LocalStack, dynamodb: Any, make_table: Callable[..., str], fresh_name: Callable[[str], str]
 ) -> tuple[Pipeline, list[str]]:
-    tables = [make_table({"id": "S"}), make_table({"id": "S", "at": "N"})]
+    # With signs that Athena's names haven't.
+    tables = [f"{fresh_name('Order.Lines')}-X", make_table({"id": "S", "at": "N"})]
+    create_table(dynamodb, tables[0], {"id": "S"})
     made = Pipeline(fresh_name("flow"), fresh_name("database").replace("-", "_"), [f"{tables[0]}:id", tables[1]])
     made.glue.create_database(DatabaseInput={"Name": made.database})
-    for table in tables:
-        made.glue.create_table(DatabaseName=made.database, TableInput={"Name": table})
+    for entry in entries(tables):
+        made.glue.create_table(DatabaseName=made.database, TableInput={"Name": entry})
     return made, tables
+
+
+def entries(tables: list[str]) -> list[str]:
+    """Return how the catalog calls the two tables, of which the second merges on read."""
+    first, second = map(athena_name, tables)
+    return [first, f"{second}_ro"]
 
 
 def test_the_workflow_seeds_backfills_every_captured_table_starts_the_jobs_and_finds_their_tables(
@@ -85,7 +95,7 @@ def test_the_workflow_seeds_backfills_every_captured_table_starts_the_jobs_and_f
     assert ended["status"] == "SUCCEEDED", ended
     assert json.loads(ended["output"]) == {
         "jobs": [f"{made.name}-capture", f"{made.name}-enrich"],
-        "tables": [seeded, other],
+        "tables": entries([seeded, other]),
     }
     assert dynamodb.scan(TableName=seeded)["Items"] == [{"id": {"S": "r-1"}, "total": {"N": "9.5"}}]
     configurations = {each["Arguments"]["--config"] for each in made.runs("backfill")}
@@ -94,10 +104,10 @@ def test_the_workflow_seeds_backfills_every_captured_table_starts_the_jobs_and_f
 
 
 def test_the_workflow_may_be_run_again_and_for_some_tables_alone(pipeline: tuple[Pipeline, list[str]]) -> None:
-    made, (_, other) = pipeline
+    made, (seeded, other) = pipeline
     ended = made.run(tables=[other])
     assert ended["status"] == "SUCCEEDED", ended
-    assert json.loads(ended["output"])["tables"] == [other]
+    assert json.loads(ended["output"])["tables"] == entries([seeded, other])[1:]
     assert [each["Arguments"]["--config"].rpartition("-table-")[0] for each in made.runs("backfill")] == [
         "s3://artefacts/streamjoin/conf/backfill"
     ]
@@ -110,3 +120,13 @@ def test_a_job_that_is_not_there_ends_the_workflow_with_its_reason(pipeline: tup
     assert ended["status"] == "FAILED"
     assert "EntityNotFound" in ended["error"]
     assert made.runs("capture") == []
+
+
+def test_a_table_that_never_comes_into_the_catalog_ends_the_workflow_with_its_name(
+    pipeline: tuple[Pipeline, list[str]],
+) -> None:
+    made, (missing, _) = pipeline
+    made.glue.delete_table(DatabaseName=made.database, Name=athena_name(missing))
+    ended = made.run()
+    assert (ended["status"], ended["error"]) == ("FAILED", "NoTable")
+    assert f"has neither {athena_name(missing)} nor {athena_name(missing)}_ro, the table {missing};" in ended["cause"]

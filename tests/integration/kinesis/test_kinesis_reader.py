@@ -14,6 +14,7 @@ from streamjoin.schema.columns import RECORD_FIELDS
 from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
 from tests.faults.kpl import aggregate
+from tests.policies import asked
 
 RECORDS = 2_000
 PLENTY = BatchLimits(1_000_000, 1 << 30)
@@ -200,8 +201,11 @@ def test_latest_misses_nothing_from_the_first_start_to_a_restart(stream, put, ki
     position = start(stream, "LATEST")
     put(50, 100)
     client = restarted(stream, kinesis)
-    plan = reader.plan(stream, Position.from_json(position.to_json()), PLENTY, client=client)
-    fetched = reader.fetch(plan, client)
+    with asked(kinesis) as actions:
+        plan = reader.plan(stream, Position.from_json(position.to_json()), PLENTY, client=client)
+        fetched = reader.fetch(plan, client)
+    calls = ("ListShards", "GetShardIterator", "GetRecords", "DescribeStreamSummary")
+    assert actions == {f"kinesis:{call}" for call in calls}
     position = plan.position.advance(fetched.ranges)
     put(50, 150)
     client = restarted(stream, kinesis)

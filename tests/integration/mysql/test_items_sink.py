@@ -16,6 +16,7 @@ from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.control_table import ControlTable
 from tests.faults.sink import FakeTime
 from tests.integration.conftest import Emulator
+from tests.policies import asked
 
 STATE = ControlState(
     position=BinlogPosition("binlog.000012", 4, "0-1-16"),
@@ -68,7 +69,9 @@ def test_a_replay_of_everything_by_conditional_writes_ends_as_plain_writes_in_or
     expected = versions(client, table)
     newest = {int(change.key["id"]["N"]): change for change in history}
     assert expected == {number: each.version for number, each in newest.items() if isinstance(each, Put)}
-    counts = [writer.write(history[at : at + 135], conditional=True) for at in range(0, len(history), 135)]
+    with asked(client) as actions:
+        counts = [writer.write(history[at : at + 135], conditional=True) for at in range(0, len(history), 135)]
+    assert actions == {"dynamodb:PutItem", "dynamodb:DeleteItem"}
     assert versions(client, table) == expected
     assert sum(counts, WriteCounts()).superseded > 150
 
@@ -93,7 +96,9 @@ def test_a_put_needs_its_own_condition_too_and_an_item_that_it_keeps_is_not_dele
     short = PutCondition("attribute_not_exists(#v) OR size(#v) < :v", named, {":v": {"N": "20"}}, kept_version=LATE)
     writer.write([put(table, 1, 1, size=10), put(table, 2, 1, size=60), put(table, 3, LATE + 9)], conditional=False)
     changes = [replace(put(table, n, LATE + 5, size=60), condition=short) for n in (1, 2, 3, 4)]
-    assert writer.write(changes, conditional=True) == WriteCounts(puts=2, superseded=2)
+    with asked(client) as actions:
+        assert writer.write(changes, conditional=True) == WriteCounts(puts=2, superseded=2)
+    assert actions == {"dynamodb:PutItem", "dynamodb:UpdateItem"}
     assert versions(client, table) == {1: LATE + 5, 2: LATE, 3: LATE + 9, 4: LATE + 5}
     assert writer.delete_older(table, LATE, None) == 0
     # What a plain write replaces may be newer, but its own condition counts.

@@ -21,6 +21,7 @@ from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, settings
 from tests.lookup_frames import FakeEvents, FakeSession
+from tests.policies import asked
 
 
 @pytest.fixture
@@ -142,16 +143,20 @@ def sales(make_table):
     return make_table({"shop": "S", "year": "N"}, items)
 
 
-def test_a_composite_key_is_got_and_its_hash_key_queried(lookups, sales):
+def test_a_composite_key_is_got_and_its_hash_key_queried(lookups, client, sales):
     columns = {"columns": ["total"], "schema": "shop string, year decimal(6,2), total decimal(9,2)"}
     whole = lookups(sales, "s string, y double", on={"s": "shop", "y": "year"}, **columns)
-    _, rows = whole.look_up(("a", 2024.0), ("b", 2025.5), ("b", 2025.0), ("a", 2024.5), ("", 2024.0), ("a", None))
+    with asked(client) as actions:
+        _, rows = whole.look_up(("a", 2024.0), ("b", 2025.5), ("b", 2025.0), ("a", 2024.5), ("", 2024.0), ("a", None))
 
+    assert actions == {"dynamodb:DescribeTable", "dynamodb:BatchGetItem"}
     assert rows == [(Decimal("1.50"), "a", Decimal("2024.00")), (Decimal("3.00"), "b", Decimal("2025.50"))]
     assert not whole.client.made("query")
 
     hash_alone = lookups(sales, "s string", on={"s": "shop"}, **columns)
-    snapshot, rows = hash_alone.look_up("a", "b", "c")
+    with asked(client) as actions:
+        snapshot, rows = hash_alone.look_up("a", "b", "c")
+    assert actions == {"dynamodb:DescribeTable", "dynamodb:Query"}
     assert rows == [(Decimal("1.50"), "a"), (Decimal("3.00"), "b")]
     assert snapshot.metadata()["duplicates"] == 1
     assert len(hash_alone.client.made("query")) == 3

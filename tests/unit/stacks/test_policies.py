@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.policies import Call, Right, missing, of_s3, rights, unused
+from tests.documents import ROOT
+from tests.policies import ELSEWHERE, OF_REPLICATE, Call, Right, missing, of_s3, rights, unused
 
 DOCUMENT = {
     "Statement": [
@@ -43,3 +44,13 @@ def test_requests_to_s3_are_the_actions_that_they_need() -> None:
     assert request("POST", "", "delete", deleted=["x", "y"]) == ["s3:DeleteObject b/x", "s3:DeleteObject b/y"]
     assert request("GET", "", "list-type") == request("HEAD", "") == ["s3:ListBucket b"]
     assert request("GET", "", "location") == ["s3:GetBucketLocation b"]
+
+
+def test_the_tests_that_record_what_no_rehearsal_calls_are_there() -> None:
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = {each for each in (*ELSEWHERE.values(), *OF_REPLICATE.values()) if each.startswith("test_")}
+    assert len(named) == 5
+    for name in named:
+        _, test, rest = written.partition(f"def {name}(")
+        assert test
+        assert "with asked(" in rest.partition("\ndef ")[0]

@@ -12,7 +12,7 @@ from streamjoin.doctor.context import Context
 from streamjoin.doctor.finding import Status
 from streamjoin.doctor.lines import plain_lines, summary
 from streamjoin.errors import StackError
-from streamjoin.stacks.alarms import Watched, alarms_of, printed, watched
+from streamjoin.local.rehearsal.alarms import Watched, alarms_of, printed, watched
 from streamjoin.stacks.outputs import Outputs
 
 if TYPE_CHECKING:

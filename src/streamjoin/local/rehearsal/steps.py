@@ -1,5 +1,8 @@
 """The steps of a rehearsal, told as they are taken."""
 
+import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from rich.console import Console
 
 from streamjoin.aws.clients import aws_client
@@ -48,7 +50,7 @@ _RESULT: Final = (
 
 @dataclass
 class Rehearsal:
-    """One rehearsal of an environment with the sample orders.
+    """One rehearsal of an environment that takes the sample orders.
 
     Args:
         environment: What is deployed.
@@ -78,9 +80,16 @@ class Rehearsal:
         """Take all steps.
 
         Raises:
-            StreamJoinError: One of them didn't end as it should.
+            StreamJoinError: One of them didn't end as it should, or it isn't an environment of the sample orders.
         """
         began = time.monotonic()
+        tables = self.environment.parameters.get("ReferenceTables", COUNTRY_TABLE)
+        if COUNTRY_TABLE not in re.split("[:,]", tables):
+            message = (
+                f"a rehearsal sends the sample orders, which are joined with '{COUNTRY_TABLE}'; the ReferenceTables of "
+                f"'{self.environment.name}' are {tables or 'none'}. docs/deploy.md has how to deploy it onto emulators"
+            )
+            raise StackError(message)
         self.narrator = Narrator(self.console, _STEPS)
         with ExitStack() as resources:
             with self.narrator.step(
@@ -127,13 +136,18 @@ class Rehearsal:
         )
 
     def _configure(self) -> None:
-        name = self.environment.name
-        with self.narrator.step(f"read the job's configuration: streamjoin config-from-stack {name}") as step:
+        name, path = self.environment.name, self.folder / "enrich.yaml"
+        with self.narrator.step(f"read the job's configuration: streamjoin config-from-stack {name} -o enrich.yaml"):
+            command = [sys.executable, "-m", "streamjoin", "config-from-stack", name, "-o", str(path)]
+            environ = self.stack.environ()
+            answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+            if answer.returncode:
+                raise StackError(answer.stderr.strip())
+            self.config = load_job(str(path))
             self.uri = f"{self.outputs['ConfigurationUri']}/enrich.yaml"
-            self.config = load_job(self.uri)
-            values = dict(self.deployment.configured(self.outputs))["enrich.yaml"]
-            (self.folder / "enrich.yaml").write_text(yaml.safe_dump(values, sort_keys=False, width=110))
-            step.outcome = self.uri
+            if load_job(self.uri) != self.config:
+                message = f"'{self.uri}', which the Glue job reads, says another thing than config-from-stack"
+                raise StackError(message)
 
     def _examine(self) -> None:
         role = role_of(self.outputs["EnrichJob"])

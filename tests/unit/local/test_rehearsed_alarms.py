@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from streamjoin.local.rehearsal.alarms import alarms_of, printed, watched
 from streamjoin.metrics.cloudwatch import EmbeddedMetrics
 from streamjoin.metrics.metric import Measure
 from streamjoin.metrics.names import LAG_SECONDS, REFERENCE_AGE_SECONDS
-from streamjoin.stacks.alarms import alarms_of, printed, watched
 
 
 def alarm(metric: str, namespace: str = "streamjoin/dev", **dimensions: str) -> dict[str, Any]:
