@@ -33,7 +33,7 @@ demo: setup ## the main job on this machine: Kinesis, DynamoDB, Hudi, query; ARG
 # Parameters and files of an environment: infra/environments/. Docs: docs/deploy.md.
 ENV ?= dev
 
-deploy: build ## make the stacks of an environment what its file says; ENV=prod; RELEASE=0.1.0-1a2b3c4d deploys an earlier one
+deploy: setup ## make the stacks of an environment what its file says; ENV=prod; RELEASE=0.1.0-1a2b3c4d deploys an earlier one
 	@$(BIN)/python scripts/deploy.py deploy --env $(ENV) --release "$(RELEASE)"
 
 destroy: setup ## delete the stacks of an environment; ENV=prod; YES=1 doesn't ask

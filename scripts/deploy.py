@@ -5,8 +5,8 @@ Exit code: 0 done; 1 something failed, said by resource and reason; 2 the enviro
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,22 +28,27 @@ Next, each in docs/deploy.md:
 """
 
 
-def teller(say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Event], None]:
+def teller(say: Callable[[str], None]) -> Callable[[Event], None]:
     """Return what tells the events of a stack, each on a line with the seconds since the first."""
-    began = list[float]()
+    moments = list[datetime]()
 
     def tell(event: Event) -> None:
-        began.append(clock())
+        moments.append(event.moment)
         if event.status.endswith(SHOWN):
             mark = "✗" if event.has_failed else "✓"
-            say(f"  {clock() - began[0]:5.0f} s  {mark} {event.status.ljust(24)} {event}")
+            say(f"  {(event.moment - moments[0]).total_seconds():5.0f} s  {mark} {event.status.ljust(24)} {event}")
 
     return tell
 
 
 def deploy(env: str, release: str | None) -> None:
-    """Deploy, and say what is next."""
+    """Deploy the repository as it is, or an earlier release, and say what is next."""
+    from dist import build  # noqa: PLC0415  (beside this script)
+
     deployment = of_environment(env)
+    if release is None:
+        print("building the wheel")
+        build(ROOT / "dist")
     deployment.deploy(release)
     outputs = deployment.outputs()
     print(NEXT.format(name=deployment.environment.name, workflow=outputs["Workflow"]), end="")

@@ -114,7 +114,7 @@ class Rehearsal:
             self.look(self)
             self._destroy()
         seconds = time.monotonic() - began
-        done = f"[bold green]Done[/] in {seconds:.0f} s. The same on AWS: make deploy ENV=dev (docs/deploy.md)."
+        done = f"[bold green]Done[/] in {seconds:.0f} s. The same on AWS: make deploy (docs/deploy.md)."
         self.console.print(done, highlight=False, soft_wrap=True)
 
     def _deploy(self) -> None:
