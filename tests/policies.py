@@ -154,8 +154,10 @@ def asked(*clients: Any) -> Iterator[set[str]]:
     """Collect the actions that clients of this process ask for, as botocore's events tell them."""
     found: set[str] = set()
 
-    def note(model: Any, **_: Any) -> None:
-        found.add(action_of(model.service_model.service_name, model.name))
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        # A transaction asks for what is in it (Amazon DynamoDB developer guide, "IAM and transactions").
+        parts = [f"{kind}Item" for each in params.get("TransactItems", ()) for kind in each]
+        found.update(action_of(model.service_model.service_name, name) for name in parts or [model.name])
 
     for each in clients:
         each.meta.events.register("before-parameter-build", note)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from streamjoin.aws.backoff import back_off_seconds
 from streamjoin.aws.errors import Remedies, code_of, translated
@@ -247,7 +248,12 @@ class Stack:
     @contextmanager
     def _calling(self, operation: str) -> Iterator[None]:
         with translated(StackError, f"stack '{self.name}': {operation}", _REMEDIES):
-            yield
+            try:
+                yield
+            except KeyError as error:
+                # Of what isn't an answer the SDK's reader of XML says no more.
+                message = "a web page answered in place of the service"
+                raise ResponseParserError(message) from error
 
 
 def _what_to_do(status: str | None) -> str:

@@ -44,7 +44,10 @@ class Service(BaseHTTPRequestHandler):
         elif "x-amz-target" in self.headers:
             self.send(400, "application/x-amz-json-1.1", '{"__type": "ExpiredToken", "message": "because"}')
         else:
-            self.send(400, "application/xml", "<Error><Code>ExpiredToken</Code><Message>because</Message></Error>")
+            error = "<Error><Code>ExpiredToken</Code><Message>because</Message></Error>"
+            # S3 has none around it; CloudFormation, which is asked by a form, has one.
+            is_form = "form" in self.headers.get("content-type", "")
+            self.send(400, "application/xml", f"<ErrorResponse>{error}</ErrorResponse>" if is_form else error)
 
     def send(self, status: int, form: str, text: str) -> None:
         self.send_response(status)
@@ -134,6 +137,7 @@ OTHERS = {
     "query": ["s3://bucket/lake/orders", "SELECT 1 FROM t"],
     "produce": ["--stream-name", "orders", "--records", "1"],
     "seed-table": ["orders", "--table", "orders", "--records", "1"],
+    "config-from-stack": ["streamjoin-dev"],
 }
 # They have services of their own, or none.
 ELSEWHERE = {"demo", "schema", "local up", "local status", "local down"}
