@@ -22,7 +22,7 @@ WRITES = "test_a_replay_of_everything_by_conditional_writes_ends_as_plain_writes
 ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("logs:", "ec2:", "glue:GetConnection"), OF_GLUE),
     "s3:AbortMultipartUpload": OF_SPARK,
-    **dict.fromkeys(("glue:GetPartitions", "glue:BatchGetPartition"), ENTRIES),
+    **dict.fromkeys(("glue:CreateTable", "glue:GetPartitions", "glue:BatchGetPartition"), ENTRIES),
     **dict.fromkeys(("glue:BatchCreatePartition", "glue:BatchUpdatePartition"), ENTRIES),
     **dict.fromkeys(
         ("dynamodb:BatchGetItem", "dynamodb:Query"), "test_a_composite_key_is_got_and_its_hash_key_queried"

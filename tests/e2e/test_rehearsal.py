@@ -129,6 +129,7 @@ def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehea
     command = [sys.executable, str(ROOT / "tests" / "e2e" / "jobs_in_turn.py"), *arguments]
     answer = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=400, check=False)
     assert answer.returncode == 0, answer.stderr[-4000:]
+    assert "catalog_failures=" not in answer.stderr + rehearsal.log.read_text()
     lines = [*rehearsal.log.read_text().splitlines(), *answer.stdout.splitlines()]
     found.watched = watched(alarms_of(aws_client("cloudwatch"), outputs["Name"]), printed(lines))
     found.calls = recorded(recorder.calls, account=ACCOUNT, region=REGION)

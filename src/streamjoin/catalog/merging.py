@@ -54,7 +54,8 @@ def merged(entry: Entry, there: Mapping[str, Any] | None, comments: Mapping[str,
     Raises:
         SinkError: What is there is another table.
     """
-    before = {key: value for key, value in (there or {}).items() if key in _TABLE_INPUT}
+    # An emulator tells an owner that is none as an empty one, which UpdateTable doesn't take.
+    before = {key: value for key, value in (there or {}).items() if key in _TABLE_INPUT and value != ""}
     storage: Mapping[str, Any] = before.get("StorageDescriptor", {})
     if there is not None:
         _check_same(entry, there, storage)

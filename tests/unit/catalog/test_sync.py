@@ -193,6 +193,21 @@ def test_what_others_wrote_stays(tmp_path: Path, glue: Counted) -> None:
     assert columns(entry(glue)) == {"id": "string", "units": "bigint"}
 
 
+def test_an_owner_that_is_told_as_empty_is_none(tmp_path: Path, glue: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ministack tells it; Glue takes no empty one."""
+    lake, get_table = LakeTable(tmp_path / "t"), glue._client.get_table
+    lake.commit(ORDERS)
+    sync_of(lake, glue).follow(ends=True)
+    monkeypatch.setattr(
+        glue._client,
+        "get_table",
+        lambda **call: {"Table": {**get_table(**call)["Table"], "Owner": "", "Description": ""}},
+    )
+    lake.commit(avro(id="string", units="int", dt="string", note="string"))
+    sync_of(lake, glue).follow(ends=True)
+    assert "note" in columns(entry(glue))
+
+
 def test_another_table_of_the_same_name_is_left_as_it_is(tmp_path: Path, glue: Counted) -> None:
     theirs = {"Name": "orders", "StorageDescriptor": {"Location": "s3://theirs/orders"}, "Parameters": {"a": "b"}}
     entered_by_others(glue, theirs)
