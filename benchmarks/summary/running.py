@@ -84,16 +84,14 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         # First: in a quick run the batches that need them begin at once.
         if "references" in chosen:
             waiting.append(pool.submit(take, [], _none, fill_items, items.endpoint, (sizes.items, sizes.many_items)))
-        # The two take about as long.
-        filled = [tables.fill_tables] if counted or "rows" in chosen else []
-        days = [tables.fill_days] if "by_day" in chosen else []
-        if filled or first[0]:
+        # This takes about as long as the others together.
+        fills = [tables.fill_tables] if counted or "rows" in chosen else []
+        fills += [tables.fill_days] if "by_day" in chosen else []
+        if fills:
             more = {"s3": bool(counted), "environ": objects.environment}
-            fills = [*filled, *(days if first[0] else [])]
             waiting.append(in_spark([*counted, *first[0]], on_filled_tables, fills, counted, first[0], **more))
-        if "commits" in chosen or first[1] or days:
-            fills = [] if first[0] else days
-            grown_too = fills, "commits" in chosen, first[1]
+        if "commits" in chosen or first[1]:
+            grown_too = "commits" in chosen, first[1]
             waiting.append(in_spark(first[1], on_grown_tables, *grown_too, s3="catalog" in first[1]))
         if "memory" in chosen:
             waiting.append(alone("memory", memory.measure, sizes, directory))
@@ -149,18 +147,10 @@ def on_filled_tables(
 
 
 def on_grown_tables(
-    spark: SparkSession,
-    sizes: Sizes,
-    directory: str,
-    endpoint: str,
-    fills: Sequence[Fill],
-    grows: bool,
-    timed: Sequence[str],
+    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grows: bool, timed: Sequence[str]
 ) -> dict[str, Found]:
-    """Give the old tables their commits, fill large ones, and run what is timed."""
+    """Give the old tables their commits, and run what is timed."""
     grown = commits.grow_old(spark, sizes.commits, directory) if grows else {}
-    for fill in fills:
-        fill(spark, sizes, directory)
     return {GROWN: Found(details=grown)} | run_timed(spark, sizes, directory, endpoint, timed)
 
 
