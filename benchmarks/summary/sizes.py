@@ -75,8 +75,8 @@ FULL = Sizes(
     commits=40,
     fresh_commits=20,
     commit_rounds=8,
-    memory_records=50_000,
-    memory_limit=25_000,
+    memory_records=40_000,
+    memory_limit=20_000,
 )
 QUICK = Sizes(
     warmup=1,
