@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from benchmarks.our_way import OurWay
-from benchmarks.summary.figures import LAYOUTS, TYPES, Found
+from benchmarks.summary.figures import GROWN, LAYOUTS, TYPES, Found
 from benchmarks.summary.sizes import Sizes
 from benchmarks.summary.steady import details, take_turns
 from benchmarks.summary.tables import SCRIPT, path_of
@@ -49,7 +49,7 @@ class Wide:
 def measure_rows(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
     """Measure seconds a batch of each table type and layout at few rows and at many."""
     both = sizes.few_rows, sizes.many_rows
-    tables = [wide(kind, layout, rows) for kind in TYPES for layout in LAYOUTS for rows in both]
+    tables = [wide(kind, layout, rows) for kind, layout in GROWN for rows in both]
     seconds, found = measured(spark, tables, (sizes.table_warmup, sizes.table_rounds), directory)
     for few, many in zip(tables[::2], tables[1::2], strict=True):
         found.values[f"{few.kind} {few.layout}"] = seconds[many.name] / seconds[few.name]

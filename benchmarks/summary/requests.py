@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import boto3
 from pyspark.sql import SparkSession
@@ -121,7 +122,7 @@ def _upload(local: Path, stream_name: str) -> None:
 
 def _delete(name: str) -> None:
     """Delete a table: the emulator has all objects in memory."""
-    client = boto3.client("s3")
+    client: Any = boto3.client("s3")
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{name}/"):
         keys = [{"Key": each["Key"]} for each in page["Contents"]]
         client.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})

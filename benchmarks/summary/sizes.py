@@ -57,7 +57,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    warmup=3,
+    warmup=2,
     rounds=5,
     slow_rounds=1,
     behind=5,
@@ -66,7 +66,7 @@ FULL = Sizes(
     day_rows=1_000_000,
     few_rows=100_000,
     many_rows=3_000_000,
-    table_rounds=2,
+    table_rounds=3,
     items=50_000,
     many_items=500_000,
     script_batches=1,
