@@ -26,8 +26,6 @@ from benchmarks.workload import fill
 from streamjoin.aws.clients import aws_client
 
 BUCKET = "bench"
-# The first makes the record-level index.
-WARMUP = 1
 _UPLOADS = 8
 _ENDPOINT = "AWS_ENDPOINT_URL_S3"
 
@@ -41,6 +39,8 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
         directory: Where they lie.
     """
     found, batches = Found(details={"requests": {}}), sizes.counted_batches
+    # The first makes the record-level index.
+    warmup = min(1, sizes.table_warmup)
     with counted_requests(os.environ["AWS_ENDPOINT_URL"]) as (endpoint, count):
         os.environ[_ENDPOINT] = endpoint
         spark.sparkContext._jsc.hadoopConfiguration().set("fs.s3a.endpoint", endpoint)  # noqa: SLF001
@@ -51,7 +51,7 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
             for rows in (sizes.few_rows, sizes.many_rows):
                 table = wide(kind, layout, rows)
                 table = replace(table, orders=replace(table.orders, stream_name=f"{table.orders.stream_name}-s3"))
-                counted[rows], problems = _counted(spark, table, batches, directory, count)
+                counted[rows], problems = _counted(spark, table, (warmup, batches), directory, count)
                 found.problems += named(table.name, problems)
                 by_kind = {name: round(number / batches, 1) for name, number in counted[rows].most_common()}
                 found.details["requests"][table.name] = by_kind
@@ -65,9 +65,9 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
 
 
 def _counted(
-    spark: SparkSession, table: Wide, batches: int, directory: str, count: RequestCount
+    spark: SparkSession, table: Wide, rounds: tuple[int, int], directory: str, count: RequestCount
 ) -> tuple[Counter[str], list[str]]:
-    orders = table.orders
+    orders, (warmup, batches) = table.orders, rounds
     local = Path(path_of(directory, table.kind, table.layout, orders.rows))
     base_path = f"s3://{BUCKET}/{local.name}"
     with _uncounted():
@@ -76,20 +76,20 @@ def _counted(
     counted = Counter[str]()
     way = OurWay(spark, wide_config(orders.stream_name, base_path, table.kind, table.layout))
     try:
-        for number in range(WARMUP + batches):
+        for number in range(warmup + batches):
             way.idle()
             orders.send(number)
             count.take()
             batch = timed(way)
             requests = count.take()
-            if number >= WARMUP:
+            if number >= warmup:
                 counted += requests
             if batch.records != RECORDS:
                 return counted, [f"batch {number + 1}: expected {RECORDS:,} records, found {batch.records}"]
     finally:
         way.close()
     with _uncounted():
-        problems = orders.problems(base_path, WARMUP + batches, by_day=table.layout != "flat")
+        problems = orders.problems(base_path, warmup + batches, by_day=table.layout != "flat")
         _delete(local.name)
     return counted, problems
 

@@ -63,7 +63,7 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         LocalStack() as objects,
         LocalStack() as stack,
         stack.active(),
-        ThreadPoolExecutor(2) as pool,
+        ThreadPoolExecutor(3 if sizes.is_shared else 2) as pool,
     ):
 
         def in_spark(

@@ -25,7 +25,7 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
     """Measure steady batches with four reference items."""
     fill(ITEMS)
     rounds = range(sizes.warmup + sizes.rounds)
-    slow = [*rounds[:1], *rounds[len(rounds) - sizes.slow_rounds :]]
+    slow = [*rounds[:1], *rounds[1:][-sizes.slow_rounds :]]
     ways: dict[str, Steady] = {}
     variants: list[Variant] = []
 
@@ -35,7 +35,7 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
 
     for name, session in {TUNED: today_session(spark), SCRIPT: today_session(spark, SPARK_SHUFFLE_PARTITIONS)}.items():
         given = _workload(f"steady-{len(ways)}")
-        taken, warmup = (slow, 1) if name == SCRIPT else ([*rounds], sizes.warmup)
+        taken, warmup = (slow, len(slow) - sizes.slow_rounds) if name == SCRIPT else ([*rounds], sizes.warmup)
         add(name, TodaysWay(session, given.stream_name, f"{directory}/steady-{len(ways)}"), given, taken, warmup)
     for kind in TYPES:
         given = _workload(f"steady-{len(ways)}")
