@@ -18,7 +18,7 @@ from streamjoin.local.processes import signal_group
 from streamjoin.local.tables import create_stream, create_table, put_items
 from streamjoin.query import query, read_table
 from streamjoin.verify import verify_journal
-from tests.e2e.job_file import JobFile, wait_for
+from tests.e2e.job_file import JobFile, java_of, wait_for
 from tests.small_tables import ONE_BUCKET
 
 ITEMS_BEFORE = 150
@@ -114,6 +114,8 @@ def test_killed_at_random_instants_a_capture_and_a_backfill_leave_the_tables_own
         # Somewhere in the batches that follow.
         threading.Event().wait(pauses.random() * 2)
         signal_group(process.pid, signal.SIGKILL)
+        # Its Java, which no signal to the group reaches, ends all the same.
+        wait_for(lambda: not java_of("capture"))
     # In this process, which saves two starts; what is left comes in one batch.
     assert backfill.run(load_job(shop.backfill.config)).is_complete
     shop.capture.document["limits"]["max_records_per_batch"] = 1_000

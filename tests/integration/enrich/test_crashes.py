@@ -1,4 +1,4 @@
-"""The job dies at each of its steps, and is started again; tests/e2e/test_running.py kills a process."""
+"""The job dies at each of its steps, and is started again; tests/e2e/test_capture.py kills a process."""
 
 from pathlib import Path
 
