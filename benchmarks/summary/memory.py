@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.aggregated import aggregate
 from benchmarks.expectation import Row, check_table
 from benchmarks.our_way import job_config
 from benchmarks.process_memory import tree_bytes
-from benchmarks.summary.aggregated import aggregate
 from benchmarks.summary.figures import Found
 from benchmarks.summary.sizes import Sizes
 from benchmarks.workload import SHARDS, country_item, fill

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pyarrow as pa
 import pytest
 
+from benchmarks.aggregated import aggregate
 from benchmarks.summary import wide_orders
-from benchmarks.summary.aggregated import aggregate
 from benchmarks.summary.request_count import counted_requests, kind_of
 from benchmarks.summary.wide_orders import WideOrders, wide_config
 from streamjoin.enrich.assembly import hudi_table
