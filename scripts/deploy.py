@@ -31,10 +31,13 @@ Next, each in docs/deploy.md:
 def teller(say: Callable[[str], None]) -> Callable[[Event], None]:
     """Return what tells the events of a stack, each on a line with the seconds since the first."""
     moments = list[datetime]()
+    latest = dict[str, str]()
 
     def tell(event: Event) -> None:
         moments.append(event.moment)
-        if event.status.endswith(SHOWN):
+        # Of a stack in the stack both itself and the one around it tell.
+        is_new, latest[event.place] = latest.get(event.place) != event.status, event.status
+        if is_new and event.status.endswith(SHOWN):
             mark = "✗" if event.has_failed else "✓"
             say(f"  {(event.moment - moments[0]).total_seconds():5.0f} s  {mark} {event.status.ljust(24)} {event}")
 

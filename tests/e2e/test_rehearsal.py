@@ -28,6 +28,7 @@ from streamjoin.local.rehearsal.steps import Rehearsal
 from streamjoin.local.samples.orders import COUNTRY_TABLE
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import put_items
+from streamjoin.stacks.artefacts import copy_below
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.stack import Deployed
 from tests.documents import ROOT
@@ -114,17 +115,18 @@ class Recorder:
 
 def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehearsed) -> None:
     """Run the other three jobs of the stack, and take note of all four."""
-    outputs = rehearsal.outputs
-    places = {job: f"{outputs['ConfigurationUri']}/{name}" for job, name in CONFIGURATIONS.items()}
+    # The enrichment has run before the next release came, whose folder alone its role reads then.
+    found.rights["enrich"] = rights_of(rehearsal.outputs.job_name("enrich"))
     deploy_again(rehearsal, found)
+    outputs = rehearsal.deployment.outputs()
+    places = {job: f"{outputs['ConfigurationUri']}/{name}" for job, name in CONFIGURATIONS.items()}
     feed(outputs["ChangesStreamArn"], server)
-    for job, place in places.items():
-        role = role_of(outputs.job_name(job))
-        found.rights[job] = rights(role_documents(aws_client("iam"), role))
-        # The rehearsal itself has looked at what the enrichment meets.
-        if job != "enrich":
-            found.examined[job] = examined(load_job(place), role)[0]
-    arguments = [each for job in ("backfill", "capture", "replicate") for each in (job, places[job])]
+    # The rehearsal itself has looked at what the enrichment meets.
+    others = ("backfill", "capture", "replicate")
+    for job in others:
+        found.rights[job] = rights_of(outputs.job_name(job))
+        found.examined[job] = examined(load_job(places[job]), role_of(outputs.job_name(job)))[0]
+    arguments = [each for job in others for each in (job, places[job])]
     environ = {**rehearsal.stack.environ(), **recorder.variables(rehearsal.stack)}
     command = [sys.executable, str(ROOT / "tests" / "e2e" / "jobs_in_turn.py"), *arguments]
     answer = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=400, check=False)
@@ -140,17 +142,26 @@ def look(rehearsal: Rehearsal, recorder: Recorder, server: MariaDb, found: Rehea
     found.rows["replicate"] = sum("_binlog" in item for item in items)
 
 
+def rights_of(glue_job: str) -> list[Right]:
+    return rights(role_documents(aws_client("iam"), role_of(glue_job)))
+
+
 def deploy_again(rehearsal: Rehearsal, found: Rehearsed) -> None:
-    """Deploy what is there, then another value of a parameter with the release that is there, then one that isn't."""
-    same, bucket = rehearsal.deployment, rehearsal.outputs["ConfigurationUri"].split("/")[2]
-    release = rehearsal.outputs["ConfigurationUri"].split("/")[4]
+    """Deploy what is there, then another release and value of a parameter, then a release that isn't there."""
+    same, (bucket, prefix, release) = rehearsal.deployment, rehearsal.outputs["ConfigurationUri"].split("/")[2:5]
+    # As the next one would be: all stacks in the stack are read from its folder.
+    for folder in ("infra", "jobs", "wheels"):
+        copy_below(aws_client("s3"), bucket, f"{prefix}/{release}/{folder}", f"{prefix}/next/{folder}")
     found.deployed.append(same.deploy())
     parameters = {**same.environment.parameters, "LagSeconds": "600"}
     other = replace(same, environment=same.environment.model_copy(update={"parameters": parameters}))
-    found.deployed.append(other.deploy(release))
+    found.deployed.append(other.deploy("next"))
+    assert f"/{prefix}/next/" in str(
+        aws_client("glue").get_job(JobName=rehearsal.outputs["EnrichJob"])["Job"]["Command"]
+    )
     (alarm,) = aws_client("cloudwatch").describe_alarms(AlarmNames=["streamjoin-dev-enrich-lag"])["MetricAlarms"]
     assert alarm["Threshold"] == 600
-    with pytest.raises(StackError, match=f"bucket '{bucket}' has no release 'x'; it has: {release}"):
+    with pytest.raises(StackError, match=f"bucket '{bucket}' has no release 'x'; it has: {release}, next"):
         same.deploy("x")
 
 

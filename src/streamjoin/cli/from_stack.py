@@ -40,6 +40,7 @@ def config_from_stack(
     import yaml  # noqa: PLC0415
 
     from streamjoin.aws.clients import aws_client  # noqa: PLC0415
+    from streamjoin.errors import ConfigError  # noqa: PLC0415
     from streamjoin.stacks.configuration import configuration  # noqa: PLC0415
     from streamjoin.stacks.outputs import Outputs  # noqa: PLC0415
     from streamjoin.stacks.stack import Stack  # noqa: PLC0415
@@ -54,7 +55,12 @@ def config_from_stack(
     if output is None:
         typer.echo(text, nl=False)
         return
-    Path(output).write_text(text)
+    try:
+        Path(output).write_text(text)
+    except OSError as error:
+        raise ConfigError(
+            [f"-o {output}: can't be written: {error.strerror}"], "streamjoin config-from-stack"
+        ) from error
     typer.echo(
         f"{output}: job {job.value} of stack '{stack}'. Look at all that it will meet: streamjoin doctor {output}"
     )

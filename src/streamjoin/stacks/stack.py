@@ -230,13 +230,27 @@ class Stack:
         raise StackError(message)
 
     def _refusal(self, what: str, status: str | None) -> StackError:
-        return StackError(f"stack '{self.name}' {what}: it is in {status}. {_what_to_do(status)}")
+        return StackError(f"stack '{self.name}' {what}: it is in {status}. {self._remedy(status)}")
 
     def _failure(self, what: str, status: str, events: list[Event]) -> StackError:
         lines = [f"  - {each}" for each in failures(events)] or ["  - CloudFormation names no resource"]
         return StackError(
-            "\n".join([f"stack '{self.name}': its {what} failed ({status}):", *lines, _what_to_do(status)])
+            "\n".join([f"stack '{self.name}': its {what} failed ({status}):", *lines, self._remedy(status)])
         )
+
+    def _remedy(self, status: str | None) -> str:
+        """Return what a state of the stack asks for."""
+        if status == "ROLLBACK_COMPLETE":
+            return "Its first creation failed and was undone. Mend what it names, then deploy again: what is left goes."
+        if status == "UPDATE_ROLLBACK_COMPLETE":
+            return "Everything is as it was before. Mend what it names, then deploy again."
+        if status == "UPDATE_ROLLBACK_FAILED":
+            return f"Mend what it names, then: aws cloudformation continue-update-rollback --stack-name {self.name}"
+        if status in {"CREATE_FAILED", "ROLLBACK_FAILED"}:
+            return "Mend what it names, then make destroy, and deploy again."
+        if status == "DELETE_FAILED":
+            return "Mend what it names, then make destroy once more: what is gone stays gone."
+        return "Something else is changing it: wait for its end, then try again."
 
     def _polls(self) -> Iterator[None]:
         end, count = self._clock() + _PATIENCE_SECONDS, 0
@@ -254,20 +268,3 @@ class Stack:
                 # Of what isn't an answer the SDK's reader of XML says no more.
                 message = "a web page answered in place of the service"
                 raise ResponseParserError(message) from error
-
-
-def _what_to_do(status: str | None) -> str:
-    """Return what a state of a stack asks for."""
-    if status == "ROLLBACK_COMPLETE":
-        return (
-            "Its first creation failed and was undone. Mend what it names, then deploy again: what is left of it goes."
-        )
-    if status == "UPDATE_ROLLBACK_COMPLETE":
-        return "Everything is as it was before. Mend what it names, then deploy again."
-    if status == "UPDATE_ROLLBACK_FAILED":
-        return "Mend what it names, then: aws cloudformation continue-update-rollback --stack-name NAME"
-    if status in {"CREATE_FAILED", "ROLLBACK_FAILED"}:
-        return "Mend what it names, then make destroy, and deploy again."
-    if status == "DELETE_FAILED":
-        return "Mend what it names, then make destroy once more: what is gone stays gone."
-    return "Something else is changing it: wait for its end, then try again."

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from streamjoin.aws import clients
 from streamjoin.cli import app
-from streamjoin.errors import StackError, StreamJoinError
+from streamjoin.errors import ConfigError, StackError, StreamJoinError
 from streamjoin.stacks import written
 from tests.documents import ROOT
 from tests.unit.stacks.cloudformation import Service
@@ -51,6 +51,8 @@ def test_it_writes_a_file_and_says_what_is_next(service: Service, tmp_path: Path
     told = run("dev", "-o", str(target))
     assert f"streamjoin doctor {target}" in told
     assert yaml.safe_load(target.read_text())["name"] == "dev-enrich"
+    with pytest.raises(ConfigError, match=r"-o .*there/orders.yaml: can't be written: No such file or directory"):
+        run("dev", "-o", str(tmp_path / "there" / "orders.yaml"))
 
 
 def test_a_table_mapping_beside_the_file_is_found(service: Service) -> None:

@@ -102,7 +102,7 @@ def test_a_failure_is_told_by_resource_and_reason_without_what_it_has_stopped() 
     assert str(caught.value).splitlines() == [
         "stack 's': its creation failed (ROLLBACK_COMPLETE):",
         "  - Streams/Orders (AWS::Kinesis::Stream): Rate exceeded for shards: 500",
-        "Its first creation failed and was undone. Mend what it names, then deploy again: what is left of it goes.",
+        "Its first creation failed and was undone. Mend what it names, then deploy again: what is left goes.",
     ]
 
 
