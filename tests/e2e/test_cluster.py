@@ -1,8 +1,7 @@
-"""Glue's entry script under spark-submit, on a cluster: two workers, the package as a wheel, executors that die."""
+"""Glue's entry script under spark-submit, on a cluster: two workers, the package as a zip, executors that die."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from streamjoin.local.processes import signal_group
 from streamjoin.local.stack import LocalStack
 from streamjoin.spark.java import java_home
 from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION
+from tests.distributions import dist
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
 from tests.e2e.job_file import ROOT, wait_for
@@ -37,7 +37,7 @@ FEW_TASKS = {"hoodie.finalize.write.parallelism": "2", "hoodie.bucket.index.num.
 
 @pytest.fixture
 def python(tmp_path: Path) -> str:
-    """A Python that has what streamjoin needs, and not streamjoin: it can only come from the wheel."""
+    """A Python that has what streamjoin needs, and not streamjoin: it can only come from the zip of `make dist`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     (packages / "dependencies.pth").write_text(str(SPARK_HOME.parent))
@@ -49,22 +49,15 @@ def python(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def wheel(tmp_path: Path) -> str:
-    source = tmp_path / "source"
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        source.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--installer", "uv", "--outdir", str(tmp_path), str(source)]
-    subprocess.run(command, check=True, capture_output=True)
-    (built,) = tmp_path.glob("*.whl")
-    # Spark takes only what is called .zip, .egg or .jar into the path of its Python workers.
-    return str(built.rename(tmp_path / "streamjoin.zip"))
+def package(tmp_path: Path) -> str:
+    wheel = dist.build(tmp_path / "dist")
+    (found,) = wheel.parent.glob("*.zip")
+    return str(found)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="executors are found by /proc")
 def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_change_nothing(
-    spark: SparkSession, stack: LocalStack, tmp_path: Path, python: str, wheel: str
+    spark: SparkSession, stack: LocalStack, tmp_path: Path, python: str, package: str
 ) -> None:
     # More than driver threads would read, so that executors do; the batch in hand is finished however long it takes.
     changes = {"limits": {"max_records_per_batch": 20_001, "grace_seconds": 600}, "sink.hudi.options": FEW_TASKS}
@@ -82,7 +75,7 @@ def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_c
         ]
         cluster = running.enter_context(Cluster(tmp_path, workers, JAVA_OPTIONS))
         shut(gates)
-        driver = running.enter_context(submitted(cluster, scenario, python, wheel, log))
+        driver = running.enter_context(submitted(cluster, scenario, python, package, log))
 
         def wait(condition: Callable[[], bool], pause_seconds: float = 0.1) -> None:
             wait_for(lambda: driver.poll() is not None or condition(), 180, pause_seconds=pause_seconds)
@@ -127,7 +120,7 @@ def machine() -> dict[str, str]:
 
 @contextmanager
 def submitted(
-    cluster: Cluster, scenario: Scenario, python: str, wheel: str, log: Path
+    cluster: Cluster, scenario: Scenario, python: str, package: str, log: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
     settings = {
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
@@ -146,7 +139,7 @@ def submitted(
         "spark.eventLog.dir": (scenario.folder / "events").as_uri(),
     }
     command = [
-        *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", cluster.url, "--py-files", wheel),
+        *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", cluster.url, "--py-files", package),
         *("--packages", HUDI_PACKAGE.format(version=HUDI_VERSION)),
         *(part for key, value in settings.items() for part in ("--conf", f"{key}={value}")),
         *(str(ROOT / "jobs" / "enrich_stream.py"), "--JOB_NAME", "cluster", "--config", str(scenario.config)),

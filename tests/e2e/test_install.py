@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.distributions import dist
+
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 ENRICH, CAPTURE, REPLICATE = (
@@ -60,9 +62,8 @@ def uv(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    uv("build", "--wheel", "--quiet", "--out-dir", str(folder))
-    return next(folder.glob("*.whl"))
+    found: Path = dist.build(tmp_path_factory.mktemp("dist"))
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -143,14 +143,27 @@ def job_session(app_name: str, *, s3: bool) -> SparkSession:
         app_name: The name in Spark's logs.
         s3: Whether the job's tables are on S3; matters on a laptop alone.
     """
-    if "PYSPARK_GATEWAY_PORT" not in os.environ and SparkSession.getActiveSession() is None:
+    # A launcher, such as Glue's, has named the gateway of its Java; a notebook has a context.
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and SparkContext._active_spark_context is None:  # noqa: SLF001
         return local_session(app_name, s3=s3)
+    _take_context()
     session = SparkSession.builder.getOrCreate()
     apply_sql_settings(session)
     _quiet_size_estimator(session)
     if session.conf.get("spark.submit.deployMode", None) == "client":
         _pass_signals_on(session)
     return _knowing_classes(session)
+
+
+def _take_context() -> None:
+    """Take the context that the launcher's Java has, if pyspark does not know it; it would try to start another."""
+    if SparkContext._active_spark_context is None:  # noqa: SLF001  (pyspark has no public way to any of this)
+        SparkContext._ensure_initialized()  # noqa: SLF001
+        java: Any = SparkContext._jvm  # noqa: SLF001
+        active = getattr(getattr(java.org.apache.spark, "SparkContext$"), "MODULE$").getActive()
+        if active.isDefined():
+            context = java.org.apache.spark.api.java.JavaSparkContext.fromSparkContext(active.get())
+            SparkContext(jsc=context, conf=SparkConf(_jconf=active.get().conf()))
 
 
 def apply_sql_settings(session: SparkSession) -> None:
