@@ -11,7 +11,7 @@ PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo deploy destroy rehearse test check unit running spark integration e2e soak athena explore audit format commands notebooks bench bench-scale bench-reference bench-replicate bench-capture bench-backfill build dist clean
+.PHONY: help setup demo deploy destroy rehearse test check unit running spark integration e2e soak athena explore audit format commands notebooks bench bench-scale bench-reference bench-replicate bench-capture bench-backfill dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -109,10 +109,7 @@ bench-backfill: setup ## a table or an export into the lake: rows/s, memory, rea
 bench-capture: setup ## batches of the capture beside those of the main job; ARGS="--batches 4"
 	@$(BIN)/python -m benchmarks.capture $(ARGS)
 
-build: setup ## wheel and sdist in dist/
-	@$(BIN)/python -m build --installer uv
-
-dist: setup ## what Glue and clusters install, in dist/: wheel, zip, a bundle for each release of Glue (200 MB)
+dist: setup ## what others install, in dist/: wheel, zip, a bundle for each release of Glue (200 MB); ARGS="--no-bundles"
 	@$(BIN)/python scripts/dist.py $(ARGS)
 
 clean: ## remove what make made

@@ -80,8 +80,13 @@ def build(folder: Path) -> Path:
         (built,) = (source / "out").glob("*.whl")
         wheel = Path(copy(built, folder))
     # Spark takes only what is called .zip, .egg or .jar into the path of its Python workers.
-    copy(wheel, _zip(wheel))
+    copy(wheel, zip_of(wheel))
     return wheel
+
+
+def zip_of(wheel: Path) -> Path:
+    """Return the path of the zip that is built with a wheel."""
+    return wheel.parent / f"streamjoin-{_version(wheel)}.zip"
 
 
 def fetch(release: str, folder: Path) -> None:
@@ -92,12 +97,10 @@ def fetch(release: str, folder: Path) -> None:
     _uv(*pip, "--disable-pip-version-check", *what, "--requirement", str(locked(release)))
 
 
-def bundle(release: str, wheel: Path) -> Path:
-    """Put a wheel, and wheels of all that is locked for a release of Glue, into one file beside it; return that."""
+def bundle(release: str, wheel: Path, others: Path) -> Path:
+    """Put a wheel, and what was fetched for a release of Glue, into one file beside it; return that."""
     target = wheel.parent / f"streamjoin-{_version(wheel)}-glue-{release}.gluewheels.zip"
-    with tempfile.TemporaryDirectory() as folder:
-        fetch(release, Path(folder))
-        write_bundle(target, f"streamjoin[{','.join(EXTRAS)}]=={_version(wheel)}\n", [wheel, *Path(folder).iterdir()])
+    write_bundle(target, f"streamjoin[{','.join(EXTRAS)}]=={_version(wheel)}\n", [wheel, *others.iterdir()])
     return target
 
 
@@ -111,10 +114,6 @@ def write_bundle(target: Path, requirements: str, wheels: Iterable[Path]) -> Non
             archive.writestr(entry, files[name])
 
 
-def _zip(wheel: Path) -> Path:
-    return wheel.parent / f"streamjoin-{_version(wheel)}.zip"
-
-
 def _version(wheel: Path) -> str:
     return wheel.name.split("-")[1]
 
@@ -126,7 +125,9 @@ def _uv(*arguments: str) -> str:
 def main() -> None:
     """Do what the command line asks for; say what was made."""
     parser = argparse.ArgumentParser(description="Make what Glue and other clusters install streamjoin from.")
-    parser.add_argument("--release", action="append", choices=RELEASES, help="of Glue (default: all)")
+    bundles_of = parser.add_mutually_exclusive_group()
+    bundles_of.add_argument("--release", action="append", choices=RELEASES, help="of Glue (default: all)")
+    bundles_of.add_argument("--no-bundles", action="store_true", help="the wheel and the zip alone")
     parser.add_argument("--out-dir", type=Path, default=ROOT / "dist")
     parser.add_argument("--resolve", action="store_true", help="write scripts/glue/*-locked.txt again, build nothing")
     asked = parser.parse_args()
@@ -138,8 +139,12 @@ def main() -> None:
             locked(release).write_text(resolve(release, preferred))
         return
     wheel = build(asked.out_dir)
-    bundles = [bundle(release, wheel) for release in releases]
-    for path in [wheel, _zip(wheel), *bundles]:
+    made = [wheel, zip_of(wheel)]
+    for release in () if asked.no_bundles else releases:
+        with tempfile.TemporaryDirectory() as folder:
+            fetch(release, Path(folder))
+            made.append(bundle(release, wheel, Path(folder)))
+    for path in made:
         print(f"{path.stat().st_size / 1e6:7.1f} MB  {path}")
 
 

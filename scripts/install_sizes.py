@@ -10,7 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from dist import build
+
 UV = Path(sys.executable).with_name("uv")
 EXTRAS = ("", "cli", "query", "cli,query", "mysql", "local", "local,mysql")
 
@@ -40,8 +41,7 @@ def main() -> None:
         folder = Path(place)
         wheels = sys.argv[1:]
         if not wheels:
-            uv("build", "--wheel", "--quiet", "--out-dir", str(folder), str(ROOT))
-            wheels = [str(path) for path in folder.glob("*.whl")]
+            wheels = [str(build(folder))]
         wheel = Path(wheels[0])
         install(wheel, EXTRAS[-1], folder / "first")
         print("| `pip install` | packages | MB | seconds |\n|---|---|---|---|")

@@ -42,22 +42,15 @@ def python(tmp_path: Path) -> str:
     (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     (packages / "dependencies.pth").write_text(str(SPARK_HOME.parent))
     found = str(tmp_path / "venv" / "bin" / "python")
-    command = [found, "-c", "import pyspark, boto3, streamjoin"]
+    command = [found, "-c", "import streamjoin"]
     answer = subprocess.run(command, env=machine(), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "No module named 'streamjoin'" in answer.stderr
     return found
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> str:
-    wheel = dist.build(tmp_path / "dist")
-    (found,) = wheel.parent.glob("*.zip")
-    return str(found)
-
-
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="executors are found by /proc")
 def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_change_nothing(
-    spark: SparkSession, stack: LocalStack, tmp_path: Path, python: str, package: str
+    spark: SparkSession, stack: LocalStack, tmp_path: Path, python: str, wheel: Path
 ) -> None:
     # More than driver threads would read, so that executors do; the batch in hand is finished however long it takes.
     changes = {"limits": {"max_records_per_batch": 20_001, "grace_seconds": 600}, "sink.hudi.options": FEW_TASKS}
@@ -75,7 +68,7 @@ def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_c
         ]
         cluster = running.enter_context(Cluster(tmp_path, workers, JAVA_OPTIONS))
         shut(gates)
-        driver = running.enter_context(submitted(cluster, scenario, python, package, log))
+        driver = running.enter_context(submitted(cluster, scenario, python, str(dist.zip_of(wheel)), log))
 
         def wait(condition: Callable[[], bool], pause_seconds: float = 0.1) -> None:
             wait_for(lambda: driver.poll() is not None or condition(), 180, pause_seconds=pause_seconds)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from packaging.version import Version
 from pyspark.sql import SparkSession
 
 from streamjoin.aws.clients import aws_client
@@ -23,28 +23,41 @@ from streamjoin.local.tables import create_stream, create_table
 from streamjoin.spark.java import java_home
 from streamjoin.spark.session import HUDI_PACKAGE
 from streamjoin.verify import verify
-from tests.distributions import dist
+from tests.distributions import dist, fetched
 from tests.e2e.cluster import SPARK_HOME
 from tests.e2e.job_file import ROOT
-from tests.e2e.scenario import BAD, Scenario, committed_counts, events
+from tests.e2e.scenario import BAD, COUNTRIES, Scenario, committed_counts, events
 from tests.integration.capture.capturing import Capture, Captured, entry, live
-from tests.oracle import EVENT_SCHEMA
+from tests.oracle import EVENT_SCHEMA, expected_table
 from tests.small_tables import ONE_BUCKET
 
 pytestmark = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="Glue's wheels are for Python 3.11")
 
-DAYS = {
-    "payload.schema": f"{EVENT_SCHEMA}, day string",
-    "sink.hudi.partition_by": [{"name": "dt", "from": "day", "format": "yyyyMMdd"}],
+MOVING = {"sink.hudi.partition_by": [{"name": "dt", "from": "day", "format": "yyyyMMdd"}]}
+FIXED = {
+    "sink.hudi.partition_by": [{"name": "dt", "from": "first_day", "format": "yyyyMMdd"}],
+    "sink.hudi.partitions": "fixed",
 }
-MERGE_ON_READ = {"sink.hudi.table_type": "MERGE_ON_READ"}
+
+
+def merged_on_read(deltas: int) -> dict[str, Any]:
+    """Return what makes a table merge-on-read, with its logs compacted after so many commits."""
+    options = {**ONE_BUCKET, "hoodie.compact.inline.max.delta.commits": str(deltas)}
+    return {"sink.hudi.table_type": "MERGE_ON_READ", "sink.hudi.options": options}
+
+
 LAYOUTS: dict[str, dict[str, Any]] = {
     # Without options of an index its rows are told their files.
     "cow": {"sink.hudi.options": {}},
-    "cow-days": DAYS,
-    "mor": {**MERGE_ON_READ, "sink.hudi.options": {**ONE_BUCKET, "hoodie.compact.inline.max.delta.commits": "2"}},
-    "mor-days": {**DAYS, **MERGE_ON_READ},
+    "cow-moving": MOVING,
+    "cow-fixed": FIXED,
+    # The first commit has no rows: so the one is compacted by Hudi 0.15.0, the next by 1.0.2, and the last never.
+    "mor": merged_on_read(3),
+    "mor-moving": MOVING | merged_on_read(4),
+    "mor-fixed": FIXED | merged_on_read(20),
 }
+# Of the first batch, and of the second; then of Hudi 1.0.2's.
+FIRST, SECOND, THIRD = 60, 30, 40
 LOCK = """
 import logging, sys
 import boto3
@@ -58,67 +71,65 @@ print("released")
 """
 
 
+def uv(*arguments: str) -> str:
+    return subprocess.run([dist.UV, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 @dataclass(frozen=True)
 class Place:
     """An environment of its own."""
 
-    bin: Path
+    python: str
 
     @classmethod
     def make(cls, folder: Path) -> "Place":
-        subprocess.run([dist.UV, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-        return cls(folder / "bin")
-
-    @property
-    def python(self) -> str:
-        return str(self.bin / "python")
+        uv("venv", "--quiet", "--python", sys.executable, str(folder))
+        return cls(str(folder / "bin" / "python"))
 
     def install(self, *arguments: str) -> None:
-        subprocess.run([dist.UV, "pip", "install", "--quiet", "--python", self.python, *arguments], check=True)
+        uv("pip", "install", "--quiet", "--python", self.python, *arguments)
 
-    def run(self, *command: str) -> str:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        command = (str(self.bin / command[0]), *command[1:])
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=environ).stdout
+    def run(self, *arguments: str) -> str:
+        return subprocess.run(
+            [self.python, *arguments], check=True, stdout=subprocess.PIPE, text=True, env=plain()
+        ).stdout
 
     def packages(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self.run("python", "-c", _VERSIONS))
-        return found
+        listed = json.loads(uv("pip", "list", "--format", "json", "--python", self.python))
+        return {each["name"]: each["version"] for each in listed}
 
 
-_VERSIONS = (
-    "import json; from importlib.metadata import distributions as every; from sys import stdout; "
-    "json.dump({each.name.lower().replace('_', '-'): each.version for each in every()}, stdout)"
-)
+def plain() -> dict[str, str]:
+    """Return the environment without what it says to Python: neither this checkout nor its bytecode."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+def versions(path: Path) -> dict[str, str]:
+    """Return the versions of a list in scripts/glue."""
+    return dict(line.split("==") for line in path.read_text().splitlines() if not line.startswith("#"))
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheels(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpack the bundle for Glue 5.0, as `make dist` makes it; return its folder."""
-    folder = tmp_path_factory.mktemp("dist")
-    with ZipFile(dist.bundle("5.0", dist.build(folder))) as archive:
+    folder = tmp_path_factory.mktemp("bundle")
+    with ZipFile(dist.bundle("5.0", wheel, fetched("5.0"))) as archive:
         archive.extractall(folder)
     return folder / "wheels"
 
 
 @pytest.fixture(scope="module")
-def glue(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def glue(wheels: Path, pytestconfig: pytest.Config) -> Iterator[Place]:
     """What Glue 5.0 has for Python, as far as the package needs it, and the bundle, as its own pip installs that."""
-    provided = {line for line in dist.provided("5.0").read_text().splitlines() if not line.startswith("#")}
-    shared = provided & {*dist.locked("5.0").read_text().splitlines()}
-    (pip,) = (line for line in provided if line.startswith("pip=="))
-    place = Place.make(tmp_path_factory.mktemp("glue") / "venv")
-    place.install("--no-index", "--find-links", str(wheels), "--no-deps", *shared)
-    place.install(pip)
-    before = place.packages()
-    offline = ["--no-index", "--find-links", str(wheels), "--no-compile", "--quiet", "--disable-pip-version-check"]
-    place.run("python", "-m", "pip", "install", *offline, "--requirement", str(wheels / "requirements.txt"))
-    after = place.packages()
-    assert before.keys() >= {"boto3", "numpy", "pandas", "pyarrow", "urllib3"}
-    assert {name: after[name] for name in before} == before, "what Glue brings has been replaced"
-    assert {"streamjoin", "pydantic", "pymysql"} <= after.keys() - before.keys()
-    place.run("python", "-m", "pip", "check")
-    yield place
+    locked, provided = versions(dist.locked("5.0")), versions(dist.provided("5.0"))
+    # On the disk of the cache, whose files are linked.
+    with tempfile.TemporaryDirectory(dir=pytestconfig.cache.mkdir("places")) as folder:
+        place = Place.make(Path(folder) / "venv")
+        brought = [f"{name}=={provided[name]}" for name in (locked.keys() & provided.keys()) - {"pip"}]
+        place.install("--find-links", str(fetched("5.0")), "--no-deps", f"pip=={provided['pip']}", *brought)
+        offline = ["--no-index", "--find-links", str(wheels), "--no-compile", "--quiet"]
+        place.run("-m", "pip", "install", *offline, "--requirement", str(wheels / "requirements.txt"))
+        yield place
 
 
 @pytest.mark.parametrize("release", dist.RELEASES)
@@ -127,67 +138,93 @@ def test_what_is_locked_resolves_to_wheels_for_glue_beside_what_glue_brings(rele
     assert dist.resolve(release, locked) == locked, "run: python scripts/dist.py --resolve"
 
 
-def test_an_empty_environment_needs_nothing_but_the_bundle(wheels: Path, tmp_path: Path) -> None:
-    place = Place.make(tmp_path / "venv")
-    place.install("--no-index", "--find-links", str(wheels), "--requirement", str(wheels / "requirements.txt"))
-    assert "Usage: streamjoin" in place.run("streamjoin", "--help")
-    assert "Job 'orders'" in place.run("streamjoin", "validate", str(ROOT / "conf/enrich_orders.yaml"))
-    place.run("python", "-c", "import streamjoin.entry, streamjoin.script, streamjoin.replicate.pipeline")
-    wanted = dict(line.split("==") for line in dist.locked("5.0").read_text().splitlines())
-    found = {name: version for name, version in place.packages().items() if name != "streamjoin"}
-    assert {name: Version(version) for name, version in found.items()} == {n: Version(v) for n, v in wanted.items()}
+def test_an_empty_environment_needs_nothing_but_the_bundle(wheels: Path, wheel: Path, tmp_path: Path) -> None:
+    found = ["--no-index", "--find-links", str(wheels), "--python", sys.executable, str(wheels / "requirements.txt")]
+    form = ["--quiet", "--no-header", "--no-annotate", "--output-file", str(tmp_path / "found.txt")]
+    uv("pip", "compile", *form, *found)
+    version = wheel.name.split("-")[1]
+    assert versions(tmp_path / "found.txt") == versions(dist.locked("5.0")) | {"streamjoin": version}
+
+
+def test_glues_own_pip_installs_the_bundle_and_replaces_nothing_that_glue_brings(glue: Place) -> None:
+    provided, found = versions(dist.provided("5.0")), glue.packages()
+    assert found.keys() == {*versions(dist.locked("5.0")), "streamjoin", "pip"}
+    assert {"boto3", "numpy", "pandas", "pip", "pyarrow", "urllib3"} <= found.keys() & provided.keys()
+    assert {name: found[name] for name in found.keys() & provided.keys()}.items() <= provided.items()
+    glue.run("-m", "pip", "check")
+    assert "Job 'orders'" in glue.run("-m", "streamjoin", "validate", str(ROOT / "conf/enrich_orders.yaml"))
+    glue.run("-c", "import streamjoin.replicate.pipeline")
 
 
 def test_the_lock_of_a_table_on_s3_is_by_conditions_though_glues_boto3_has_no_parameters_for_them(
     stack: LocalStack, glue: Place
 ) -> None:
     aws_client("s3").create_bucket(Bucket="glue-locks")
-    said = glue.run("python", "-c", LOCK)
-    assert said.splitlines() == ["boto3 1.34.131", "taken", "released"]
-
-
-def by_day(payloads: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Bring events to three days, and give each its day; rows move between them."""
-    for key, data in payloads:
-        event = json.loads(data)
-        month, day, _ = event["at"].split("/")
-        number = int(day) % 3 + 1
-        moved = {**event, "at": f"{month}/{number}/10", "day": f"2010-01-{number:02}"}
-        yield key, json.dumps(moved).encode()
+    assert glue.run("-c", LOCK).splitlines() == ["boto3 1.34.131", "taken", "released"]
 
 
 def put(scenario: Scenario, count: int, seed: int) -> int:
-    """Send events; bad ones to one of the jobs alone, since a table of dead letters takes its time. Return how many."""
+    """Send events; return how many. Bad ones to one of the jobs alone: a table of dead letters takes its time."""
     payloads = events(count, seed)
     if scenario.name != "glue-cow":
         payloads = [(key, data) for key, data in payloads if data not in BAD]
-    scenario.put([*by_day(payloads)] if scenario.name.endswith("days") else payloads)
+    scenario.put([(key, data if data in BAD else with_days(data)) for key, data in payloads])
     return len(payloads)
+
+
+def with_days(data: bytes) -> bytes:
+    """Give an event one of two days, to which its row moves, and one of two that its key has from the first."""
+    event = json.loads(data)
+    days = {"day": event["amount"] % 2, "first_day": int(event["id"][1:]) % 2}
+    return json.dumps(event | {name: f"2010-01-0{number + 1}" for name, number in days.items()}).encode()
 
 
 def test_each_table_type_and_layout_is_begun_with_hudi_0_15_as_glue_5_0_has_it_and_goes_on_with_1_0_2(
     spark: SparkSession, glue: Place, tmp_path: Path
 ) -> None:
-    scenarios = [Scenario(tmp_path, f"glue-{name}", f"{tmp_path}/{name}", changes) for name, changes in LAYOUTS.items()]
-    sent = {scenario.name: put(scenario, 150, seed=3) for scenario in scenarios}
+    schema = {"payload.schema": f"{EVENT_SCHEMA}, day string, first_day string"}
+    size = {"limits.max_records_per_batch": FIRST}
+    scenarios = [
+        Scenario(tmp_path, f"glue-{name}", f"{tmp_path}/{name}", {**schema, **size, **changes})
+        for name, changes in LAYOUTS.items()
+    ]
+    sent = {scenario.name: put(scenario, FIRST + SECOND, seed=3) for scenario in scenarios}
     changed, captures = two_captures(tmp_path)
-    jobs = [("enrich_stream", scenario.config) for scenario in scenarios] + captures
-    submit(glue, jobs, tmp_path / "glue.log")
+    submit(glue, [("enrich_stream", scenario.config) for scenario in scenarios] + captures, tmp_path / "glue.log")
     for name, _ in captures:
         assert Capture(f"{tmp_path}/{name}", {}, []).items("glue-items") == changed.scan()
     for scenario in scenarios:
         # Later releases say with which one a table was begun.
         assert "initial.version" not in Path(scenario.base, "t", ".hoodie", "hoodie.properties").read_text()
         scenario.check()
-    assert [*Path(scenarios[2].base, "t", ".hoodie").glob("*.commit")], "rows of the one without days were compacted"
+    compacted = {scenario.name for scenario in scenarios if compactions(scenario)}
+    assert compacted == {"glue-mor"}
     for scenario in scenarios:
-        more = put(scenario, 60, seed=4)
+        more = put(scenario, THIRD, seed=4)
         assert run(load_config(scenario.config), until_caught_up=True).records == more
         scenario.check()
+        check_by_hudi(spark, scenario)
         found = verify(f"{scenario.base}/t", f"{scenario.base}/dead")
         assert found.holds, "\n".join(found.lines())
-        reads = [counts["read"] for counts in committed_counts(f"{scenario.base}/t")]
-        assert [read for read in reads if read] == [100, sent[scenario.name] - 100, more]
+        *before, last = [counts["read"] for counts in committed_counts(f"{scenario.base}/t") if counts["read"]]
+        assert (len(before) > 1, sum(before), last) == (True, sent[scenario.name], more)
+    compacted = {scenario.name for scenario in scenarios if compactions(scenario)}
+    assert compacted == {"glue-mor", "glue-mor-moving"}
+
+
+def compactions(scenario: Scenario) -> list[Path]:
+    """Return the compactions of a table that are done: other commits have no such plan."""
+    timeline = Path(scenario.base, "t", ".hoodie")
+    return [found for found in timeline.glob("*.commit") if [*timeline.glob(f"{found.stem}.compaction.requested")]]
+
+
+def check_by_hudi(spark: SparkSession, scenario: Scenario) -> None:
+    """Compare a table with the oracle's, as Hudi itself reads it."""
+    expected = expected_table(scenario.records(), COUNTRIES).rows
+    columns = ("id", "country", "at", "amount", "combinedname", "_ordering_us")
+    read = spark.read.format("hudi").load(f"{scenario.base}/t").select(*columns).collect()
+    assert len(read) == len(expected)
+    assert {row.id: row.asDict() for row in read} == expected
 
 
 def two_captures(folder: Path) -> tuple[Captured, list[tuple[str, Path]]]:
@@ -226,6 +263,9 @@ def submit(glue: Place, jobs: Sequence[tuple[str, Path]], log: Path) -> None:
         "spark.driver.host": "127.0.0.1",
         "spark.log.level": "WARN",
         "spark.sql.shuffle.partitions": "1",
+        # As in the tests' own session: compiled expressions earn nothing on ten rows.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     command = [
         *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", "local[1]"),
@@ -234,8 +274,7 @@ def submit(glue: Place, jobs: Sequence[tuple[str, Path]], log: Path) -> None:
         str(ROOT / "tests" / "e2e" / "glue_launch.py"),
         *(word for script, config in jobs for word in (str(ROOT / "jobs" / f"{script}.py"), str(config))),
     ]
-    own = {"JAVA_HOME": java_home(), "SPARK_HOME": str(SPARK_HOME), "PYSPARK_PYTHON": glue.python}
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | own
+    environ = plain() | {"JAVA_HOME": java_home(), "SPARK_HOME": str(SPARK_HOME), "PYSPARK_PYTHON": glue.python}
     with log.open("wb") as output:
         ended = subprocess.run(
             command, check=False, env=environ, cwd=log.parent, stdout=output, stderr=output, timeout=300

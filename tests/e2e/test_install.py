@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.distributions import dist
-
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 ENRICH, CAPTURE, REPLICATE = (
@@ -58,12 +56,6 @@ class Place:
 
 def uv(*arguments: str) -> str:
     return subprocess.run([UV, *arguments], check=True, capture_output=True, text=True, cwd=ROOT).stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found: Path = dist.build(tmp_path_factory.mktemp("dist"))
-    return found
 
 
 @pytest.fixture(scope="module")

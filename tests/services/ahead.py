@@ -3,13 +3,12 @@
 What can't be had is told by the test that needs it.
 """
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from streamjoin.local import mariadb_program
 from streamjoin.spark.java import java_home
-from tests.distributions import dist
+from tests.distributions import fetched
 from tests.services import dynamodb_local, kinesis_local, mysql_programs
 from tests.start_up import class_archive_in, quick_variables, variables
 
@@ -19,9 +18,8 @@ _ROOT = Path(__file__).parents[2]
 def main() -> None:
     home, cache = Path.home(), _ROOT / ".pytest_cache" / "d" / "start_up"
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as threads:
-        # Into the cache of pip.
-        threads.submit(dist.fetch, "5.0", Path(folder))
+    with ThreadPoolExecutor() as threads:
+        threads.submit(fetched, "5.0")
         threads.submit(dynamodb_local.fetch, str(Path(java_home()) / "bin" / "java"), home / ".ivy2")
         threads.submit(kinesis_local.fetch, home / ".cache" / "streamjoin")
         threads.submit(mariadb_program.find)

@@ -147,7 +147,7 @@ def test_every_command_that_is_named_exists(document: Path) -> None:
         # The package is no command.
         for arguments in re.findall(r"(?:^|(?<!from)[\s/(])streamjoin (.+)", line):
             check_command(arguments)
-    for options in re.findall(r'ARGS="([^"]*)"', document.read_text()):
+    for options in re.findall(r'demo ARGS="([^"]*)"', document.read_text()):
         check_command(f"demo {options}")
 
 
