@@ -110,6 +110,12 @@ def reading_archive(archive: Path) -> dict[str, str]:
     return {"SPARK_SUBMIT_OPTS": f"{_DRIVER_OPTIONS} {_SILENT} -XX:SharedArchiveFile={archive}"}
 
 
+def archive_options() -> str:
+    """Return the options by which any Java with the class path of a Spark takes its classes from the archive too."""
+    options = os.environ["SPARK_SUBMIT_OPTS"].split()
+    return " ".join(each for each in options if each.startswith(("-Xlog:cds", "-XX:SharedArchiveFile")))
+
+
 @contextmanager
 def variables(changes: dict[str, str]) -> Iterator[None]:
     """Set environment variables for the length of a block."""

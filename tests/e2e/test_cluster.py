@@ -17,13 +17,13 @@ from streamjoin.entry import load_config
 from streamjoin.local.processes import signal_group
 from streamjoin.local.stack import LocalStack
 from streamjoin.spark.java import java_home
-from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION
+from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, class_path, fetched_jars
 from tests.distributions import dist
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
 from tests.e2e.job_file import ROOT, wait_for
 from tests.e2e.scenario import BAD, Scenario, committed_counts, events
-from tests.start_up import JAVA_OPTIONS
+from tests.start_up import JAVA_OPTIONS, archive_options
 
 # Of each worker: the first has the executor that dies while it reads, the second those that are left to write.
 EXECUTORS, SHARDS = [1, 2], 4
@@ -33,6 +33,9 @@ FIRST_RECORDS, RECORDS, LATE_RECORDS = 120, 10_500, 300
 # Hudi looks for what a dead task left behind with 200 tasks, however few files there are.
 # Four buckets: each executor writes files, so that the one that is killed leaves some undone.
 FEW_TASKS = {"hoodie.finalize.write.parallelism": "2", "hoodie.bucket.index.num.buckets": "4"}
+
+# Else each executor starts two processes for Hudi's size estimator.
+NO_INSTRUMENTS = "-Djol.skipDynamicAttach=true -Djol.skipHotspotSAAttach=true"
 
 
 @pytest.fixture
@@ -55,18 +58,21 @@ def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_c
     # More than driver threads would read, so that executors do; the batch in hand is finished however long it takes.
     changes = {"limits": {"max_records_per_batch": 20_001, "grace_seconds": 600}, "sink.hudi.options": FEW_TASKS}
     scenario = Scenario(tmp_path, "cluster", changes=changes)
-    # The first have no dead letter among them: one would be looked for at the start on the cluster.
-    scenario.put(sorted(events(RECORDS, seed=11), key=lambda event: event[1] in BAD))
+    # Dead letters come late: a table of them on the cluster would be one more, written as this one is.
+    scenario.put([event for event in events(RECORDS * 9 // 8, seed=11) if event[1] not in BAD][:RECORDS])
     table, log = f"{scenario.base}/t", tmp_path / "submit.log"
     run(load_config({**scenario.document(), "limits": {"max_records_per_batch": FIRST_RECORDS}}), max_batches=1)
     assert read_in(table) == FIRST_RECORDS
     with ExitStack() as running:
+        # Hudi is on the class path of each machine, as on Glue.
+        hudi = fetched_jars([HUDI_PACKAGE.format(version=HUDI_VERSION)], Path.home() / ".ivy2")
+        running.enter_context(class_path(hudi))
         gates = [running.enter_context(Gate(stack.endpoint)) for _ in EXECUTORS]
         workers = [
             ({**machine(), "AWS_ENDPOINT_URL_KINESIS": gate.endpoint}, executors)
             for gate, executors in zip(gates, EXECUTORS, strict=True)
         ]
-        cluster = running.enter_context(Cluster(tmp_path, workers, JAVA_OPTIONS))
+        cluster = running.enter_context(Cluster(tmp_path, workers, f"{JAVA_OPTIONS} {archive_options()}"))
         shut(gates)
         driver = running.enter_context(submitted(cluster, scenario, python, str(dist.zip_of(wheel)), log))
 
@@ -124,7 +130,10 @@ def submitted(
         "spark.log.level": "WARN",
         "spark.executor.cores": "1",
         "spark.executor.memory": "1g",
-        "spark.executor.extraJavaOptions": JAVA_OPTIONS,
+        "spark.executor.extraJavaOptions": f"{JAVA_OPTIONS} {archive_options()} {NO_INSTRUMENTS}",
+        # As in the tests' own session.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         # As between two machines: what a dead executor left on disk is not there for the other.
         "spark.shuffle.readHostLocalDisk": "false",
         "spark.shuffle.io.retryWait": "100ms",
@@ -133,7 +142,6 @@ def submitted(
     }
     command = [
         *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", cluster.url, "--py-files", package),
-        *("--packages", HUDI_PACKAGE.format(version=HUDI_VERSION)),
         *(part for key, value in settings.items() for part in ("--conf", f"{key}={value}")),
         *(str(ROOT / "jobs" / "enrich_stream.py"), "--JOB_NAME", "cluster", "--config", str(scenario.config)),
     ]

@@ -37,6 +37,8 @@ MOVING = {"sink.hudi.partition_by": [{"name": "dt", "from": "day", "format": "yy
 FIXED = {
     "sink.hudi.partition_by": [{"name": "dt", "from": "first_day", "format": "yyyyMMdd"}],
     "sink.hudi.partitions": "fixed",
+    # One batch: its rows are updated by Hudi 1.0.2 alone.
+    "limits.max_records_per_batch": 1000,
 }
 
 
@@ -151,7 +153,6 @@ def test_glues_own_pip_installs_the_bundle_and_replaces_nothing_that_glue_brings
     assert found.keys() == {*versions(dist.locked("5.0")), "streamjoin", "pip"}
     assert {"boto3", "numpy", "pandas", "pip", "pyarrow", "urllib3"} <= found.keys() & provided.keys()
     assert {name: found[name] for name in found.keys() & provided.keys()}.items() <= provided.items()
-    glue.run("-m", "pip", "check")
     assert "Job 'orders'" in glue.run("-m", "streamjoin", "validate", str(ROOT / "conf/enrich_orders.yaml"))
     glue.run("-c", "import streamjoin.replicate.pipeline")
 
@@ -183,9 +184,9 @@ def test_each_table_type_and_layout_is_begun_with_hudi_0_15_as_glue_5_0_has_it_a
     spark: SparkSession, glue: Place, tmp_path: Path
 ) -> None:
     schema = {"payload.schema": f"{EVENT_SCHEMA}, day string, first_day string"}
-    size = {"limits.max_records_per_batch": FIRST}
+    limits = {"limits.max_records_per_batch": FIRST}
     scenarios = [
-        Scenario(tmp_path, f"glue-{name}", f"{tmp_path}/{name}", {**schema, **size, **changes})
+        Scenario(tmp_path, f"glue-{name}", f"{tmp_path}/{name}", {**schema, **limits, **changes})
         for name, changes in LAYOUTS.items()
     ]
     sent = {scenario.name: put(scenario, FIRST + SECOND, seed=3) for scenario in scenarios}
@@ -207,7 +208,7 @@ def test_each_table_type_and_layout_is_begun_with_hudi_0_15_as_glue_5_0_has_it_a
         found = verify(f"{scenario.base}/t", f"{scenario.base}/dead")
         assert found.holds, "\n".join(found.lines())
         *before, last = [counts["read"] for counts in committed_counts(f"{scenario.base}/t") if counts["read"]]
-        assert (len(before) > 1, sum(before), last) == (True, sent[scenario.name], more)
+        assert (len(before), sum(before), last) == (2 - ("fixed" in scenario.name), sent[scenario.name], more)
     compacted = {scenario.name for scenario in scenarios if compactions(scenario)}
     assert compacted == {"glue-mor", "glue-mor-moving"}
 
