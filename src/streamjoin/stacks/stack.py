@@ -1,6 +1,7 @@
 """A CloudFormation stack: looked at, brought to what a template says by a change set, and deleted.
 
-Source: AWS CloudFormation API reference: CreateChangeSet, ExecuteChangeSet, DeleteStack, and the states of a `Stack`.
+Source: AWS CloudFormation API reference: CreateChangeSet, ExecuteChangeSet, DeleteStack, DescribeEvents, and the states
+of a `Stack`.
 """
 
 import time
@@ -203,9 +204,10 @@ class Stack:
                 return found
             if found["Status"] == "FAILED":
                 break
+        reason = found.get("StatusReason", "no reason given")
+        reason = "; ".join(self._found_before(reason, ChangeSetName=made["Id"])) or reason
         with self._calling("DeleteChangeSet"):
             self._client.delete_change_set(ChangeSetName=made["Id"])
-        reason = found.get("StatusReason", "no reason given")
         if any(each in reason for each in _NO_CHANGES):
             return None
         message = f"stack '{self.name}': its change set can't be made ({found['Status']}): {reason}"
@@ -233,10 +235,26 @@ class Stack:
         return StackError(f"stack '{self.name}' {what}: it is in {status}. {self._remedy(status)}")
 
     def _failure(self, what: str, status: str, events: list[Event]) -> StackError:
-        lines = [f"  - {each}" for each in failures(events)] or ["  - CloudFormation names no resource"]
+        failed = failures(events)
+        found = self._found_before(" ".join(each.reason for each in failed), StackName=self.name) or failed
+        lines = [f"  - {each}" for each in found] or ["  - CloudFormation names no resource"]
         return StackError(
             "\n".join([f"stack '{self.name}': its {what} failed ({status}):", *lines, self._remedy(status)])
         )
+
+    def _found_before(self, reason: str, **of: str) -> list[str]:
+        """Return what CloudFormation found before it began anything, to which its own reason merely points."""
+        if "DescribeEvents" not in reason:
+            return []
+        with self._calling("DescribeEvents"):
+            answer = self._client.describe_events(**of, Filters={"FailedEvents": True})
+        found = [each for each in answer["OperationEvents"] if "ValidationStatusReason" in each]
+        newest = max(((each["Timestamp"], each["OperationId"]) for each in found), default=(None, None))[1]
+        return [
+            f"{each['LogicalResourceId']} ({each['ResourceType']}): {each['ValidationStatusReason']}"
+            for each in found
+            if each["OperationId"] == newest
+        ]
 
     def _remedy(self, status: str | None) -> str:
         """Return what a state of the stack asks for."""

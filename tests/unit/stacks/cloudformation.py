@@ -20,6 +20,7 @@ class Service:
         self.stack_parameters: list[str] = []
         self.template_parameters = ["Environment", "Shards"]
         self.change_set_reason = ""
+        self.found_before: list[dict[str, Any]] = []
         self.script: list[tuple[str, list[tuple[str, str, str, str, str]]]] = []
         self.events: dict[str, list[dict[str, Any]]] = {ROOT: [], INNER: []}
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -63,6 +64,11 @@ class Service:
             **({"ResourceStatusReason": reason} if reason else {}),
         }
         events.insert(0, event)
+
+    def describe_events(self, Filters: dict[str, bool], **of: str) -> dict[str, Any]:
+        self.calls.append(("describe_events", of))
+        assert Filters == {"FailedEvents": True}
+        return {"OperationEvents": self.found_before}
 
     def get_paginator(self, operation: str) -> Any:
         assert operation == "describe_stack_events"

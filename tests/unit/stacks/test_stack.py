@@ -1,11 +1,14 @@
 """A stack is created, updated and deleted, told step by step; what fails is told by resource and reason."""
 
+import re
+from datetime import timedelta
+
 import pytest
 
 from streamjoin.errors import StackError
 from streamjoin.stacks.events import Event
 from streamjoin.stacks.stack import Deployed, Stack
-from tests.unit.stacks.cloudformation import ROOT, Service
+from tests.unit.stacks.cloudformation import BEGIN, ROOT, Service
 
 TEMPLATE = {"TemplateURL": "https://bucket.s3.amazonaws.com/t.yaml"}
 STACK, STREAM = "AWS::CloudFormation::Stack", "AWS::Kinesis::Stream"
@@ -104,6 +107,31 @@ def test_a_failure_is_told_by_resource_and_reason_without_what_it_has_stopped() 
         "  - Streams/Orders (AWS::Kinesis::Stream): Rate exceeded for shards: 500",
         "Its first creation failed and was undone. Mend what it names, then deploy again: what is left goes.",
     ]
+
+
+def test_what_was_found_before_anything_was_begun_is_told_by_resource_too() -> None:
+    service, reason = Service(), "Validation failed with 1 error(s). Call DescribeEvents to retrieve the full list."
+    for operation, name in (("old", "Other"), ("new", "Lake")):
+        found = {"LogicalResourceId": name, "ResourceType": "AWS::S3::Bucket", "Timestamp": BEGIN, "OperationId": "1"}
+        found |= {"ValidationStatusReason": "'dev-lake' is there already"}
+        if operation == "new":
+            found |= {"Timestamp": BEGIN + timedelta(seconds=1), "OperationId": "2"}
+        service.found_before.append(found)
+    service.found_before.append({"LogicalResourceId": "s", "Timestamp": BEGIN, "OperationId": "2"})
+    service.happens("ROLLBACK_COMPLETE", ("root", "s", STACK, "CREATE_FAILED", reason))
+    with pytest.raises(StackError) as caught:
+        stack_of(service).deploy(TEMPLATE, {}, lambda event: None)
+    assert str(caught.value).splitlines()[1:-1] == ["  - Lake (AWS::S3::Bucket): 'dev-lake' is there already"]
+    service.status = "UPDATE_COMPLETE"
+    service.change_set_reason = "To troubleshoot Early Validation errors, use the DescribeEvents API"
+    with pytest.raises(StackError, match=r"can't be made .FAILED.: Lake .AWS::S3::Bucket.: 'dev-lake' is there alre"):
+        stack_of(service).deploy(TEMPLATE, {}, lambda event: None)
+    assert service.named("describe_events") == [{"StackName": "s"}, {"ChangeSetName": "change"}]
+    service.change_set_reason = ""
+    service.found_before.clear()
+    service.happens("UPDATE_ROLLBACK_COMPLETE", ("root", "s", STACK, "UPDATE_FAILED", reason))
+    with pytest.raises(StackError, match=f"the stack .AWS::CloudFormation::Stack.: {re.escape(reason)}"):
+        stack_of(service).deploy(TEMPLATE, {}, lambda event: None)
 
 
 def test_what_a_failed_first_creation_left_is_deleted_before_the_next() -> None:
