@@ -60,6 +60,7 @@ def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_c
     scenario = Scenario(tmp_path, "cluster", changes=changes)
     # Dead letters come late: a table of them on the cluster would be one more, written as this one is.
     scenario.put([event for event in events(RECORDS * 9 // 8, seed=11) if event[1] not in BAD][:RECORDS])
+    early = scenario.records()
     table, log = f"{scenario.base}/t", tmp_path / "submit.log"
     run(load_config({**scenario.document(), "limits": {"max_records_per_batch": FIRST_RECORDS}}), max_batches=1)
     assert read_in(table) == FIRST_RECORDS
@@ -97,6 +98,7 @@ def test_executors_killed_while_they_read_and_write_and_a_signal_to_the_script_c
         release(gates)
         assert driver.wait(180) == 0, log.read_text()
     assert read_in(table) == RECORDS
+    scenario.check(records=early)
     assert run(load_config(scenario.config), until_caught_up=True).records == LATE_RECORDS
     scenario.check()
     assert all(c["read"] == c["kept"] + c["superseded"] + c["rejected"] for c in committed_counts(table))
