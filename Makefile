@@ -2,10 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := .uv/uv
 BIN := .venv/bin
-# Two at a time, each with a Spark and emulators of its own; the one that is done takes from the other's half.
-WORKERS ?= 2
+# Three at a time on two cores, each with a Spark and emulators of its own: one of them waits for a process or a service.
+# The one that is done takes from the others' parts.
+WORKERS ?= 3
 # Bytecode is kept, with that of the processes that tests start, also where Python is told to keep none: compiling all
-# that they import takes two test processes half a minute in each of the two calls.
+# that they import takes a test process half a minute in each of the two calls.
 KEPT := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/d/start_up/bytecode
 PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -23,7 +24,7 @@ setup: .venv/.locked ## the environment in .venv, with the streamjoin command in
 	@$(UV) sync --frozen --all-extras --python $(PYTHON) --quiet
 	@touch $@
 
-.venv/.jars: .venv/.locked # fetched once, before two processes would do it at the same time
+.venv/.jars: .venv/.locked # fetched once, before several processes would do it at the same time
 	@$(BIN)/python -c "from streamjoin.spark.session import local_session; local_session(s3=True).stop()" 2> /dev/null
 	@touch $@
 

@@ -93,8 +93,10 @@ def fetch(release: str, folder: Path) -> None:
     """Download wheels of all that is locked for a release of Glue."""
     tags = [f"--platform={tag}" for tag in _TAGS]
     what = ["--no-deps", "--only-binary=:all:", f"--python-version={PYTHON}", *tags, "--dest", str(folder)]
-    pip = ["tool", "run", "--quiet", "--python", sys.executable, "--from", _PIP, "pip", "download", "--quiet"]
-    _uv(*pip, "--disable-pip-version-check", *what, "--requirement", str(locked(release)))
+    # `uv tool` doesn't read the project's settings.
+    tool = ["tool", "run", "--system-certs", "--quiet", "--python", sys.executable, "--from", _PIP]
+    given = ["--quiet", "--disable-pip-version-check", *what, "--requirement", str(locked(release))]
+    _uv(*tool, "pip", "download", *given)
 
 
 def bundle(release: str, wheel: Path, others: Path) -> Path:

@@ -44,6 +44,14 @@ class StoredScenario(Scenario):
         return [*self.before, *super().records()]
 
 
+def keep_for_a_year(stream: str) -> None:
+    """Let positions of 2026-11-29 be of a time whose records the stream would still have: until then a year later.
+
+    Then make the archives again, by the commit before one that changes what is stored.
+    """
+    aws_client("kinesis").increase_stream_retention_period(StreamName=stream, RetentionPeriodHours=365 * 24)
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "countries"),
     [
@@ -66,6 +74,7 @@ def test_a_table_of_the_state_before_goes_on(
     ]
     assert len(before) == 300
     scenario = StoredScenario(tmp_path, name, base=str(stored / "lake"), changes=changes, before=before)
+    keep_for_a_year(scenario.stream)
     scenario.set_countries(countries)
     scenario.put(events(150, seed=7))
     summary = run(load_config(scenario.config), until_caught_up=True)
@@ -81,6 +90,7 @@ def test_a_journal_of_the_state_before_goes_on_with_its_tables(spark: SparkSessi
     lake = str(stored / "lake")
     expected = json.loads((stored / "expected.json").read_text(), object_hook=_value)
     create_stream(aws_client("kinesis"), "stored-changes", 2)
+    keep_for_a_year("stored-changes")
     tables = []
     for name in ("stored-orders", "stored-log"):
         create_table(aws_client("dynamodb"), name, {"id": "S"})

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from streamjoin.aws.storage import open_path
 from streamjoin.hudi import late_deletes
 from streamjoin.hudi.late_deletes import NEWEST_ORDER
+from streamjoin.hudi.stored import stored_rows
 from streamjoin.hudi.timeline import Timeline
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import read_table
@@ -90,7 +91,7 @@ def test_the_table_is_read_for_late_deletions_only_if_there_may_be_some(
 ) -> None:
     target = table(tmp_path, "MERGE_ON_READ", (), **ONE_BUCKET)
     reads: list[str] = []
-    monkeypatch.setattr(late_deletes, "as_hadoop_path", lambda path: reads.append(path) or path)
+    monkeypatch.setattr(late_deletes, "stored_rows", lambda _, path: reads.append(path) or stored_rows(spark, path))
     write(spark, target, ("a", 1, "x", order(10), False), ("b", 1, "x", order(10), False))
     write(spark, target, ("a", None, None, order(11), True), ("c", 2, "x", order(12), False))
     write(spark, target, ("b", None, None, order(12), True), ("d", 2, "x", order(3), False))
@@ -114,7 +115,7 @@ def test_a_table_whose_commits_say_nothing_of_their_order_is_read_once(
     )
     upsert(plain, target, commit_metadata={"batch_id": "x"})
     reads: list[str] = []
-    monkeypatch.setattr(late_deletes, "as_hadoop_path", lambda path: reads.append(path) or path)
+    monkeypatch.setattr(late_deletes, "stored_rows", lambda _, path: reads.append(path) or stored_rows(spark, path))
     for number in (8, 9):
         rows = [("a", None, None, number, True), ("b", None, None, number, True)]
         upsert(spark.createDataFrame(rows, ddl), target, commit_metadata={"batch_id": "x"})
