@@ -18,13 +18,21 @@ from types import FrameType
 def main() -> None:
     """Run the program that the arguments name, hand SIGTERM on to it, and end with its exit code."""
     owner, (folder, *command) = os.getppid(), sys.argv[1:]
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  (what our own caller names)
+    child: subprocess.Popen[bytes] | None = None
+    is_told = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        child.terminate()
+        nonlocal is_told
+        is_told = True
+        if child is not None:
+            child.terminate()
 
+    # Before there is a child, which would live on without us.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  (what our own caller names)
+    if is_told:
+        child.terminate()
     code = child.wait()
     if os.getppid() != owner:
         shutil.rmtree(folder, ignore_errors=True)

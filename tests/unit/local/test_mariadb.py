@@ -124,6 +124,22 @@ def test_outside_of_a_with_block_there_is_nothing_to_ask():
         MariaDb().start()
 
 
+def test_a_program_ends_that_is_told_to_while_it_starts(tmp_path):
+    code = f"""
+import os, signal, subprocess, sys
+from streamjoin.local import program
+start = subprocess.Popen
+def told(*arguments, **more):
+    process = start(*arguments, **more)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return process
+subprocess.Popen = told
+sys.argv = ["program", {str(tmp_path)!r}, sys.executable, "-c", "import time; time.sleep(600)"]
+program.main()
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 128 + 15
+
+
 @pytest.mark.parametrize("ending", ["told", "parent"])
 def test_a_program_ends_when_it_is_told_to_and_when_its_parent_dies(tmp_path, ending):
     mark = tmp_path / "pid"
