@@ -20,7 +20,7 @@ from streamjoin.enrich.pipeline import run
 from streamjoin.entry import load_config
 from streamjoin.local.stack import LocalStack
 from streamjoin.local.tables import create_stream, create_table
-from streamjoin.spark.java import java_home
+from streamjoin.spark.java import certificates, java_home
 from streamjoin.spark.session import HUDI_PACKAGE
 from streamjoin.verify import verify
 from tests.distributions import dist, fetched
@@ -276,6 +276,8 @@ def submit(glue: Place, jobs: Sequence[tuple[str, Path]], log: Path) -> None:
         *(word for script, config in jobs for word in (str(ROOT / "jobs" / f"{script}.py"), str(config))),
     ]
     environ = plain() | {"JAVA_HOME": java_home(), "SPARK_HOME": str(SPARK_HOME), "PYSPARK_PYTHON": glue.python}
+    # It is Java that fetches this Hudi.
+    environ["SPARK_SUBMIT_OPTS"] = " ".join([environ.get("SPARK_SUBMIT_OPTS", ""), *certificates()])
     with log.open("wb") as output:
         ended = subprocess.run(
             command, check=False, env=environ, cwd=log.parent, stdout=output, stderr=output, timeout=300

@@ -66,10 +66,14 @@ def _java_version(java: str) -> int | None:
 def java_options() -> list[str]:
     """Return the options of the driver's Java: logs, memory, compiling, and the certificates of the machine."""
     logs = (Path(__file__).parent / "log4j2.properties").as_uri()
-    options = [f"-Dlog4j2.configurationFile={logs}", *_COLLECTOR, *_COMPILED_LATER]
-    # Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's
-    # proxy, and could not fetch the jars.
+    return [f"-Dlog4j2.configurationFile={logs}", *_COLLECTOR, *_COMPILED_LATER, *certificates()]
+
+
+def certificates() -> list[str]:
+    """Return the options by which Java trusts whom the machine trusts.
+
+    Debian keeps the machine's certificates in Java's format too; a Java from PyPI doesn't know those of a company's
+    proxy, and could not fetch the jars.
+    """
     machine_store = Path("/etc/ssl/certs/java/cacerts")
-    if machine_store.exists():
-        options.append(f"-Djavax.net.ssl.trustStore={machine_store}")
-    return options
+    return [f"-Djavax.net.ssl.trustStore={machine_store}"] if machine_store.exists() else []
