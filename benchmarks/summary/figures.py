@@ -161,16 +161,18 @@ def figures(sizes: Sizes) -> dict[str, list[Figure]]:
             *(
                 Figure(
                     f"ratio {kind} {layout}",
-                    f"S3 requests a batch, {LAYOUTS[layout]}, {name}: {over_rows}",
+                    f"S3 requests a batch, {LAYOUTS[layout]}, {TYPES[kind]}: {over_rows}",
                     Goal(1.2),
                 )
                 for kind, layout in REQUESTED
-                for name in (TYPES[kind],)
             ),
             *(
-                Figure(f"number {kind} {layout}", f"S3 requests a batch, {LAYOUTS[layout]}, {name}", unit="requests")
+                Figure(
+                    f"number {kind} {layout}",
+                    f"S3 requests a batch, {LAYOUTS[layout]}, {TYPES[kind]}",
+                    unit="requests",
+                )
                 for kind, layout in REQUESTED
-                for name in (TYPES[kind],)
             ),
         ],
         "catalog": [

@@ -15,7 +15,7 @@ from streamjoin.stacks.artefacts import WHEELS, Release, calling, copy_below, ob
 from streamjoin.stacks.configuration import configuration
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.outputs import Outputs
-from streamjoin.stacks.stack import Deployed, Stack, Tell
+from streamjoin.stacks.stack import Deployed, Stack, Tell, outputs_of
 from streamjoin.stacks.written import beside, object_name, read_base, read_deployed
 
 Say = Callable[[str], None]
@@ -168,8 +168,7 @@ class Deployment:
 
     def _keep_configurations(self, stack: dict[str, Any], bucket: str, target: str) -> None:
         """Let a job that restarts while its stack is updated find the configuration that it had."""
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
-        source_bucket, source = bucket_and_key(outputs.get("ConfigurationUri", ""))
+        source_bucket, source = bucket_and_key(outputs_of(stack).get("ConfigurationUri", ""))
         if source_bucket == bucket and source != target:
             copy_below(aws_client("s3"), bucket, source, target)
 

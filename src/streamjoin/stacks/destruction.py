@@ -12,6 +12,7 @@ from streamjoin.stacks.artefacts import calling
 from streamjoin.stacks.deployment import Deployment
 from streamjoin.stacks.emptying import count_versions, empty
 from streamjoin.stacks.events import Event
+from streamjoin.stacks.stack import outputs_of
 
 _JOBS: Final = ("EnrichJob", "CaptureJob", "BackfillJob", "ReplicateJob")
 _RUNNING: Final = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
@@ -85,9 +86,7 @@ def _fate(stack: dict[str, Any]) -> str:
 def _buckets(stack: dict[str, Any]) -> list[str]:
     """Return the buckets that the stack itself has made: those of its outputs, and no other."""
     own = {"LakeBucket"} if not stack["StackName"].endswith("-artefacts") else {"ArtefactsBucket"}
-    return [
-        each["OutputValue"] for each in stack.get("Outputs", ()) if each["OutputKey"] in own and each["OutputValue"]
-    ]
+    return [value for key, value in outputs_of(stack).items() if key in own and value]
 
 
 def _stop_jobs(
@@ -95,7 +94,7 @@ def _stop_jobs(
 ) -> None:
     """Stop what runs: a job would write into the bucket while it is emptied."""
     glue = aws_client("glue")
-    names = [each["OutputValue"] for each in stack.get("Outputs", ()) if each["OutputKey"] in _JOBS]
+    names = [value for key, value in outputs_of(stack).items() if key in _JOBS]
     for name in filter(None, names):
         running = _running(glue, name)
         if not running:

@@ -51,6 +51,11 @@ class Deployed(StrEnum):
     UNCHANGED = "unchanged"
 
 
+def outputs_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs of a stack, as the service describes it; none if it has none yet."""
+    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", ())}
+
+
 class Stack:
     """One stack.
 
@@ -100,7 +105,7 @@ class Stack:
             raise StackError(message)
         if found["StackStatus"] not in _USABLE:
             raise self._refusal("has no outputs to go by", found["StackStatus"])
-        return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+        return outputs_of(found)
 
     def deploy(
         self,
