@@ -14,6 +14,21 @@ from streamjoin.local.processes import signal_group
 ROOT = Path(__file__).parents[2]
 
 
+def submit_settings() -> dict[str, str]:
+    """Return what each script that a test gives to spark-submit is told."""
+    return {
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
+        "spark.ui.enabled": "false",
+        "spark.jars.ivy": str(Path.home() / ".ivy2"),
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.log.level": "WARN",
+        # As in the tests' own session: compiled expressions earn nothing on ten rows.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    }
+
+
 class JobFile:
     """What starts the job of a configuration, its output in a file beside it."""
 

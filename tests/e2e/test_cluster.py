@@ -21,7 +21,7 @@ from streamjoin.spark.session import HUDI_PACKAGE, HUDI_VERSION, class_path, fet
 from tests.distributions import dist
 from tests.e2e.cluster import SPARK_HOME, Cluster, EventLog
 from tests.e2e.gate import Gate
-from tests.e2e.job_file import ROOT, wait_for
+from tests.e2e.job_file import ROOT, submit_settings, wait_for
 from tests.e2e.scenario import BAD, Scenario, committed_counts, events
 from tests.start_up import JAVA_OPTIONS, archive_options
 
@@ -124,18 +124,10 @@ def submitted(
     cluster: Cluster, scenario: Scenario, python: str, package: str, log: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
     settings = {
-        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
-        "spark.ui.enabled": "false",
-        "spark.jars.ivy": str(Path.home() / ".ivy2"),
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.log.level": "WARN",
+        **submit_settings(),
         "spark.executor.cores": "1",
         "spark.executor.memory": "1g",
         "spark.executor.extraJavaOptions": f"{JAVA_OPTIONS} {archive_options()} {NO_INSTRUMENTS}",
-        # As in the tests' own session.
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         # As between two machines: what a dead executor left on disk is not there for the other.
         "spark.shuffle.readHostLocalDisk": "false",
         "spark.shuffle.io.retryWait": "100ms",

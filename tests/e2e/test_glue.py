@@ -25,7 +25,7 @@ from streamjoin.spark.session import HUDI_PACKAGE
 from streamjoin.verify import verify
 from tests.distributions import dist, fetched
 from tests.e2e.cluster import SPARK_HOME
-from tests.e2e.job_file import ROOT
+from tests.e2e.job_file import ROOT, submit_settings
 from tests.e2e.scenario import BAD, COUNTRIES, Scenario, committed_counts, events
 from tests.integration.capture.capturing import Capture, Captured, entry, live
 from tests.oracle import EVENT_SCHEMA, expected_table
@@ -256,18 +256,7 @@ def two_captures(folder: Path) -> tuple[Captured, list[tuple[str, Path]]]:
 
 def submit(glue: Place, jobs: Sequence[tuple[str, Path]], log: Path) -> None:
     """Run entry scripts with their configurations, one after the other, as Glue would."""
-    settings = {
-        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
-        "spark.ui.enabled": "false",
-        "spark.jars.ivy": str(Path.home() / ".ivy2"),
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.log.level": "WARN",
-        "spark.sql.shuffle.partitions": "1",
-        # As in the tests' own session: compiled expressions earn nothing on ten rows.
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    }
+    settings = {**submit_settings(), "spark.sql.shuffle.partitions": "1"}
     command = [
         *(str(SPARK_HOME / "bin" / "spark-submit"), "--master", "local[1]"),
         *("--packages", HUDI_PACKAGE.format(version="0.15.0")),
