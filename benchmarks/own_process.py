@@ -5,13 +5,15 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pyspark.sql import SparkSession
 
 from benchmarks.run import ROOT, Result, versions
+from streamjoin.spark import class_archive
 from streamjoin.spark.session import local_session
 
 Found = TypeVar("Found")
@@ -52,6 +54,7 @@ def in_own_process(function: Callable[..., Found], *arguments: object) -> Found:
 
 
 def _told(function: Callable[..., Found], arguments: tuple[object, ...]) -> Found:
+    Thread(target=_end_with_parent, daemon=True).start()
     try:
         return function(*arguments)
     except Exception as error:
@@ -60,13 +63,24 @@ def _told(function: Callable[..., Found], arguments: tuple[object, ...]) -> Foun
         raise RuntimeError(message) from None
 
 
+def _end_with_parent() -> None:
+    """End, and Java with it, if the benchmark was killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
 def _called(
     directory: str, function: Callable[..., Any], arguments: tuple[object, ...], s3: bool, environ: dict[str, str]
 ) -> tuple[Any, dict[str, str]]:
     os.environ |= environ
     measured_on: Result = {"versions": {}}
     with spark_for(directory, measured_on, s3=s3) as spark:
-        return function(spark, *arguments), measured_on["versions"]
+        found = function(spark, *arguments)
+        # As a job does: the next one starts sooner.
+        class_archive.keep()
+        return found, measured_on["versions"]
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any
 
@@ -50,28 +50,32 @@ class OrdersBacklog:
         """Return what a table must hold after so many batches: what the emulator gives of each shard, joined."""
         combined = {item["countryname"]: item["combinedname"] for item in map(country_item, range(self.items))}
         rows: dict[str, Row] = {}
-        for data in self._first(batches * self.records // SHARDS):
-            event = json.loads(data)
-            rows[event["uuid"]] = (event["country"], combined.get(event["country"]))
+        for records in self._of_shards:
+            for data in records[: batches * self.records // SHARDS]:
+                event = json.loads(data)
+                rows[event["uuid"]] = (event["country"], combined.get(event["country"]))
         return rows
 
     @property
     def _all(self) -> int:
         return int(self.records * self.batches * _MARGIN) + 400
 
-    def _first(self, of_each_shard: int) -> list[bytes]:
+    @cached_property
+    def _of_shards(self) -> list[list[bytes]]:
+        """What the jobs can take of each shard."""
         client, found = aws_client("kinesis"), []
         for shard in client.list_shards(StreamName=self.stream_name)["Shards"]:
             where: dict[str, Any] = {"StreamName": self.stream_name, "ShardId": shard["ShardId"]}
             iterator = client.get_shard_iterator(**where, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-            left = of_each_shard
-            while left:
+            records: list[bytes] = []
+            while left := self.batches * self.records // SHARDS - len(records):
                 answer = client.get_records(ShardIterator=iterator, Limit=min(left, 10_000))
                 if not answer["Records"]:
                     message = f"stream '{self.stream_name}' shard '{shard['ShardId']}': {left} records less than put"
                     raise RuntimeError(message)
-                found += [record["Data"] for record in answer["Records"]]
-                left, iterator = left - len(answer["Records"]), answer["NextShardIterator"]
+                records += [record["Data"] for record in answer["Records"]]
+                iterator = answer["NextShardIterator"]
+            found.append(records)
         return found
 
 

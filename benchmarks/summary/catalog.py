@@ -18,7 +18,6 @@ from benchmarks.workload import Workload, fill
 from streamjoin.aws.clients import aws_client
 
 BUCKET = "bench-catalog"
-_WARMUP = 1
 _ENDPOINT = "AWS_ENDPOINT_URL_GLUE"
 
 
@@ -31,8 +30,9 @@ def measure(spark: SparkSession, sizes: Sizes) -> Found:
     """
     fill(ITEMS)
     aws_client("s3").create_bucket(Bucket=BUCKET)
-    # The other parts have warmed Java; a ratio near 1 takes twice as many to be told from noise.
-    rounds = [*range(_WARMUP + 2 * sizes.rounds)]
+    # The other parts have warmed Java.
+    warmup = 0 if sizes.is_shared else 1
+    rounds = [*range(warmup + sizes.rounds)]
     variants, ways = list[Variant](), dict[str, Steady]()
     with _catalog():
         for kind in TYPES:
@@ -43,7 +43,7 @@ def measure(spark: SparkSession, sizes: Sizes) -> Found:
                 config = job_config(given.stream_name, f"s3://{BUCKET}/{given.stream_name}", kind)
                 hudi = config["sink"]["hudi"]
                 hudi |= {"catalog": catalog, "table_name": given.stream_name.replace("-", "_")}
-                variants.append(Variant(name, rounds, _WARMUP))
+                variants.append(Variant(name, rounds, warmup))
                 way = OurWay(spark, config)
                 ways[name] = Steady(way, given.send, partial(given.check, way.base_path, len(rounds)))
         problems = take_turns(variants, ways, RECORDS)

@@ -189,10 +189,10 @@ GROWN = (
 )
 """The types and layouts that are measured small and large; whether copy-on-write rows may move is no matter."""
 
-REQUESTED = (("COPY_ON_WRITE", "flat"), ("MERGE_ON_READ", "may_move"), ("COPY_ON_WRITE", "may_move"))
+REQUESTED = (("COPY_ON_WRITE", "flat"), ("MERGE_ON_READ", "may_move"))
 """The types and layouts whose requests are counted.
 
-Rows that stay are written as the others are; a merge-on-read table without partitions has as many files as buckets.
+By day copy-on-write asks for the same files; a merge-on-read table without partitions has as many as buckets.
 """
 
 

@@ -90,9 +90,9 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         if fills:
             more = {"s3": bool(counted), "environ": objects.environment}
             waiting.append(in_spark([*counted, *first[0]], on_filled_tables, fills, counted, first[0], **more))
-        if "commits" in chosen or first[1]:
-            grown_too = "commits" in chosen, first[1]
-            waiting.append(in_spark(first[1], on_grown_tables, *grown_too, s3="catalog" in first[1]))
+        grown = [part for part in ("backlog", "commits") if part in chosen]
+        if grown or first[1]:
+            waiting.append(in_spark(first[1], on_grown_tables, grown, first[1], s3="catalog" in first[1]))
         if "memory" in chosen:
             waiting.append(alone("memory", memory.measure, sizes, directory))
         if not sizes.is_shared:
@@ -104,9 +104,9 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         _wait(waiting)
         if "help" in chosen:
             take(["help"], lambda: {"help": start.measure()})
-    grown = found.pop(GROWN, Found()).details
+    growing = found.pop(GROWN, Found()).details
     if "commits" in found:
-        found["commits"].details["growing"] = grown
+        found["commits"].details["growing"] = growing
     return found
 
 
@@ -147,11 +147,13 @@ def on_filled_tables(
 
 
 def on_grown_tables(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grows: bool, timed: Sequence[str]
+    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grown: Sequence[str], timed: Sequence[str]
 ) -> dict[str, Found]:
-    """Give the old tables their commits, and run what is timed."""
-    grown = commits.grow_old(spark, sizes.commits, directory) if grows else {}
-    return {GROWN: Found(details=grown)} | run_timed(spark, sizes, directory, endpoint, timed)
+    """Put the backlog, give the old tables their commits, and run what is timed."""
+    if "backlog" in grown:
+        behind.large_batches(sizes).put()
+    growing = commits.grow_old(spark, sizes.commits, directory) if "commits" in grown else {}
+    return {GROWN: Found(details=growing)} | run_timed(spark, sizes, directory, endpoint, timed)
 
 
 def run_timed(

@@ -50,7 +50,7 @@ class Sizes:
     commit_rounds: int
     memory_records: int
     memory_limit: int
-    table_warmup: int = 2
+    table_warmup: int = 1
     script_batches: int = 3
     counted_batches: int = 3
     is_shared: bool = False
