@@ -32,8 +32,18 @@ from streamjoin.stacks.artefacts import copy_below
 from streamjoin.stacks.environment import Environment
 from streamjoin.stacks.stack import Deployed
 from tests.documents import ROOT
-from tests.policies import ELSEWHERE, OF_REPLICATE, Call, Right, missing, recorded, rights, role_documents, unused
 from tests.services.s3_recorder import s3_recorder
+from tests.stacks.policies import (
+    ELSEWHERE,
+    OF_REPLICATE,
+    Call,
+    Right,
+    missing,
+    recorded,
+    rights,
+    role_documents,
+    unused,
+)
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 CONFIGURATIONS = {

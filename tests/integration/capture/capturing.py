@@ -17,7 +17,7 @@ from streamjoin.entry import load_job
 from streamjoin.query import query
 from streamjoin.streaming.runner import RunSummary
 from streamjoin.verify import verify_journal
-from tests.capture_oracle import Source
+from tests.changes.oracle import Source
 from tests.small_tables import ONE_BUCKET
 
 _counter = itertools.count()

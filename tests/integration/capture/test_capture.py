@@ -17,7 +17,7 @@ from streamjoin.overview.state import State
 from streamjoin.query import query
 from streamjoin.services.maintain import maintain
 from streamjoin.streaming.signals import StopRequest
-from tests.change_samples import pipe_record
+from tests.changes.samples import pipe_record
 from tests.integration.capture.capturing import Capture, Captured, entry, live, told
 from tests.small_tables import MAINTAINED
 from tests.spark.harness import CrashError, crash_at

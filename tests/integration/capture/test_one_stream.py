@@ -15,8 +15,8 @@ from streamjoin.capture.backfill_note import BackfillNote, Noted
 from streamjoin.errors import ConfigError, DataLossError
 from streamjoin.history.journal import Journal
 from streamjoin.query import query
-from tests.capture_oracle import Source
-from tests.change_samples import kinesis_record, pipe_record
+from tests.changes.oracle import Source
+from tests.changes.samples import kinesis_record, pipe_record
 from tests.integration.capture.capturing import Capture, Captured, entry, live, told
 from tests.logged import logged
 

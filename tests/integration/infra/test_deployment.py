@@ -13,8 +13,8 @@ import pytest
 from streamjoin.aws.clients import aws_client
 from streamjoin.local.stack import LocalStack
 from tests.listed import listed
-from tests.stack_shapes import FULL, root
-from tests.stacks_on_paper import INFRA, TEMPLATES, Stack
+from tests.stacks.on_paper import INFRA, TEMPLATES, Stack
+from tests.stacks.shapes import FULL, root
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from streamjoin.schema.columns import RECORD_FIELDS
 from streamjoin.shards.arrivals import Arrivals
 from streamjoin.shards.position import LostRange, Position, PositionKind, ShardPosition, ShardRange
 from tests.faults.kpl import aggregate
-from tests.policies import asked
+from tests.stacks.policies import asked
 
 RECORDS = 2_000
 PLENTY = BatchLimits(1_000_000, 1 << 30)

@@ -16,7 +16,7 @@ from streamjoin.replicate.control_state import ControlState, LoadProgress
 from streamjoin.replicate.control_table import ControlTable
 from tests.faults.sink import FakeTime
 from tests.integration.conftest import Emulator
-from tests.policies import asked
+from tests.stacks.policies import asked
 
 STATE = ControlState(
     position=BinlogPosition("binlog.000012", 4, "0-1-16"),

@@ -21,7 +21,7 @@ from streamjoin.schema.ddl import parse_schema
 from streamjoin.spark.schema import to_spark
 from tests.faults.reference import FakeClock, settings
 from tests.lookup_frames import FakeEvents, FakeSession
-from tests.policies import asked
+from tests.stacks.policies import asked
 
 
 @pytest.fixture

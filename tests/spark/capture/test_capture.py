@@ -25,8 +25,8 @@ from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position
 from streamjoin.streaming.batch import Batch
 from streamjoin.verify import verify_journal
-from tests.capture_oracle import Source, Told, changelog
-from tests.change_samples import kinesis_record, pipe_record
+from tests.changes.oracle import Source, Told, changelog
+from tests.changes.samples import kinesis_record, pipe_record
 from tests.oracle import Record
 from tests.small_tables import ONE_BUCKET
 from tests.spark.harness import CrashError, batch_of, crash_at

@@ -22,7 +22,7 @@ from streamjoin.query import query
 from streamjoin.shards.position import TRIM_HORIZON, Position, PositionKind, ShardPosition, ShardRange
 from streamjoin.streaming.batch import Batch
 from streamjoin.verify import verify_journal
-from tests.change_samples import pipe_record
+from tests.changes.samples import pipe_record
 from tests.oracle import Record
 from tests.small_tables import ONE_BUCKET
 from tests.spark.harness import ARRIVED, CrashError, crash_at, frame

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from streamjoin.capture.pipeline import process_batch
 from streamjoin.query import query
-from tests.change_samples import kinesis_record
+from tests.changes.samples import kinesis_record
 from tests.spark.capture.test_capture import Stream, entry, job_of
 
 AT = 1_704_067_200_000_000

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.capture.pipeline import process_batch
 from streamjoin.query import query
-from tests.change_samples import kinesis_record, pipe_record
+from tests.changes.samples import kinesis_record, pipe_record
 from tests.spark.capture.test_capture import Stream, entry, job_of
 
 

@@ -18,8 +18,8 @@ from streamjoin.capture.changes.rows import RowMaker
 from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.schema.ddl import parse_schema
-from tests.capture_oracle import Source, Told, changelog, current
-from tests.change_samples import kinesis_record, pipe_record
+from tests.changes.oracle import Source, Told, changelog, current
+from tests.changes.samples import kinesis_record, pipe_record
 
 COLUMNS = parse_schema("id string, quantity bigint")
 LAYOUTS = {name: ChangeLayout(name, COLUMNS, "drop") for name in ("current", "changelog")}

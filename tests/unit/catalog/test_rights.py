@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.lake_tables import LakeTable, avro
-from tests.policies import asked
-from tests.stack_shapes import FULL, root
+from tests.stacks.policies import asked
+from tests.stacks.shapes import FULL, root
 from tests.unit.catalog.glue_calls import ORDERS, Counted, partitions, sync_of
 from tests.unit.infra.policies import grants
 

@@ -13,7 +13,7 @@ from streamjoin.dynamodb.stream.client import ChangeRecord
 from streamjoin.dynamodb.stream.records import streams_record
 from streamjoin.errors import RejectReason
 from streamjoin.records.values import Rejected
-from tests.change_samples import kinesis_record, pipe_record, typed_item
+from tests.changes.samples import kinesis_record, pipe_record, typed_item
 from tests.item_values import ITEMS
 from tests.unit.records.test_fuzz import mutated, packed
 

@@ -11,7 +11,7 @@ from streamjoin.dynamodb.change_records import Change, parse_change
 from streamjoin.dynamodb.change_wrappers import ChangeSplitter
 from streamjoin.records import splitting
 from streamjoin.records.values import Rejected
-from tests.change_samples import pipe_record
+from tests.changes.samples import pipe_record
 
 ONE, TWO = (
     pipe_record("cur", "INSERT", {"pk": key}, {"pk": key}, created_s=1704067200, sequence_number=key).decode()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.stacks_on_paper import Resource
+from tests.stacks.on_paper import Resource
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from streamjoin.metrics.cloudwatch import DIMENSION, EmbeddedMetrics
 from streamjoin.metrics.metric import Kind, Measure, Metric
 from streamjoin.metrics.names import METRICS
 from tests.documents import ROOT, quoted, table_rows
-from tests.stack_shapes import FULL, STACKS, root
-from tests.stacks_on_paper import Stack
+from tests.stacks.on_paper import Stack
+from tests.stacks.shapes import FULL, STACKS, root
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 BOTH = {**FULL, "Replication": "job"}

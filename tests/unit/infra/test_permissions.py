@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from streamjoin.doctor.context import Context
 from streamjoin.doctor.needs import Need, needs
 from streamjoin.entry import load_job
-from tests.stack_shapes import ARTEFACTS, FULL, SECRET, root
-from tests.stacks_on_paper import ACCOUNT, REGION
+from tests.stacks.on_paper import ACCOUNT, REGION
+from tests.stacks.shapes import ARTEFACTS, FULL, SECRET, root
 from tests.unit.infra.policies import Statement, allows, grants
 
 STACK = root(**{**FULL, "ReferenceTables": "country:code:name,products:sku"}, Replication="job")

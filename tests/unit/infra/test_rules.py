@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.stack_shapes import FULL, SECRET, STACKS, root
-from tests.stacks_on_paper import Resource, Stack, template
+from tests.stacks.on_paper import Resource, Stack, template
+from tests.stacks.shapes import FULL, SECRET, STACKS, root
 from tests.unit.infra.policies import Statement, grants, of_resources, trusts
 
 MADE = [*(each for make in STACKS.values() for each in make().all()), *Stack("artefacts.yaml", {}).all()]

@@ -13,8 +13,8 @@ import pytest
 
 from streamjoin.dms.table_mappings import TableMappings
 from tests.documents import ROOT, code_blocks, quoted, table_rows
-from tests.stack_shapes import FULL, SECRET, STACKS, root
-from tests.stacks_on_paper import INFRA, TEMPLATES, template
+from tests.stacks.on_paper import INFRA, TEMPLATES, template
+from tests.stacks.shapes import FULL, SECRET, STACKS, root
 
 README = (INFRA / "README.md").read_text()
 RESOURCES = [resource for make in STACKS.values() for resource in make().all()]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.documents import ROOT
-from tests.policies import ELSEWHERE, OF_REPLICATE, Call, Right, missing, of_s3, rights, unused
+from tests.stacks.policies import ELSEWHERE, OF_REPLICATE, Call, Right, missing, of_s3, rights, unused
 
 DOCUMENT = {
     "Statement": [

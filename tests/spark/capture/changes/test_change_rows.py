@@ -17,8 +17,8 @@ from streamjoin.records.events import Events
 from streamjoin.schema.ddl import parse_schema, to_ddl
 from streamjoin.spark.frames import persisted
 from streamjoin.spark.schema import RECORD_STRUCT, to_spark
-from tests.change_history import START_S, TABLE, history
-from tests.change_samples import kinesis_record, pipe_record, typed_item
+from tests.changes.history import START_S, TABLE, history
+from tests.changes.samples import kinesis_record, pipe_record, typed_item
 
 ARRIVED = datetime(2025, 1, 31, tzinfo=UTC)
 COLUMNS = parse_schema("orderid string, quantity bigint")

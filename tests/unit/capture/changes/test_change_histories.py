@@ -15,7 +15,7 @@ from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.schema.columns import RECORD_SCHEMA
 from streamjoin.schema.ddl import parse_schema
-from tests.change_history import STEPS, deliveries, history
+from tests.changes.history import STEPS, deliveries, history
 
 COLUMNS = parse_schema("orderid string, quantity bigint")
 CURRENT = ChangeLayout("current", COLUMNS, "drop")

@@ -15,7 +15,7 @@ from streamjoin.errors import RejectReason, SchemaError
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
 from streamjoin.schema.ddl import parse_schema, to_ddl
-from tests.change_samples import typed_item
+from tests.changes.samples import typed_item
 from tests.item_values import ITEMS
 
 CREATED_US = 1558654200_000000  # 2019-05-23T23:30:00Z

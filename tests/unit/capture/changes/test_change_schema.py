@@ -13,7 +13,7 @@ from streamjoin.capture.changes.table_layout import ChangeLayout
 from streamjoin.hudi.partition import PartitionColumn
 from streamjoin.records.values import Rejected
 from streamjoin.schema.ddl import parse_schema, to_ddl
-from tests.change_samples import typed_item
+from tests.changes.samples import typed_item
 from tests.item_values import ITEMS, NUMBERS
 
 

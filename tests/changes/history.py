@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.change_samples import kinesis_record, pipe_record
+from tests.changes.samples import kinesis_record, pipe_record
 
 TABLE = "orders"
 START_S = 1_738_281_600

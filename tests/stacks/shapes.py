@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from tests.stacks_on_paper import HERE, REGION, Stack
+from tests.stacks.on_paper import HERE, REGION, Stack
 
 ARTEFACTS: Final = "artefacts"
 
