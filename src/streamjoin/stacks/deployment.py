@@ -93,6 +93,9 @@ class Deployment:
             # A file that isn't there, or isn't YAML, is told before anything is made.
             read_base(str(self.root / path))
         there = {stack.name: found for stack, found in self.described()}
+        if release is None:
+            # Likewise a parameter that there is none of; an earlier release may have others.
+            self.stack.known({"TemplateBody": (self.root / _ROOT_TEMPLATE).read_text()}, self.environment.parameters)
         bucket = self._artefacts_bucket()
         prefix = f"{_PREFIX}/{self._release(bucket, release)}"
         if self.environment.name in there:

@@ -6,7 +6,7 @@ of a `Stack`.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from streamjoin.aws.backoff import back_off_seconds
 from streamjoin.aws.errors import Remedies, code_of, translated
+from streamjoin.config.values import did_you_mean
 from streamjoin.errors import StackError
 from streamjoin.stacks.events import Event, Events, failures
 
@@ -174,18 +175,23 @@ class Stack:
             raise self._failure("deletion", end, told)
         return True
 
-    def _values(self, template: Mapping[str, str], given: Mapping[str, str], before: Any) -> list[dict[str, Any]]:
+    def known(self, template: Mapping[str, str], given: Iterable[str]) -> list[str]:
+        """Return a template's parameters; one that is given and isn't among them is a StackError."""
         with self._calling("GetTemplateSummary"):
             summary = self._client.get_template_summary(**template)
         known = [each["ParameterKey"] for each in summary.get("Parameters", ())]
         if unknown := sorted(set(given) - set(known)):
-            message = f"its template has no parameter {', '.join(unknown)}; it has: {', '.join(known)}"
+            near = did_you_mean(unknown[0], known)
+            message = f"its template has no parameter {', '.join(unknown)}; {near}it has: {', '.join(known)}"
             raise StackError(message)
+        return known
+
+    def _values(self, template: Mapping[str, str], given: Mapping[str, str], before: Any) -> list[dict[str, Any]]:
         return [
             {"ParameterKey": key, "ParameterValue": given[key]}
             if key in given
             else {"ParameterKey": key, "UsePreviousValue": True}
-            for key in known
+            for key in self.known(template, given)
             if key in given or key in before
         ]
 

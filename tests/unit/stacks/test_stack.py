@@ -83,7 +83,7 @@ def test_a_change_set_that_can_not_be_made_is_told_with_its_reason() -> None:
 
 
 def test_a_parameter_that_the_template_does_not_have_is_named_with_those_it_has() -> None:
-    with pytest.raises(StackError, match="no parameter Shard; it has: Environment, Shards"):
+    with pytest.raises(StackError, match=r"no parameter Shard; did you mean 'Shards'\? it has: Environment, Shards"):
         stack_of(Service()).deploy(TEMPLATE, {"Shard": "2"}, lambda event: None)
 
 
