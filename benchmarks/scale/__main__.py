@@ -1,6 +1,7 @@
 """`python -m benchmarks.scale`: seconds a batch by rows, reference items, shards and commits; `scale.json`, the page.
 
-Each curve is of one process, in which all its points take batches in turns; that of the commits grows by itself.
+Each curve is of one process, in which all its points take batches in turns; that of the commits grows by itself. If
+only some parts are measured, the file keeps the others as they were, each with its commit and its time.
 """
 
 import argparse
@@ -12,8 +13,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.run import Result, new_result
-from benchmarks.scale.curves import FULL, PARTS, Scale
+from benchmarks.run import Result, new_result, stamp
+from benchmarks.scale.curves import FULL, PARTS, Scale, beside_earlier
 from benchmarks.summary.__main__ import OUT
 from benchmarks.summary.figures import Found
 from benchmarks.summary.html_page import page
@@ -45,11 +46,14 @@ def main(argv: Sequence[str] | None = None, scale: Scale = FULL) -> int:
                 # One curve's failure loses no other.
                 traceback.print_exc()
                 curves, found = [], Found(problems=[f"{type(error).__name__}: {error}"[:500]])
-            result["curves"] += curves
+            result["curves"] += [curve | stamp(result) for curve in curves]
             result["problems"] += [f"{part}: {problem}" for problem in found.problems]
             result |= found.details
             print(f"{part}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
     result["seconds"] = round(time.monotonic() - started)
+    earlier = args.output / "scale.json"
+    if args.parts and earlier.exists():
+        result = beside_earlier(result, json.loads(earlier.read_text()), chosen)
     write(args.output, result)
     for curve in result["curves"]:
         print(f"{curve['title']}, {curve['x']}:")

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.our_way import OurWay, job_config
 from benchmarks.own_process import in_own_process, in_own_spark
-from benchmarks.run import Result
+from benchmarks.run import Result, stamp
 from benchmarks.summary import by_rows, commits, memory, references
 from benchmarks.summary.figures import LAYOUTS, TYPES, Found
 from benchmarks.summary.running import fill_items
@@ -157,3 +157,11 @@ PARTS: dict[str, Callable[[Result, Scale, str, str], Measured]] = {
     "commits": commits_curve,
     "memory": memory_curve,
 }
+
+
+def beside_earlier(result: Result, earlier: Result, chosen: Sequence[str]) -> Result:
+    """Return `result` with all of an earlier one but for the parts that were measured now."""
+    titles = {curve["title"] for curve in result["curves"]}
+    kept = [stamp(earlier) | curve for curve in earlier["curves"] if curve["title"] not in titles]
+    problems = [each for each in earlier["problems"] if each.partition(":")[0] not in chosen]
+    return earlier | result | {"curves": [*kept, *result["curves"]], "problems": [*problems, *result["problems"]]}

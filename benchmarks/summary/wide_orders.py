@@ -74,14 +74,19 @@ class WideOrders:
 
     def events(self, batch: int) -> Iterator[dict[str, str]]:
         """Yield the events of batch number `batch`, counted from 0: new orders, and newer versions of known ones."""
-        newest = int(self.rows * self.newest_share)
-        for place in range(self.known):
-            number = self.rows - 1 - (batch * self.known + place) * _STRIDE % newest
+        known, share = self.held(batch)
+        newest = int(self.rows * share)
+        for place in range(known):
+            number = self.rows - 1 - (batch * known + place) * _STRIDE % newest
             moves = self.moves and place % MOVED == 0
             yield self._event(number, 1 + batch, DAYS - 1 if moves else self._day(number))
-        new = RECORDS - self.known
-        for number in range(self.rows + batch * new, self.rows + (batch + 1) * new):
+        first = self.rows + batch * RECORDS
+        for number in range(first, first + RECORDS - known):
             yield self._event(number, 1 + batch, DAYS - 1)
+
+    def held(self, batch: int) -> tuple[int, float]:
+        """Return how many keys of batch number `batch` are known, and among which share of the first rows they are."""
+        return self.known, self.newest_share
 
     def _day(self, number: int) -> int:
         return min(number * DAYS // self.rows, DAYS - 1)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.publish import curves_table, goals_table
+from benchmarks.arguments import TABLE_TYPES
+from benchmarks.publish import curves_table, goals_table, indexes_table
+from benchmarks.summary.figures import LAYOUTS
 from tests.documents import ROOT
 
 PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
@@ -40,6 +42,12 @@ def figures() -> list[str]:
 @pytest.mark.parametrize("figure", figures())
 def test_a_published_figure_is_that_of_the_result(figure: str) -> None:
     assert figure in PAGE
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", TABLE_TYPES)
+def test_the_study_of_indexes_is_published_as_it_was_measured(kind: str, layout: str) -> None:
+    assert indexes_table(result("index_study"), kind, layout) in (ROOT / "docs" / "indexes.md").read_text()
 
 
 def test_the_readme_has_the_figures_of_a_batch() -> None:
