@@ -44,17 +44,17 @@ def test_each_type_and_layout_compares_ours_and_the_scripts_with_hudis():
 
 
 def test_a_table_of_the_page_has_sizes_contents_and_requests():
-    def measured(index, rows, s3=False, **median):
-        place = {"table_type": "COPY_ON_WRITE", "layout": "flat", "index": index, "rows": rows, "s3": s3}
-        return place | {"median": {name.replace("_", " ").replace("pc", "%"): each for name, each in median.items()}}
+    def measured(index, rows, median, s3=False, layout="flat"):
+        place = {"table_type": "COPY_ON_WRITE", "layout": layout, "index": index, "rows": rows, "s3": s3}
+        return place | {"median": median}
 
     study = {
         "tables": [
-            measured("default", 100_000, **{"10_pc_near": 1.04}),
-            measured("default", 1_000_000, **{"10_pc_near": 1.26, "all_new": 1.1}),
-            measured("BLOOM", 1_000_000, **{"10_pc_near": 9.0, "all_new": 8.0}),
-            measured("default", 100_000, s3=True, **{"10_pc_near": 152}),
-            measured("default", 1_000_000, **{"10_pc_near": 7.7}) | {"layout": "fixed"},
+            measured("default", 100_000, {"10 % near": 1.04}),
+            measured("default", 1_000_000, {"10 % near": 1.26, "all new": 1.1}),
+            measured("BLOOM", 1_000_000, {"10 % near": 9.0, "all new": 8.0}),
+            measured("default", 100_000, {"10 % near": 152}, s3=True),
+            measured("default", 1_000_000, {"10 % near": 7.7}, layout="fixed"),
         ]
     }
     assert indexes_table(study, "COPY_ON_WRITE", "flat").splitlines() == [
