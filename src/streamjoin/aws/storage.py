@@ -87,6 +87,9 @@ def open_path(path: str) -> tuple[fs.FileSystem, str]:
             region=bucket_region(bucket),
             endpoint_override=location.netloc if location else None,
             scheme="http" if location and location.scheme == "http" else "https",
+            # As the SDK's and hudi-rs': Arrow's own 3 seconds fail a batch for one answer that is late.
+            connect_timeout=5,
+            request_timeout=30,
         )
         return s3, f"{bucket}/{key}".rstrip("/")
     return fs.LocalFileSystem(), str(local_path(path))
