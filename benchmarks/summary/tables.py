@@ -3,6 +3,8 @@
 import shutil
 import sys
 import time
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -13,6 +15,12 @@ from benchmarks.summary.wide_orders import WideOrders, fill_wide, wide_config
 from benchmarks.todays_way import todays_options
 
 SCRIPT = "script"
+# What Hudi calls the files of an instant of a copy-on-write table, and of a merge-on-read one.
+_DELTA_NAMES = {
+    ".commit.requested": ".deltacommit.requested",
+    ".inflight": ".deltacommit.inflight",
+    ".commit": ".deltacommit",
+}
 
 
 def path_of(directory: str, kind: str, layout: str, rows: int) -> str:
@@ -25,16 +33,25 @@ def fill_tables(spark: SparkSession, sizes: Sizes, directory: str) -> None:
     for rows in (sizes.few_rows, sizes.many_rows):
         for kind in TYPES:
             fill_table(spark, directory, kind, "flat", rows)
-            # Where rows stay and where they may move the files are the same: the index is made at the first batch.
-            made = fill_table(spark, directory, kind, "fixed", rows)
-            _copy(made, path_of(directory, kind, "may_move", rows))
+        _fill_by_day(spark, directory, ("fixed", "may_move"), rows)
 
 
 def fill_days(spark: SparkSession, sizes: Sizes, directory: str) -> None:
     """Fill the tables by day at which the script is compared, and the script's own."""
-    for kind in TYPES:
-        fill_table(spark, directory, kind, "may_move", sizes.day_rows)
+    _fill_by_day(spark, directory, ("may_move",), sizes.day_rows)
     _fill_script(spark, directory, sizes.day_rows)
+
+
+def _fill_by_day(spark: SparkSession, directory: str, layouts: Sequence[str], rows: int) -> None:
+    """Fill one, and copy it: the first commit of both table types, and of rows that stay or may move, has one content.
+
+    Where rows may move, the index is made at the first batch.
+    """
+    kind, layout = "COPY_ON_WRITE", layouts[0]
+    made = fill_table(spark, directory, kind, layout, rows)
+    for copied in product(TYPES, layouts):
+        if copied != (kind, layout):
+            _copy(made, path_of(directory, *copied, rows), copied[0])
 
 
 def fill_table(spark: SparkSession, directory: str, kind: str, layout: str, rows: int) -> str:
@@ -47,13 +64,19 @@ def fill_table(spark: SparkSession, directory: str, kind: str, layout: str, rows
     return base_path
 
 
-def _copy(made: str, base_path: str) -> None:
+def _copy(made: str, base_path: str, kind: str) -> None:
     """Copy a table; the copy's only commit says that its job reads another stream, which has the table's name too."""
-    shutil.copytree(made, base_path)
-    (commit,) = Path(base_path, ".hoodie").glob("*commit")
+    # Hadoop's checksums, of what is changed too.
+    shutil.copytree(made, base_path, ignore=shutil.ignore_patterns("*.crc"))
+    timeline = Path(base_path, ".hoodie")
+    properties = timeline / "hoodie.properties"
+    properties.write_text(properties.read_text().replace("table.type=COPY_ON_WRITE", f"table.type={kind}"))
+    (commit,) = timeline.glob("*.commit")
     commit.write_text(commit.read_text().replace(Path(made).name, Path(base_path).name))
-    # Hadoop's checksum of what it was.
-    commit.with_name(f".{commit.name}.crc").unlink()
+    if kind == "MERGE_ON_READ":
+        for name in _DELTA_NAMES.items():
+            before, after = (commit.with_suffix(each) for each in name)
+            before.rename(after)
 
 
 def _fill_script(spark: SparkSession, directory: str, rows: int) -> None:

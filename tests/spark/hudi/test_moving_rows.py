@@ -5,10 +5,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
 
-from streamjoin.hudi.record_index.entries import entry_columns
+from streamjoin.hudi.record_index.entries import entry_columns, stored_entries
 from streamjoin.hudi.record_index.index import RecordIndex
+from streamjoin.hudi.record_index.segment import Segment
 from streamjoin.hudi.write import HudiTable, upsert
 from streamjoin.query import read_table
 from streamjoin.spark.frames import collected
@@ -31,7 +34,9 @@ def batch_of(chosen: random.Random, number: int, removed: dict[Key, int]) -> dic
     return batch
 
 
-def test_rows_that_move_stay_one_row_whatever_becomes_of_the_index(spark: SparkSession, tmp_path: Path) -> None:
+def test_rows_that_move_stay_one_row_whatever_becomes_of_the_index(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = {"hoodie.compact.inline.max.delta.commits": "4"}
     path = str(tmp_path / "t")
     table = HudiTable(path, "t", ("id", "line"), "o", ("dt", "day"), "MERGE_ON_READ", options=options)
@@ -61,12 +66,22 @@ def test_rows_that_move_stay_one_row_whatever_becomes_of_the_index(spark: SparkS
         assert sorted((r["id"], r["line"], r["v"], r["dt"], r["day"], r["o"]) for r in found) == sorted(
             row[:6] for row in rows.values()
         )
-    stored = spark.read.format("hudi").load(path).collect()
-    assert sorted((r["id"], r["line"], r["v"], r["o"]) for r in stored) == sorted(
+    stored = spark.read.format("hudi").load(path)
+    assert sorted((r["id"], r["line"], r["v"], r["o"]) for r in stored.collect()) == sorted(
         (*row[:3], row[5]) for row in rows.values()
     )
+    # Made from the table's rows, in one slice and in several, an index says what the batches said.
+    expected = Segment.of(entries_of(stored, table)).entries.to_pylist()
+    for slice_rows in (1_000, 3):
+        monkeypatch.setattr("streamjoin.hudi.record_index.segment._SLICE_ROWS", slice_rows)
+        slices = list(stored_entries(spark, table))
+        assert (len(slices) > 1) == (slice_rows == 3)
+        assert [entry for each in slices for entry in each.to_pylist()] == expected
 
 
-def index_entries(spark: SparkSession, table: HudiTable) -> Any:
-    frame = spark.createDataFrame([("1", 1, 0, "never", None, 10**6, False)], DDL)
+def index_entries(spark: SparkSession, table: HudiTable) -> pa.Table:
+    return entries_of(spark.createDataFrame([("1", 1, 0, "never", None, 10**6, False)], DDL), table)
+
+
+def entries_of(frame: DataFrame, table: HudiTable) -> pa.Table:
     return collected(frame.select(*(column.alias(name) for name, column in entry_columns(table).items())))

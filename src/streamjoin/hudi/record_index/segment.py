@@ -100,8 +100,11 @@ def merged(segments: Sequence[Segment], *, is_whole: bool) -> Iterator[pa.Table]
 
 
 def hash_ranges(rows: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of `high`, both ends included, that share so many entries evenly: each has what fits memory."""
-    slices = max(1, rows // _SLICE_ROWS)
+    """Yield ranges of `high`, both ends included, that share so many entries evenly: each has what fits memory.
+
+    None of several has both signs.
+    """
+    slices = 2 * (rows // _SLICE_ROWS // 2) or 1
     edges = [number * 2**64 // slices - 2**63 for number in range(slices + 1)]
     for first, after in pairwise(edges):
         yield first, after - 1
