@@ -93,22 +93,22 @@ notebooks: .venv/.jars ## run each notebook, and keep in it what it prints and d
 	@$(BIN)/python scripts/notebooks.py
 
 bench: .venv/.jars ## every goal measured and checked (about 20 min); QUICK=1 (4.3 min); ARGS="--parts steady"; writes benchmarks/out/
-	@$(BIN)/python -m benchmarks.summary $(ARGS)
+	@$(KEPT) $(BIN)/python -m benchmarks.summary $(ARGS)
 
 bench-scale: .venv/.jars ## batches as rows, reference items, shards and commits grow (45 min); writes benchmarks/out/
-	@$(BIN)/python -m benchmarks.scale $(ARGS)
+	@$(KEPT) $(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-reference: setup ## a changing reference of 500,000 items: cost, memory, rewriting; ARGS="--parts cost"
-	@$(BIN)/python -m benchmarks.changing_reference $(ARGS)
+	@$(KEPT) $(BIN)/python -m benchmarks.changing_reference $(ARGS)
 
 bench-replicate: setup ## MariaDB to DynamoDB: load, time from commit to item, bulk, replay; ARGS="--rows 20000"
-	@$(BIN)/python -m benchmarks.replicate $(ARGS)
+	@$(KEPT) $(BIN)/python -m benchmarks.replicate $(ARGS)
 
 bench-backfill: setup ## a table or an export into the lake: rows/s, memory, read units; ARGS="--items 100000"
-	@$(BIN)/python -m benchmarks.backfill $(ARGS)
+	@$(KEPT) $(BIN)/python -m benchmarks.backfill $(ARGS)
 
 bench-capture: setup ## batches of the capture beside those of the main job; ARGS="--batches 4"
-	@$(BIN)/python -m benchmarks.capture $(ARGS)
+	@$(KEPT) $(BIN)/python -m benchmarks.capture $(ARGS)
 
 dist: setup ## what others install, in dist/: wheel, zip, a bundle for each release of Glue (200 MB); ARGS="--no-bundles"
 	@$(BIN)/python scripts/dist.py $(ARGS)

@@ -25,6 +25,7 @@ from streamjoin.schema.columns import RECORD_SCHEMA
 
 SHARDS = 4
 ARRIVED = datetime(2026, 1, 31, tzinfo=UTC)
+_IMPORTED = "items.json"
 # The emulator sorts all keys for every page, in one thread: segments would wait for each other until they time out.
 SCAN_SEGMENTS = 1
 
@@ -130,6 +131,37 @@ def fill(items: int, table_name: str = COUNTRY_TABLE) -> None:
     create_table(client, table_name, COUNTRY_REFERENCE.keys)
     new_stream(table_name, lambda: put_items(client, table_name, map(country_item, range(items))))
     print(f"'{table_name}': {items:,} items put in {time.perf_counter() - started:.1f} s", file=sys.stderr)
+
+
+def fill_many(items: int, table_name: str) -> None:
+    """As `fill`, for a table that isn't there yet: imported from S3, which takes half as long.
+
+    Raises:
+        RuntimeError: The import failed.
+    """
+    started, bucket = time.perf_counter(), f"import-{table_name.replace('_', '-')}"
+    lines = (json.dumps({"Item": {n: {"S": v} for n, v in country_item(each).items()}}) for each in range(items))
+    client, objects = aws_client("dynamodb"), aws_client("s3")
+    objects.create_bucket(Bucket=bucket)
+    objects.put_object(Bucket=bucket, Key=_IMPORTED, Body="\n".join(lines).encode())
+    keys = COUNTRY_REFERENCE.keys
+    table = {
+        "TableName": table_name,
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()],
+        "KeySchema": [{"AttributeName": k, "KeyType": kind} for k, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    where = {"S3BucketSource": {"S3Bucket": bucket}, "InputFormat": "DYNAMODB_JSON"}
+    said = client.import_table(**where, TableCreationParameters=table)["ImportTableDescription"]
+    while said["ImportStatus"] == "IN_PROGRESS":
+        time.sleep(0.2)
+        said = client.describe_import(ImportArn=said["ImportArn"])["ImportTableDescription"]
+    if said["ImportStatus"] != "COMPLETED" or said["ImportedItemCount"] != items:
+        message = f"table '{table_name}': expected {items:,} items to be imported, found {said}"
+        raise RuntimeError(message)
+    objects.delete_object(Bucket=bucket, Key=_IMPORTED)
+    new_stream(table_name)
+    print(f"'{table_name}': {items:,} items imported in {time.perf_counter() - started:.1f} s", file=sys.stderr)
 
 
 def new_stream(table_name: str, meanwhile: Callable[[], object] = lambda: None) -> None:

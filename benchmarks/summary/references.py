@@ -16,7 +16,7 @@ from benchmarks.summary.sizes import Sizes
 from benchmarks.summary.steady import RECORDS, details, take_turns
 from benchmarks.todays_way import TodaysWay, today_session
 from benchmarks.variants import Steady, Variant, Way
-from benchmarks.workload import SCAN_SEGMENTS, Workload, fill
+from benchmarks.workload import SCAN_SEGMENTS, Workload, fill_many
 from streamjoin.aws.clients import aws_client
 
 # The batches are the shortest, and don't grow with the table.
@@ -36,7 +36,7 @@ def table_name(items: int) -> str:
 def fill_references(items: tuple[int, ...]) -> None:
     """Fill the reference tables."""
     for count in items:
-        fill(count, table_name(count))
+        fill_many(count, table_name(count))
 
 
 @contextmanager

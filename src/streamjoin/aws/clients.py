@@ -16,6 +16,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 
 from streamjoin.aws.errors import wrong_setting
+from streamjoin.aws.quick_answers import read_quickly
 
 
 # "standard" retries are jittered and capped. After them a call is sent again if an error would lose a part of the
@@ -68,6 +69,7 @@ def aws_client(
     except (BotoCoreError, ValueError) as error:
         raise wrong_setting(service, error) from error
     client.meta.events.register("after-call", _refuse_page)
+    read_quickly(client)
     return client
 
 
