@@ -24,7 +24,7 @@ from benchmarks.workload import Workload, fill
 
 SCRIPT = "script"
 SECONDS = "s a batch"
-# The first batch into a table makes its record-level index, and classes load.
+# The first batch into a table finds nothing of an earlier one, and classes load.
 WARMUP = 2
 # The layouts between which the others lie.
 CURVED = ("flat", "may_move")

@@ -85,21 +85,20 @@ class Floor:
 def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
     """Measure batches of 4,000 beside the floor, a few of each in a row, in turns."""
     fill(ITEMS)
-    # Once around for what a process loads.
-    warmup = 0 if sizes.is_shared else 1
-    rounds = warmup + sizes.behind_rounds
-    backlog = OrdersBacklog("orders-behind", ITEMS, RECORDS, rounds * sizes.behind)
+    backlog = OrdersBacklog("orders-behind", ITEMS, RECORDS, (1 + sizes.behind_rounds) * sizes.behind)
     backlog.put()
     found = Found()
     variants: list[Variant] = []
     for kind, name in TYPES.items():
+        # Once around for what a process loads.
+        warmup = 0 if sizes.is_shared or variants else 1
         ours = OurWay(spark, _config(backlog, f"{directory}/behind-{kind}", kind))
         floor = Floor(spark, _config(backlog, f"{directory}/floor-{kind}", kind))
         ours_all: list[Batch] = []
         floor_all: list[Batch] = []
         pair = Variant(name, []), Variant(f"{name}, floor", [])
         try:
-            for number in range(rounds):
+            for number in range(warmup + sizes.behind_rounds):
                 block = drain(ours, sizes.behind)
                 floor.make(sizes.behind)
                 floor_block = [timed(floor) for _ in range(sizes.behind)]

@@ -24,8 +24,9 @@ TABLE_TYPE = "MERGE_ON_READ"
 # Of the script: each takes as long as a scan on the emulator.
 SCRIPT_BATCHES_OF_MANY = 1
 WARMUP = 1
-# Reads of the reference go to other services than those of the stream: what they hold slows the emulator.
-_ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS")
+# Reads of the reference go to other services than those of the stream: what they hold slows the emulator. An import
+# looks for its objects where the table is.
+_ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", "AWS_ENDPOINT_URL_S3")
 
 
 def table_name(items: int) -> str:

@@ -39,7 +39,7 @@ def measure(spark: SparkSession, sizes: Sizes, directory: str) -> Found:
         directory: Where they lie.
     """
     found, batches = Found(details={"requests": {}}), sizes.counted_batches
-    # The first makes the record-level index.
+    # The first writes what the others find.
     warmup = min(1, sizes.table_warmup)
     with counted_requests(os.environ["AWS_ENDPOINT_URL"]) as (endpoint, count):
         os.environ[_ENDPOINT] = endpoint

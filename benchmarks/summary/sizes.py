@@ -26,7 +26,7 @@ class Sizes:
         commit_rounds: Batches of both that count.
         memory_records: Of the small backlog; the large one has ten times as many.
         memory_limit: Records of a batch of them at most.
-        table_warmup: Batches of each large table that don't count: the first makes its record-level index.
+        table_warmup: Batches of each large table that don't count.
         script_batches: Of the script with a large reference that count; with the largest it takes one.
         counted_batches: Batches of each table whose requests are counted.
         is_shared: Whether what is timed runs two at a time too, for a run that says only whether all works.
@@ -75,8 +75,8 @@ FULL = Sizes(
     commits=40,
     fresh_commits=20,
     commit_rounds=8,
-    memory_records=40_000,
-    memory_limit=20_000,
+    memory_records=20_000,
+    memory_limit=10_000,
 )
 QUICK = Sizes(
     warmup=0,

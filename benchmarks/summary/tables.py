@@ -13,6 +13,9 @@ from benchmarks.summary.figures import TYPES
 from benchmarks.summary.sizes import Sizes
 from benchmarks.summary.wide_orders import WideOrders, fill_wide, wide_config
 from benchmarks.todays_way import todays_options
+from streamjoin.enrich.assembly import hudi_table
+from streamjoin.entry import parse_config
+from streamjoin.hudi.record_index.index import RecordIndex
 
 SCRIPT = "script"
 # What Hudi calls the files of an instant of a copy-on-write table, and of a merge-on-read one.
@@ -43,31 +46,33 @@ def fill_days(spark: SparkSession, sizes: Sizes, directory: str) -> None:
 
 
 def _fill_by_day(spark: SparkSession, directory: str, layouts: Sequence[str], rows: int) -> None:
-    """Fill one, and copy it: the first commit of both table types, and of rows that stay or may move, has one content.
-
-    Where rows may move, the index is made at the first batch.
-    """
-    kind, layout = "COPY_ON_WRITE", layouts[0]
+    """Fill one whose rows may move, and copy it: the first commit of both table types and layouts has one content."""
+    kind, layout = "COPY_ON_WRITE", "may_move"
     made = fill_table(spark, directory, kind, layout, rows)
     for copied in product(TYPES, layouts):
         if copied != (kind, layout):
-            _copy(made, path_of(directory, *copied, rows), copied[0])
+            _copy(made, path_of(directory, *copied, rows), *copied)
 
 
 def fill_table(spark: SparkSession, directory: str, kind: str, layout: str, rows: int) -> str:
-    """Fill a table of ours; return where it lies."""
+    """Fill a table of ours, and make its index if it has one; return where it lies."""
     base_path = path_of(directory, kind, layout, rows)
     started = time.perf_counter()
     name = Path(base_path).name
-    fill_wide(spark, WideOrders(name, rows), wide_config(name, base_path, kind, layout))
+    config = wide_config(name, base_path, kind, layout)
+    fill_wide(spark, WideOrders(name, rows), config)
+    # Once for all copies. A job would do it in its first batch.
+    if index := RecordIndex.of(hudi_table(parse_config(config))):
+        index.follow(spark)
     print(f"'{name}' filled in {time.perf_counter() - started:.1f} s", file=sys.stderr)
     return base_path
 
 
-def _copy(made: str, base_path: str, kind: str) -> None:
+def _copy(made: str, base_path: str, kind: str, layout: str) -> None:
     """Copy a table; the copy's only commit says that its job reads another stream, which has the table's name too."""
-    # Hadoop's checksums, of what is changed too.
-    shutil.copytree(made, base_path, ignore=shutil.ignore_patterns("*.crc"))
+    # Hadoop's checksums, of what is changed too; and the index, if rows stay.
+    left = ("*.crc",) if layout == "may_move" else ("*.crc", ".streamjoin")
+    shutil.copytree(made, base_path, ignore=shutil.ignore_patterns(*left))
     timeline = Path(base_path, ".hoodie")
     properties = timeline / "hoodie.properties"
     properties.write_text(properties.read_text().replace("table.type=COPY_ON_WRITE", f"table.type={kind}"))
