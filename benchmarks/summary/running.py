@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pyspark.sql import SparkSession
@@ -34,6 +35,7 @@ from streamjoin.local.stack import LocalStack
 TIMED = ("steady", "behind", "backlog", "catalog", "commits", "by_day", "rows", "references")
 GROWN = "grown"
 OF_TABLES = ("by_day", "rows")
+_LOOK_SECONDS = 0.2
 
 Fill: TypeAlias = Callable[[SparkSession, Sizes, str], None]
 
@@ -79,7 +81,8 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         on_tables = [part for part in timed if part in OF_TABLES]
         others = [part for part in timed if part not in OF_TABLES]
         # In a quick run what is timed is not alone either.
-        first: list[Sequence[str]] = [on_tables, others] if sizes.is_shared else [[], []]
+        first: list[Sequence[str]] = [on_tables, others] if sizes.is_shared else [[], timed]
+        alone_from = None if sizes.is_shared else Path(directory, "alone")
         waiting: list[Future[None]] = []
         # First: in a quick run the batches that need them begin at once.
         if "references" in chosen:
@@ -90,18 +93,20 @@ def measure(sizes: Sizes, chosen: Sequence[str], result: Result) -> dict[str, Fo
         if fills:
             more = {"s3": bool(counted), "environ": objects.environment}
             waiting.append(in_spark([*counted, *first[0]], on_filled_tables, fills, counted, first[0], **more))
-        grown = [part for part in ("backlog", "commits") if part in chosen]
-        if grown or first[1]:
-            waiting.append(in_spark(first[1], on_grown_tables, grown, first[1], s3="catalog" in first[1]))
         if "memory" in chosen:
             waiting.append(alone("memory", memory.measure, sizes, directory))
-        if not sizes.is_shared:
+        grown = [part for part in ("backlog", "commits") if part in chosen]
+        last: list[Future[None]] = []
+        if grown or first[1]:
+            more = {"s3": "catalog" in first[1]}
+            last.append(in_spark(first[1], on_grown_tables, grown, first[1], alone_from, **more))
+        if alone_from:
             _wait(waiting)
-            if timed:
-                _wait([in_spark(timed, run_timed, timed, s3="catalog" in timed)])
+            alone_from.touch()
+            _wait(last)
         if "freshness" in chosen:
             waiting.append(alone("freshness", freshness.measure, sizes, directory))
-        _wait(waiting)
+        _wait([*waiting, *last])
         if "help" in chosen:
             take(["help"], lambda: {"help": start.measure()})
     growing = found.pop(GROWN, Found()).details
@@ -147,12 +152,21 @@ def on_filled_tables(
 
 
 def on_grown_tables(
-    spark: SparkSession, sizes: Sizes, directory: str, endpoint: str, grown: Sequence[str], timed: Sequence[str]
+    spark: SparkSession,
+    sizes: Sizes,
+    directory: str,
+    endpoint: str,
+    grown: Sequence[str],
+    timed: Sequence[str],
+    alone_from: Path | None,
 ) -> dict[str, Found]:
-    """Put the backlog, give the old tables their commits, and run what is timed."""
+    """Put the backlog, give the old tables their commits, and run what is timed, once `alone_from` is there."""
     if "backlog" in grown:
         behind.large_batches(sizes).put()
     growing = commits.grow_old(spark, sizes.commits, directory) if "commits" in grown else {}
+    # In this process, for Java is warm.
+    while alone_from and not alone_from.exists():
+        time.sleep(_LOOK_SECONDS)
     return {GROWN: Found(details=growing)} | run_timed(spark, sizes, directory, endpoint, timed)
 
 
