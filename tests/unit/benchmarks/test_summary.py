@@ -84,8 +84,8 @@ def test_the_goals_are_the_issues():
     ]
     assert (FULL.day_rows, FULL.few_rows, FULL.many_rows) == (10**6, 10**5, 3 * 10**6)
     assert (FULL.items, FULL.many_items, FULL.backlog_records) == (50_000, 500_000, 100_000)
-    # Within its twenty minutes a run takes backlogs of a fifth; the curves have those of the goal.
-    assert (10 * FULL.memory_records, 10 * scale.FULL.backlogs) == (4 * 10**5, 2 * 10**6)
+    # Within its twenty minutes a run takes backlogs of a tenth; the curves have those of the goal.
+    assert (10 * FULL.memory_records, 10 * scale.FULL.backlogs) == (2 * 10**5, 2 * 10**6)
 
 
 def test_a_run_writes_the_summary_all_it_measured_and_a_page_and_fails_if_a_figure_is_missing(tmp_path, monkeypatch):

@@ -209,7 +209,9 @@ def test_a_variable_is_asked_for_only_where_the_stack_puts_nothing(monkeypatch: 
     )
     assert configuration(outputs(), "enrich", read_base(replaced)) == made("enrich", "enrich_orders.yaml")
     kept = text.replace("[uuid]", "['${KEY}']")
-    with pytest.raises(ConfigError, match=r"sink.hudi.record_key\[0\]: environment variable 'KEY' is not set; set it, or"):
+    with pytest.raises(
+        ConfigError, match=r"sink.hudi.record_key\[0\]: environment variable 'KEY' is not set; set it, or"
+    ):
         configuration(outputs(), "enrich", read_base(kept))
     monkeypatch.setenv("ORDER_TOKEN", "hunter2hunter2")
     secret = text.replace("drop: [country", "derive: {t: \"'${ORDER_TOKEN}'\"}\n  drop: [country")
