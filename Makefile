@@ -92,7 +92,7 @@ commands: setup ## docs/commands.md, from the program's own help
 notebooks: .venv/.jars ## run each notebook, and keep in it what it prints and draws
 	@$(BIN)/python scripts/notebooks.py
 
-bench: .venv/.jars ## every goal measured and checked (about 20 min); QUICK=1 (4.3 min); ARGS="--parts steady"; writes benchmarks/out/
+bench: .venv/.jars ## every goal measured and checked (about 19 min); QUICK=1 (4 min); ARGS="--parts steady"; writes benchmarks/out/
 	@$(KEPT) $(BIN)/python -m benchmarks.summary $(ARGS)
 
 bench-scale: .venv/.jars ## batches as rows, reference items, shards and commits grow (45 min); writes benchmarks/out/
