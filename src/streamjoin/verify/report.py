@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from streamjoin.history.entry import Entry
+from streamjoin.rendering import counted
 
 
 class ViolationKind(StrEnum):
@@ -79,13 +80,12 @@ class VerifyReport:
     def lines(self) -> list[str]:
         """Return the report as text."""
         found = (
-            f"{self.commits:,} commits, {self.first_instant} to {self.last_instant}: {self.records:,} records of "
-            f"{self.shards:,} shards, {self.dead_letters:,} of them dead letters"
+            f"{counted(self.commits, 'commit')}, {self.first_instant} to {self.last_instant}: "
+            f"{counted(self.records, 'record')} of {counted(self.shards, 'shard')}, "
+            f"{self.dead_letters:,} of them dead letters"
         )
         outcome = (
-            "No gap, no overlap, all counts add up."
-            if self.holds
-            else f"{len(self.violations):,} violation{'s' if len(self.violations) > 1 else ''}:"
+            "No gap, no overlap, all counts add up." if self.holds else f"{counted(len(self.violations), 'violation')}:"
         )
         return [
             found,

@@ -107,7 +107,7 @@ def test_the_report_is_text_and_json(job: JobHistory, commits: list[Metadata], p
     edit(commits[-1], kept=2)
     report = prove_it()
     text = report.lines()
-    assert text[0].endswith("9 records of 1 shards, 0 of them dead letters")
+    assert text[0].endswith("9 records of 1 shard, 0 of them dead letters")
     assert text[1].startswith("note: shard 'a': the records after 8 and before 11")
     assert text[2] == "1 violation:"
     assert text[3].startswith("  - counts: commit ")
