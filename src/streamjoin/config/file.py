@@ -207,7 +207,7 @@ def _fill(value: object, path: KeyPath, raw: RawConfig, environ: Mapping[str, st
 
 
 def _fill_text(text: str, path: KeyPath, raw: RawConfig, environ: Mapping[str, str]) -> object:
-    complete = True
+    complete, before = True, len(raw.problems)
 
     def replacement(found: re.Match[str]) -> str:
         nonlocal complete
@@ -232,4 +232,4 @@ def _fill_text(text: str, path: KeyPath, raw: RawConfig, environ: Mapping[str, s
 
     filled = _VARIABLE.sub(replacement, text)
     raw.written[path] = text
-    return filled if complete else Unset()
+    return filled if complete else Unset(*raw.problems[before:])

@@ -53,7 +53,14 @@ _ALLOWED: Final = {
 
 
 class Unset:
-    """Stands in a mapping for a value whose environment variable is not set; that problem is told once, elsewhere."""
+    """Stands in a mapping for a value whose environment variable is not set; that problem is told once, elsewhere.
+
+    Args:
+        problems: It, wherever the value goes from where it was read.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
 
 
 def dotted(path: KeyPath) -> str:

@@ -18,8 +18,6 @@ Values: TypeAlias = dict[str, Any]
 
 _FILES: Final = (("payload", "schema_file"), ("payload", "writer_schema_files"), ("table_mappings",))
 _MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
-# Behind the place, in a problem of what `config/file.py` reads.
-_OF_VARIABLE: Final = ": environment variable "
 
 
 def read_base(path: str) -> RawConfig:
@@ -88,11 +86,11 @@ def refuse_what_is_left(values: Values, base: RawConfig) -> None:
     Raises:
         ConfigError: Lists them.
     """
-    problems = [line for line in base.problems if _OF_VARIABLE not in line]
+    problems = [line for line in base.problems if "environment variable" not in line]
 
     def look(value: object, path: tuple[str | int, ...]) -> None:
         if isinstance(value, Unset):
-            problems.extend(line for line in base.problems if line.startswith(f"{dotted(path)}{_OF_VARIABLE}"))
+            problems.extend(line for line in value.problems if line not in problems)
         elif isinstance(value, Mapping):
             for key, inner in value.items():
                 look(inner, (*path, key))

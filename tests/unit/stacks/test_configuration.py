@@ -220,6 +220,20 @@ def test_a_variable_is_asked_for_only_where_the_stack_puts_nothing(monkeypatch: 
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_variable_is_named_as_it_stands_in_the_file_wherever_the_stack_has_the_table() -> None:
+    text = """
+    job: capture
+    tables:
+      - table_name: receipts
+        sink: {hudi: {options: {hoodie.memory: "${MEMORY}"}}}
+    """
+    problem = (
+        r"tables\[0\]\.sink\.hudi\.options\['hoodie\.memory'\]: environment variable 'MEMORY' is not set; set it, or"
+    )
+    with pytest.raises(ConfigError, match=problem):
+        configuration(outputs(), "capture", read_base(text))
+
+
 def test_entries_of_tables_are_read_as_the_parameters_write_them() -> None:
     assert TableEntry.parse("readings:device:at=N") == TableEntry("readings", ("device", "at"))
     assert TableEntry.parse(" there ") == TableEntry("there", ())
