@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Three at a time on two cores, each with a Spark and emulators of its own: one of them waits for a process or a service.
 # The one that is done takes from the others' parts.
 WORKERS ?= 3
-# Bytecode is kept, with that of the processes that tests start, also where Python is told to keep none: compiling all
+# Bytecode is kept, with that of the processes that tests and benchmarks start, also where Python is told to keep none: compiling all
 # that they import takes a test process half a minute in each of the two calls.
 KEPT := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/d/start_up/bytecode
 PYTEST := $(KEPT) $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 25 --durations-min 1

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from benchmarks.expectation import Row, check_table
 from streamjoin.aws.clients import aws_client
+from streamjoin.dynamodb.write.tables import description
 from streamjoin.local.samples.orders import COUNTRY_REFERENCE, COUNTRY_ROWS, COUNTRY_TABLE, orders
 from streamjoin.local.samples.produce import produce
 from streamjoin.local.tables import Item, create_stream, create_table, put_items
@@ -144,13 +145,7 @@ def fill_many(items: int, table_name: str) -> None:
     client, objects = aws_client("dynamodb"), aws_client("s3")
     objects.create_bucket(Bucket=bucket)
     objects.put_object(Bucket=bucket, Key=_IMPORTED, Body="\n".join(lines).encode())
-    keys = COUNTRY_REFERENCE.keys
-    table = {
-        "TableName": table_name,
-        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": kind} for key, kind in keys.items()],
-        "KeySchema": [{"AttributeName": k, "KeyType": kind} for k, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
-        "BillingMode": "PAY_PER_REQUEST",
-    }
+    table = description(table_name, COUNTRY_REFERENCE.keys)
     where = {"S3BucketSource": {"S3Bucket": bucket}, "InputFormat": "DYNAMODB_JSON"}
     said = client.import_table(**where, TableCreationParameters=table)["ImportTableDescription"]
     while said["ImportStatus"] == "IN_PROGRESS":

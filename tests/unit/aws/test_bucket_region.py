@@ -1,10 +1,9 @@
 """A bucket in another region than the SDK's, by a stand-in of S3 on this machine."""
 
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from pyarrow import fs
@@ -13,6 +12,7 @@ from streamjoin.aws.clients import aws_client
 from streamjoin.aws.storage import bucket_region, open_path
 from streamjoin.errors import SinkError
 from streamjoin.query import read_table
+from tests.services.answering import answering
 
 
 class S3(BaseHTTPRequestHandler):
@@ -38,9 +38,10 @@ class S3(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def signed_for(buckets_are_asked: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    with served() as (port, regions):
+    regions: list[str] = []
+    with answering(type("Handler", (S3,), {"signed_for": regions})) as endpoint:
         for name, value in {
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+            "AWS_ENDPOINT_URL_S3": endpoint,
             "AWS_REGION": "us-west-2",
             "AWS_DEFAULT_REGION": "us-west-2",
             "AWS_ACCESS_KEY_ID": "key",
@@ -50,16 +51,6 @@ def signed_for(buckets_are_asked: None, monkeypatch: pytest.MonkeyPatch) -> Iter
         aws_client.cache_clear()
         yield regions
         aws_client.cache_clear()
-
-
-@contextmanager
-def served() -> Iterator[tuple[int, list[str]]]:
-    regions: list[str] = []
-    handler = type("Handler", (S3,), {"signed_for": regions})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port, regions
-        server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import json
 import string
 from base64 import b64encode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import boto3
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from streamjoin.aws.quick_answers import read_quickly
 from tests.item_values import ITEMS
+from tests.services.answering import answering
 
 SECONDS = st.integers(0, 4 * 10**12).map(lambda ms: ms / 1000)
 RECORDS = st.fixed_dictionaries(
@@ -66,9 +66,8 @@ Clients = dict[str, tuple[Any, Any]]
 @pytest.fixture(scope="module")
 def clients() -> Iterator[Clients]:
     """Of each service one client that reads quickly, and one that doesn't."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        given: dict[str, Any] = {"region_name": "us-east-1", "endpoint_url": f"http://127.0.0.1:{server.server_port}"}
+    with answering(Service) as endpoint:
+        given: dict[str, Any] = {"region_name": "us-east-1", "endpoint_url": endpoint}
         given |= {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
         config = botocore.config.Config(retries={"total_max_attempts": 1})
         made: Clients = {}
@@ -77,7 +76,6 @@ def clients() -> Iterator[Clients]:
             read_quickly(quick)
             made[service] = quick, plain
         yield made
-        server.shutdown()
 
 
 def told(clients: Clients, service: str, body: bytes, status: int = 200, kind: str = "application/json") -> list[Any]:

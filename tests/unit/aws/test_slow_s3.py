@@ -1,13 +1,13 @@
 """An S3 that is late with its answers, by a stand-in on this machine."""
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from streamjoin.aws.storage import open_path
+from tests.services.answering import answering
 
 # Longer than what the C++ SDK within pyarrow waits for, if nobody tells it otherwise.
 LATE_SECONDS = 3.5
@@ -40,17 +40,15 @@ class LateS3(BaseHTTPRequestHandler):
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     paths: list[str] = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (LateS3,), {"asked": paths})) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with answering(type("Handler", (LateS3,), {"asked": paths})) as endpoint:
         for name, value in {
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
+            "AWS_ENDPOINT_URL_S3": endpoint,
             "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",
         }.items():
             monkeypatch.setenv(name, value)
         yield paths
-        server.shutdown()
 
 
 def test_an_object_that_s3_is_late_to_give_is_read_and_asked_for_once(asked: list[str]) -> None:

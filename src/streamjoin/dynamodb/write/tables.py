@@ -90,23 +90,30 @@ def ensure_table(
         polls += 1
 
 
+def description(name: str, key_types: Mapping[str, str]) -> dict[str, Any]:
+    """Return a new table as the service is told of it: billed on demand, without a stream.
+
+    Args:
+        name: The table's name.
+        key_types: Attributes of its key and their types (S, N, B), partition key first.
+    """
+    return {
+        "TableName": name,
+        "KeySchema": [
+            {"AttributeName": key, "KeyType": kind} for key, kind in zip(key_types, _KEY_KINDS, strict=False)
+        ],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": type_} for key, type_ in key_types.items()],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+
+
 def _make(client: MakingClient, name: str, key_types: Mapping[str, str], errors: TableErrors, *, stream: bool) -> bool:
     specification = (
         {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"} if stream else {"StreamEnabled": False}
     )
     with errors.of("CreateTable"):
         try:
-            client.create_table(
-                TableName=name,
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(key_types, _KEY_KINDS, strict=False)
-                ],
-                AttributeDefinitions=[
-                    {"AttributeName": key, "AttributeType": type_} for key, type_ in key_types.items()
-                ],
-                BillingMode="PAY_PER_REQUEST",
-                StreamSpecification=specification,
-            )
+            client.create_table(**description(name, key_types), StreamSpecification=specification)
         except ClientError as error:
             # Another process made it meanwhile, or our own call did and its answer was lost.
             if code_of(error) != "ResourceInUseException":

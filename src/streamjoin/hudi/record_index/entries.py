@@ -82,7 +82,7 @@ def _bound(high: int, filled: bytes) -> Column:
 
 def _numbered(entries: pa.Table) -> pa.Table:
     """Return entries with the halves of their hashes as numbers."""
-    halves: Any = entries[_HALVES].to_pylist()
-    high, low = np.frombuffer(b"".join(halves), ">i8").astype(np.int64).reshape(-1, 2).T
+    halves: Any = entries[_HALVES].cast(pa.binary(_HASH_BYTES)).combine_chunks()
+    high, low = np.frombuffer(halves.buffers()[1], ">i8", 2 * len(halves)).astype(np.int64).reshape(-1, 2).T
     columns: dict[str, Any] = {HIGH: high, LOW: low, ORDER: entries[ORDER], PARTITION: entries[PARTITION]}
     return pa.table(columns)
