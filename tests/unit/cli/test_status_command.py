@@ -252,6 +252,8 @@ def test_watching_redraws_until_ctrl_c_and_a_look_that_fails_keeps_what_was_seen
 def test_on_a_terminal_watching_takes_the_screen_and_gives_it_back(
     orders: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A dumb one, as CI may have, has no second screen.
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Console(force_terminal=True, width=80, height=30, record=True)
     monkeypatch.setattr("rich.console.Console", lambda: terminal)
 
